@@ -1,0 +1,182 @@
+"""Saver checkpoints: periodic and at the end, with a commit record each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from trainer.callback import Callback, Context, Phase
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.retention import Retention
+from trainer.checkpoints.store import CheckpointStore
+from trainer.checks import check_choice, check_names
+from trainer.errors import Interrupted
+from trainer.runs.facts import utc_now, versions
+from trainer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from trainer.checkpoints.saving import CheckpointWriter
+    from trainer.graph.build import Build
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint(Callback):
+    """Saves every N epochs, steps or seconds, and always at the end.
+
+    A checkpoint holds all that a resume needs unless ``var_list`` leaves something out; such files
+    serve a warm start, and that is said at the start.
+
+    Args:
+        every_n_epochs, every_n_steps, every_n_secs: when to save; any of them.
+        max_to_keep: the newest so many stay; 0 or None keeps all. Holds across restarts.
+        keep_checkpoint_every_n_hours: besides, one for each N hours of training stays for good.
+        keep_best: besides, the best so many by ``monitor`` stay.
+        monitor: a metric, such as ``loss`` or ``val_accuracy``.
+        mode: ``min`` or ``max``: which end of the metric is best.
+        write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every``, ``never``.
+        var_list: None for all variables; a list of names or patterns; or a mapping from the name
+            in the file to the variable's. global_step is always in.
+        prefix: what the names of the files begin with.
+        clock: monotonic seconds.
+
+    Raises:
+        TypeError, ValueError: a value is out of range.
+
+    Example:
+        >>> Checkpoint(every_n_epochs=10, max_to_keep=4).schedule
+        Schedule(every_n_epochs=10, every_n_steps=None, every_n_secs=None)
+    """
+
+    phase: ClassVar[Phase] = Phase.SAVE
+
+    def __init__(
+        self,
+        *,
+        every_n_epochs: int | None = 1,
+        every_n_steps: int | None = None,
+        every_n_secs: float | None = None,
+        max_to_keep: int | None = 5,
+        keep_checkpoint_every_n_hours: float | None = None,
+        keep_best: int = 0,
+        monitor: str = "loss",
+        mode: str = "min",
+        write_meta_graph: str = "first",
+        var_list: Sequence[str] | Mapping[str, str] | None = None,
+        prefix: str = "model",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.schedule = Schedule(every_n_epochs, every_n_steps, every_n_secs)
+        self._retention = Retention(max_to_keep, keep_checkpoint_every_n_hours, keep_best, monitor, mode)
+        self._write_meta_graph = check_choice("write_meta_graph", write_meta_graph, ("first", "every", "never"))
+        self._var_list = var_list if var_list is None or isinstance(var_list, Mapping) else check_names("var_list", var_list)
+        self._prefix = check_prefix(prefix)
+        self._clock = clock
+        self._saved_step = -1
+        self._trained_secs = 0.0
+        self._complete = True
+        self._settings: dict[str, Any] = {}
+
+    def on_build(self, build: Build) -> None:
+        """Makes the Saver, and says so if its choice leaves out what a resume needs."""
+        from trainer.checkpoints.saving import chosen_variables
+        from trainer.graph.variables import make_saver, variables_by_name
+
+        if self._retention.keep_best:
+            check_choice("monitor", self._retention.monitor, build.reported_metrics)
+        self._saver = build.saver
+        self._settings = {"seed": build.seed, "compile": build.mode.name, "versions": versions()}
+        if self._var_list is None:
+            return
+        variables = variables_by_name(build.graph)
+        chosen = chosen_variables(self._var_list, variables, build.global_step)
+        self._saver = make_saver(chosen)
+        left_out = [name for name in variables if name not in chosen or chosen[name] is not variables[name]]
+        self._complete = not left_out
+        if left_out:
+            log.warning(
+                "callbacks.checkpoint.var_list leaves out %d of %d variables (%s%s): these checkpoints serve a warm "
+                "start, and cannot be resumed from",
+                len(left_out),
+                len(variables),
+                ", ".join(left_out[:3]),
+                ", ..." if len(left_out) > 3 else "",
+            )
+
+    def on_train_begin(self, context: Context) -> None:
+        """Applies the retention at once, so that a lowered limit holds from the start."""
+        from trainer.checkpoints.saving import CheckpointWriter
+
+        store = CheckpointStore(context.run.checkpoints, self._prefix)
+        self._writer: CheckpointWriter = CheckpointWriter(store, self._saver, self._retention, self._write_meta_graph)
+        self._writer.rotate()
+        self._began = self._clock() - self._trained_secs
+
+    def on_step_end(self, context: Context) -> None:
+        """Saves."""
+        self._save(context)
+
+    def on_train_end(self, context: Context) -> None:
+        """Saves, unless the last save was of this very step."""
+        if context.record.global_step != self._saved_step:
+            self._save(context)
+
+    def on_exception(self, context: Context, error: BaseException) -> None:
+        """Saves where a signal stopped the run; after any other error the variables may be bad."""
+        if isinstance(error, Interrupted) and context.record.global_step != self._saved_step:
+            self._save(context)
+
+    def _save(self, context: Context) -> None:
+        step = context.record.global_step
+        epoch, steps_into_epoch = divmod(step, context.steps_per_epoch)
+        number = epoch if self.schedule.by_epochs_alone else step
+        # Stopped inside an epoch: the number alone would name the checkpoint of the epoch's begin.
+        into = f"+{steps_into_epoch}" if self.schedule.by_epochs_alone and steps_into_epoch else ""
+        self._trained_secs = self._clock() - self._began
+        self._saved_step = step
+        committed = self._writer.save(
+            context.session,
+            CommitRecord(
+                name=f"{self._prefix}-{number}{into}",
+                number=number,
+                epoch=epoch,
+                global_step=step,
+                metrics=context.record.metrics,
+                state=context.states.state_dict(),
+                complete=self._complete,
+                trained_secs=round(self._trained_secs, 3),
+                saved_at=utc_now(),
+                settings=self._settings,
+            ),
+        )
+        best = self._writer.best()
+        context.run.update(
+            epoch=epoch,
+            global_step=step,
+            newest_checkpoint=f"checkpoints/{committed.name}",
+            best_checkpoint=f"checkpoints/{best.name}" if best else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the time trained and the step of this very save."""
+        return {"trained_secs": round(self._trained_secs, 3), "saved_step": self._saved_step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on counting the time trained."""
+        self._trained_secs = float(state["trained_secs"])
+        self._saved_step = int(state["saved_step"])
+
+
+def check_prefix(prefix: str) -> str:
+    """Returns the prefix if it can begin a file name.
+
+    Raises:
+        ValueError: it is empty, holds a separator, or would be taken for something else.
+    """
+    if not prefix or not all(c.isalnum() or c in "._-" for c in prefix) or prefix.startswith(("-", ".")):
+        raise ValueError(f"prefix ({prefix!r}) must consist of letters, digits, '.', '_' and '-', and begin with none of the last")
+    if prefix == "checkpoint":
+        raise ValueError("prefix ('checkpoint') is the name of TensorFlow's own file; choose another, such as model")
+    return prefix

@@ -1,0 +1,73 @@
+"""Ends a run whose metric no longer gets better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainer.callback import Callback, Context
+from trainer.checks import check_choice, check_int, check_number
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+
+class EarlyStopping(Callback):
+    """Asks for a stop when the metric has not got better for ``patience`` epochs.
+
+    The best value so far and the epochs since are part of each checkpoint.
+
+    Args:
+        monitor: a metric, such as ``val_loss``.
+        mode: ``min`` or ``max``: which end of the metric is better.
+        patience: epochs without a better value before the stop.
+        min_delta: by how much a value must be better to count.
+
+    Raises:
+        TypeError, ValueError: a value is out of range.
+
+    Example:
+        >>> stopping = EarlyStopping(monitor="val_accuracy", mode="max", patience=3)
+        >>> stopping.state_dict()
+        {'best': None, 'epochs_since': 0}
+    """
+
+    def __init__(
+        self, *, monitor: str = "val_loss", mode: str = "min", patience: int = 10, min_delta: float = 0.0
+    ) -> None:
+        self._monitor = monitor
+        self._sign = 1.0 if check_choice("mode", mode, ("min", "max")) == "min" else -1.0
+        self._patience = check_int("patience", patience, minimum=1)
+        self._min_delta = check_number("min_delta", min_delta, above=-1e-12)
+        self._best: float | None = None
+        self._epochs_since = 0
+
+    def on_build(self, build: Build) -> None:
+        """Refuses a metric that nothing reports."""
+        check_choice("monitor", self._monitor, build.reported_metrics)
+
+    def on_epoch_end(self, context: Context) -> None:
+        """Compares the metric with the best so far; an epoch without an evaluation does not count."""
+        value = context.record.metrics.get(self._monitor)
+        if value is None:
+            return
+        if math.isfinite(value) and self._is_better(value):
+            self._best, self._epochs_since = value, 0
+            return
+        self._epochs_since += 1
+        if self._epochs_since >= self._patience:
+            context.request_stop(
+                f"{self._monitor} has not got better than {self._best} for {self._epochs_since} epochs"
+            )
+
+    def _is_better(self, value: float) -> bool:
+        return self._best is None or self._sign * value < self._sign * self._best - self._min_delta
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the best value so far and the epochs since."""
+        return {"best": self._best, "epochs_since": self._epochs_since}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on waiting where the earlier process stood."""
+        self._best, self._epochs_since = state["best"], state["epochs_since"]

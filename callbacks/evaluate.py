@@ -1,0 +1,52 @@
+"""Loss and metrics on the held-out part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainer.callback import Callback, Context
+from trainer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+    from trainer.graph.evaluation import Evaluation
+
+
+class Evaluate(Callback):
+    """Reports ``val_loss`` and ``val_<metric>`` over all held-out examples, in inference mode.
+
+    Does nothing where the data has no held-out part.
+
+    Args:
+        every_n_epochs: how often; the loop stops there.
+
+    Raises:
+        TypeError, ValueError: it is no positive whole number.
+
+    Example:
+        >>> Evaluate(every_n_epochs=5).schedule.every_n_epochs
+        5
+    """
+
+    def __init__(self, *, every_n_epochs: int = 1) -> None:
+        self._schedule = Schedule(every_n_epochs=every_n_epochs)
+        self._evaluation: Evaluation | None = None
+
+    def on_build(self, build: Build) -> None:
+        """Adds the evaluation to the graph; without a held-out part the loop need not stop."""
+        from trainer.graph.evaluation import make_evaluation
+
+        self._evaluation = make_evaluation(build)
+        if self._evaluation is not None:
+            self.schedule = self._schedule
+
+    def on_train_begin(self, context: Context) -> None:
+        """Feeds the held-out part to the session."""
+        if self._evaluation is not None:
+            self._evaluation.initialise(context.session)
+
+    def on_step_end(self, context: Context) -> None:
+        """Evaluates."""
+        if self._evaluation is not None:
+            values = self._evaluation.run(context.session)
+            context.report({f"val_{name}": value for name, value in values.items()})

@@ -1,0 +1,65 @@
+"""The frozen one-file ``.pb`` at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from trainer.callback import Callback, Context, Phase
+from trainer.checks import check_choice, check_names
+from trainer.runs.facts import utc_now, versions
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+
+class Freeze(Callback):
+    """Writes graph and weights as one ``.pb`` with a manifest, read back before it counts.
+
+    Output names are checked before the first step.
+
+    Args:
+        outputs: names of nodes (``op`` or ``op:0``); None for the model's outputs.
+        which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
+        name: of the file, without ``.pb``.
+
+    Raises:
+        TypeError, ValueError: a value is out of range.
+
+    Example:
+        >>> Freeze(outputs=["op"], which="last").phase.name
+        'EXPORT'
+    """
+
+    phase: ClassVar[Phase] = Phase.EXPORT
+
+    def __init__(self, *, outputs: Sequence[str] | None = None, which: str = "last", name: str = "model") -> None:
+        self._outputs = None if outputs is None else check_names("outputs", outputs)
+        self._which = check_choice("which", which, ("last", "best"))
+        self._name = name
+
+    def on_build(self, build: Build) -> None:
+        """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
+        from trainer.artifacts.cut import MOST_BYTES, cut, node_names
+
+        inference = build.inference
+        names = list(inference.outputs) if self._outputs is None else self._outputs
+        nodes = node_names(names, build.graph, inference.outputs)
+        self._part = cut(build.graph, {**inference.inputs, **inference.labels}, nodes)
+        if self._part.variable_bytes > MOST_BYTES:
+            raise ValueError(
+                f"the variables have {self._part.variable_bytes / 1e9:.1f} GB, and a .pb holds 2 GB at most; "
+                "export a SavedModel and leave this out with ~callbacks.freeze"
+            )
+        self._example = build.source.example
+
+    def on_train_end(self, context: Context) -> None:
+        """Freezes."""
+        from trainer.artifacts.frozen import export_frozen
+        from trainer.artifacts.sources import source_of
+
+        source = source_of(self._which, context, self._part, self._example)
+        facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
+        target = context.run.frozen / f"{self._name}.pb"
+        export_frozen(target, self._part, source.read_value, self._example, source.expected, facts)
+        context.run.add_export(target)

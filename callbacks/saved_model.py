@@ -1,0 +1,55 @@
+"""The SavedModel at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from trainer.callback import Callback, Context, Phase
+from trainer.checks import check_choice, check_names
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+SERVE = "serve"
+"""The tag that TensorFlow Serving and most loaders ask for."""
+
+
+class SavedModel(Callback):
+    """Writes ``export/saved_model/<number>/`` in TF Serving's layout, read back before it counts.
+
+    Args:
+        tags: of the meta graph; ``serve`` is added.
+        which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
+
+    Raises:
+        TypeError: tags is a string, whose letters would become tags.
+        ValueError: which is not known.
+
+    Example:
+        >>> SavedModel(tags=["gpu"]).tags
+        ('serve', 'gpu')
+    """
+
+    phase: ClassVar[Phase] = Phase.EXPORT
+
+    def __init__(self, *, tags: Sequence[str] = (), which: str = "last") -> None:
+        self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))
+        self._which = check_choice("which", which, ("last", "best"))
+
+    def on_build(self, build: Build) -> None:
+        """Cuts the inference part out, which finds what cannot be exported."""
+        from trainer.artifacts.cut import cut
+
+        self._part = cut(build.graph, build.inference.inputs, list(build.inference.outputs))
+        self._example = build.source.example
+
+    def on_train_end(self, context: Context) -> None:
+        """Exports."""
+        from trainer.artifacts.saved_model import export_saved_model
+        from trainer.artifacts.sources import source_of
+
+        source = source_of(self._which, context, self._part, self._example)
+        target = context.run.saved_model / str(source.number)
+        export_saved_model(target, self._part, source.read_value, self._example, source.expected, self.tags)
+        context.run.add_export(target)

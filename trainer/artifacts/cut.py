@@ -1,0 +1,138 @@
+"""Cutting the inference part out of a whole graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checks import suggestion
+from trainer.model import Tensors
+
+v1 = tf.compat.v1
+
+MOST_BYTES = 2**31 - 1
+"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+
+# What has no place in an inference graph: input pipelines, calls into Python, updates of variables.
+TRAINING_OP = re.compile(
+    r"Iterator|Dataset|Queue|PyFunc|^Assign|^Resource(Sparse)?Apply|^(Sparse)?Apply|^Scatter|^ResourceScatter|^Save|^Restore"
+)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The part of a graph that some outputs need.
+
+    Args:
+        graph_def: its nodes, without the handles of variables.
+        variables: those that it reads, by name.
+        inputs: the placeholders that it needs, by name.
+        outputs: names of the nodes that it ends in.
+    """
+
+    graph_def: Any
+    variables: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: tuple[str, ...]
+
+    @property
+    def variable_bytes(self) -> int:
+        """The size of the variables' values."""
+        return sum(v.shape.num_elements() * v.dtype.size for v in self.variables.values() if v.dtype != tf.string)
+
+
+def node_names(names: Sequence[str], graph: Any, likely: Iterable[str]) -> tuple[str, ...]:
+    """Returns names of nodes; ``op:0`` is taken as ``op``.
+
+    Args:
+        names: as a person gave them.
+        graph: that must have them.
+        likely: names to suggest before others: the model's outputs.
+
+    Raises:
+        ValueError: none is given, or the graph has no such node; the message has close names.
+    """
+    if not names:
+        raise ValueError(f"outputs is empty, and a graph without outputs computes nothing; {suggestion('', likely)}")
+    nodes = {operation.name for operation in graph.get_operations()}
+    found = []
+    for name in names:
+        node, _, port = name.partition(":")
+        if port not in ("", "0"):
+            raise ValueError(f"outputs: {name!r} names output {port} of a node; only the first one can be exported")
+        if node not in nodes:
+            raise ValueError(f"outputs: the graph has no node {node!r}; {_hint(node, list(likely), nodes)}")
+        found.append(node)
+    return tuple(found)
+
+
+def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
+    hint = suggestion(node, likely)
+    if hint.startswith("did you mean"):
+        return hint
+    wider = suggestion(node, nodes)
+    return wider if wider.startswith("did you mean") else f"the model's outputs are: {', '.join(likely)}"
+
+
+def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
+    """Returns what the outputs need of the graph.
+
+    Args:
+        graph: the whole one.
+        fed: the placeholders that may be fed, by name.
+        outputs: names of nodes.
+
+    Raises:
+        ValueError: an output needs something that an inference graph cannot have.
+    """
+    # TensorFlow's own function prunes nodes, yet keeps every function of the graph.
+    whole = graph.as_graph_def()
+    part = v1.graph_util.extract_sub_graph(whole, list(outputs))
+    functions = _needed_functions(part)
+    handles = {node.name for node in part.node if node.op == "VarHandleOp"}
+    variables = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in handles}
+    _refuse_training_ops([*part.node, *(n for f in functions for n in f.node_def)], handles - set(variables), outputs)
+    placeholders = {node.name for node in part.node if node.op in ("Placeholder", "PlaceholderWithDefault")}
+    unknown = placeholders - set(fed)
+    if unknown:
+        raise ValueError(f"outputs {list(outputs)} need {min(unknown)!r}, which is no input of the model")
+    result = v1.GraphDef(versions=part.versions)
+    result.node.extend(node for node in part.node if node.name not in handles)
+    result.library.function.extend(functions)
+    return Cut(result, variables, {name: fed[name] for name in fed if name in placeholders}, tuple(outputs))
+
+
+def _refuse_training_ops(nodes: Iterable[Any], local: Iterable[str], outputs: Sequence[str]) -> None:
+    wrong = next((node for node in nodes if TRAINING_OP.search(node.op)), None)
+    if wrong is not None:
+        raise ValueError(
+            f"outputs {list(outputs)} need the op {wrong.name!r} of type {wrong.op}, which belongs to training; "
+            "name outputs of the inference part"
+        )
+    if local:
+        raise ValueError(f"outputs {list(outputs)} read {min(local)!r}, which is no variable of the model")
+
+
+def _needed_functions(graph_def: Any) -> list[Any]:
+    """Returns the functions that the nodes call, and those that these call."""
+    library = {function.signature.name: function for function in graph_def.library.function}
+    needed: dict[str, Any] = {}
+    waiting = list(_called(graph_def.node))
+    while waiting:
+        name = waiting.pop()
+        if name in library and name not in needed:
+            needed[name] = library[name]
+            waiting += _called(library[name].node_def)
+    return list(needed.values())
+
+
+def _called(nodes: Iterable[Any]) -> Iterable[str]:
+    for node in nodes:
+        yield node.op
+        for attribute in node.attr.values():
+            yield attribute.func.name
+            yield from (function.name for function in attribute.list.func)

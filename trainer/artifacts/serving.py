@@ -1,0 +1,102 @@
+"""A graph and session of the inference part alone, over variables of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.artifacts.cut import Cut
+from trainer.data.arrays import Array
+from trainer.errors import ReadBackError
+
+v1 = tf.compat.v1
+
+ReadValue = Callable[[str], Any]
+"""Gives the value of a variable by its name."""
+
+RTOL, ATOL = 1e-4, 1e-5
+"""How far a frozen graph may be off: folding constants changes the order of roundings."""
+
+
+class ServingSession:
+    """A session of the inference part; use it in a ``with`` block, in which its graph is the default.
+
+    Args:
+        part: what was cut out.
+        read_value: gives the values of its variables, from a live session or from a checkpoint.
+    """
+
+    def __init__(self, part: Cut, read_value: ReadValue) -> None:
+        self._part = part
+        self._read_value = read_value
+        self.graph = tf.Graph()
+
+    def __enter__(self) -> ServingSession:
+        self._default = self.graph.as_default()
+        self._default.__enter__()
+        handles = {}
+        for name, variable in self._part.variables.items():
+            own = v1.get_variable(
+                name, variable.shape, variable.dtype.base_dtype, v1.zeros_initializer(), use_resource=True
+            )
+            handles[f"{name}:0"] = own
+        tf.import_graph_def(self._part.graph_def, {name: own.handle for name, own in handles.items()}, name="")
+        self.session = v1.Session(graph=self.graph)
+        for own in handles.values():
+            own.load(self._read_value(own.op.name), self.session)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.session.close()
+        self._default.__exit__(*error)
+
+    def outputs(self, example: Mapping[str, Array]) -> list[Array]:
+        """Returns what the outputs are for an example batch."""
+        return run_outputs(self.session, self._part, example)
+
+
+def values_in(session: Any, part: Cut) -> ReadValue:
+    """Returns a reader of the variables' values in a live session."""
+    return lambda name: session.run(part.variables[name])
+
+
+def values_of(prefix: str) -> ReadValue:
+    """Returns a reader of the variables' values in a checkpoint."""
+    reader = tf.train.load_checkpoint(prefix)
+    return lambda name: reader.get_tensor(name)
+
+
+def run_outputs(session: Any, part: Cut, example: Mapping[str, Array]) -> list[Array]:
+    """Runs the outputs in any session whose graph has the same names."""
+    fed = {f"{name}:0": example[name] for name in part.inputs}
+    values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
+    return values
+
+
+def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected: Sequence[Array]) -> None:
+    """Compares the outputs of an export with those of the live session.
+
+    Raises:
+        ReadBackError: they differ by more than roundings; the message has the largest difference.
+    """
+    for name, value, wanted in zip(names, read, expected, strict=True):
+        value, wanted = np.asarray(value), np.asarray(wanted)
+        same_kind = value.dtype == wanted.dtype and value.shape == wanted.shape
+        if same_kind and wanted.dtype.kind in "fc":
+            scale = float(np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted)))
+            same = np.allclose(value, wanted, rtol=RTOL, atol=ATOL + RTOL * scale, equal_nan=True)
+        else:
+            same = same_kind and np.array_equal(value, wanted)
+        if not same:
+            raise ReadBackError(f"{what} does not give what the live session gives: {name} {_difference(value, wanted)}")
+
+
+def _difference(value: Array, wanted: Array) -> str:
+    if value.shape != wanted.shape or value.dtype != wanted.dtype:
+        return f"is {value.dtype} {list(value.shape)} instead of {wanted.dtype} {list(wanted.shape)}"
+    if wanted.dtype.kind in "fciu":
+        return f"differs by up to {np.nanmax(np.abs(value.astype(float) - wanted.astype(float))):g}"
+    return "differs"

@@ -1,0 +1,108 @@
+"""The composition root: the one place that turns the config into objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from trainer.callback_list import CallbackList
+from trainer.checkpoints.record import CommitRecord
+from trainer.config.validate import Settings
+from trainer.errors import RequestError, TrainerError, describe
+from trainer.runs.directory import is_finished
+from trainer.runs.resume import Start, decide
+from trainer.startup import import_tensorflow
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig, settings: Settings, command: str) -> None:
+    """Runs what the config asks for.
+
+    What needs no TensorFlow comes first, so that a wrong request is answered at once.
+
+    Args:
+        config: composed and checked.
+        settings: its plain part.
+        command: as typed.
+
+    Raises:
+        RequestError: the request cannot be done; nothing was created.
+        TrainerError: the run failed.
+    """
+    callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
+    start = decide(
+        settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, datetime.now()
+    )
+    if start.record is not None and _is_complete(start, start.record, settings):
+        log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
+        return
+    for reason in start.passed_over:
+        log.warning("passed over: %s", reason)
+    data = _made("data", config.data)
+    import_tensorflow()
+    from trainer.train import Job, train  # imports TensorFlow, which only now is quiet
+
+    train(
+        Job(
+            name=settings.name,
+            make_model=lambda: _made("model", config.model),
+            make_optimizer=_optimizer_maker(config.optimizer),
+            data=data,
+            callbacks=callbacks,
+            start=start,
+            epochs=settings.epochs,
+            steps_per_epoch=settings.steps_per_epoch,
+            steps_per_call=settings.steps_per_call,
+            seed=settings.seed,
+            compile=settings.compile,
+            config_text=f"# {command}\n{OmegaConf.to_yaml(config)}",
+            command=command,
+        )
+    )
+
+
+def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
+    facts = start.run.read()
+    ended_early = is_finished(facts) and facts.get("stop_reason") and facts.get("total_epochs") == settings.epochs
+    return is_finished(facts) and record.epoch >= settings.epochs or bool(ended_early)
+
+
+def _optimizer_maker(node: DictConfig) -> Callable[[Any], Any]:
+    def make(global_step: Any) -> Any:
+        from trainer.graph.optimizers import rate_of_step  # needs TensorFlow
+
+        if not str(node["_target_"]).startswith("tensorflow.compat.v1.") or "learning_rate" not in node:
+            return _made("optimizer", node)
+        rate = node.learning_rate
+        if OmegaConf.is_config(rate):
+            rate = _made("optimizer.learning_rate", rate)
+        return _made("optimizer", node, learning_rate=rate_of_step(rate, global_step))
+
+    return make
+
+
+def _made(key: str, node: Any, **extra: Any) -> Any:
+    """Instantiates a node and names its key where that fails."""
+    with _naming(key):
+        # Lists and dicts reach the constructors as Python's own.
+        return instantiate(node, _convert_="all", **extra)
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    try:
+        yield
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, TrainerError):
+            raise cause from None
+        reason = describe(cause) if cause is not None else str(error).split("\n")[0]
+        raise RequestError(f"{key}: {reason}") from error

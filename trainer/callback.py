@@ -1,0 +1,152 @@
+"""The contract of a callback: what it is told, when, and what it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from trainer.schedule import NEVER, Schedule
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+    from trainer.runs.directory import RunDirectory
+
+
+class Phase(IntEnum):
+    """Where in the running order a callback stands, whatever its place in the config.
+
+    A save holds the state of all callbacks, so it comes after those that still have to see the
+    epoch; an export names the checkpoint that it was made from, so it comes after the last save.
+    Within a phase the order of the config holds.
+    """
+
+    OBSERVE = 0
+    SAVE = 1
+    EXPORT = 2
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where training stands; immutable, a new one replaces it.
+
+    Args:
+        epoch: completed epochs.
+        global_step: updates of the variables so far.
+        metrics: of the last completed epoch: ``loss``, the model's metrics, ``val_...`` where
+            there is a held-out part, and ``steps_per_sec``.
+    """
+
+    epoch: int
+    global_step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class StateSource(Protocol):
+    """Gives what a resume needs besides the variables; the loop is one."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns JSON data: the loop's own state and each callback's ``state_dict``."""
+
+
+@dataclass
+class Context:
+    """What a callback sees of the run, and the two things that it may ask for.
+
+    Args:
+        session: the open session. In ``on_step_end``, ``on_train_begin`` and ``on_train_end`` the
+            variables are those of ``record``. In ``on_epoch_end`` they may be some epochs ahead,
+            unless the callback's schedule makes the loop stop there.
+        run: the run directory: paths, ``run.json``.
+        record: where training stands.
+        total_epochs: the epoch at which the run is complete.
+        steps_per_epoch: updates in an epoch.
+        states: what a saver stores beside the variables.
+        stop_reason: why the run was asked to end early, or None.
+    """
+
+    session: Any
+    run: RunDirectory
+    record: Record
+    total_epochs: int
+    steps_per_epoch: int
+    states: StateSource
+    stop_reason: str | None = None
+
+    def report(self, metrics: Mapping[str, float]) -> None:
+        """Adds metrics to the record, for the callbacks that come later in the order."""
+        self.record = replace(self.record, metrics={**self.record.metrics, **metrics})
+
+    def request_stop(self, reason: str) -> None:
+        """Asks for the run to end in good order at this point; the first reason is kept."""
+        self.stop_reason = self.stop_reason or reason
+
+
+class Callback:
+    """Base of all callbacks: every method does nothing, override what is needed.
+
+    The order of events, for all callbacks in running order::
+
+        on_build(build)              the graph is open: make ops and Savers here
+              graph.finalize()       from here on a new op is an error that names the callback
+              the run directory is made; the session initialised or restored; load_state_dict
+        on_train_begin(context)
+           on_epoch_begin(context)
+           on_step_end(context)      at a stop where ``schedule`` is due, and only then
+           on_epoch_end(context)     each epoch; at a stop: before this callback's on_step_end
+        on_train_end(context)        the run ended in good order (all epochs, or a stop asked for)
+        on_exception(context, error) it did not; ``Interrupted`` where a signal stopped it
+        close()                      always, whatever else raised; the first error is reported
+
+    One call into the graph runs many steps and, where no callback is due, many epochs; the ends of
+    those epochs are handed out afterwards, in order. A callback that needs the variables as they
+    are at an epoch's end asks for it with its ``schedule`` and works in ``on_step_end``.
+
+    The constructor checks and stores. It imports no TensorFlow, so that a wrong value is answered
+    at once; modules that need TensorFlow are imported where the graph is at hand.
+
+    Example:
+        >>> class StopAtLoss(Callback):
+        ...     def __init__(self, loss):
+        ...         self.loss = loss
+        ...     def on_epoch_end(self, context):
+        ...         if context.record.metrics["loss"] < self.loss:
+        ...             context.request_stop(f"loss is below {self.loss}")
+        >>> StopAtLoss(0.1).schedule.is_never
+        True
+    """
+
+    phase: ClassVar[Phase] = Phase.OBSERVE
+    schedule: Schedule = NEVER
+
+    def on_build(self, build: Build) -> None:
+        """The graph is open and nothing is on disk: make ops, check names, refuse early."""
+
+    def on_train_begin(self, context: Context) -> None:
+        """The session is initialised or restored; no step has run in this process."""
+
+    def on_epoch_begin(self, context: Context) -> None:
+        """The epoch after ``context.record.epoch`` begins."""
+
+    def on_step_end(self, context: Context) -> None:
+        """The loop stopped because ``schedule`` is due; the variables are those of the record."""
+
+    def on_epoch_end(self, context: Context) -> None:
+        """An epoch is complete and its metrics are in the record."""
+
+    def on_train_end(self, context: Context) -> None:
+        """The run ended in good order."""
+
+    def on_exception(self, context: Context, error: BaseException) -> None:
+        """The run did not end in good order; ``error`` is why."""
+
+    def close(self) -> None:
+        """Free what is held; called once, always, also where ``on_build`` of another failed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a resume needs, as JSON data; {} where there is nothing."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what ``state_dict`` gave in an earlier process."""

@@ -1,0 +1,135 @@
+"""All callbacks of a run as one: the running order, the name in each error, closing whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainer.callback import Callback, Context
+from trainer.errors import CallbackError, Interrupted, RequestError, describe
+from trainer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+
+class CallbackList:
+    """Tells the callbacks what happens, in running order.
+
+    Args:
+        callbacks: by name, in the order of the config; sorted by phase, otherwise kept.
+
+    Raises:
+        RequestError: something is no callback.
+    """
+
+    def __init__(self, callbacks: Mapping[str, Callback]) -> None:
+        for name, callback in callbacks.items():
+            if not isinstance(callback, Callback):
+                raise RequestError(
+                    f"callbacks.{name} is a {type(callback).__name__}, which is no callback; "
+                    "derive it from trainer.callback.Callback"
+                )
+        self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
+        self._last_due = dict.fromkeys(self._callbacks, 0.0)
+        self._open = list(self._callbacks)
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The schedules of all callbacks."""
+        return [callback.schedule for callback in self._callbacks.values()]
+
+    def on_build(self, build: Build) -> None:
+        """Lets each callback add to the graph.
+
+        Raises:
+            RequestError: a callback refused what the config asks of it.
+        """
+        for name, callback in self._callbacks.items():
+            try:
+                callback.on_build(build)
+            except (ValueError, TypeError) as error:
+                raise RequestError(f"callbacks.{name}: {describe(error)}") from error
+
+    def on_train_begin(self, context: Context, now: float) -> None:
+        """Training begins; seconds of schedules count from ``now``."""
+        self._last_due = dict.fromkeys(self._callbacks, now)
+        self._tell("on_train_begin", lambda callback: callback.on_train_begin(context))
+
+    def on_epoch_begin(self, context: Context) -> None:
+        """An epoch begins."""
+        self._tell("on_epoch_begin", lambda callback: callback.on_epoch_begin(context))
+
+    def on_epoch_end(self, context: Context) -> None:
+        """An epoch ended inside a call into the graph: no callback needs the session there."""
+        self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context))
+
+    def on_stop(self, context: Context, now: float) -> None:
+        """Visits each callback where the variables are those of the record.
+
+        One visit is the end of the epoch, if one ended here, and ``on_step_end``, if the callback
+        is due; so what an evaluation reports is there for all that come after it.
+        """
+        step, steps_per_epoch = context.record.global_step, context.steps_per_epoch
+        for name, callback in self._callbacks.items():
+            if step % steps_per_epoch == 0:
+                self._call(name, "on_epoch_end", lambda each: each.on_epoch_end(context))
+            if callback.schedule.is_due(step, steps_per_epoch, now - self._last_due[name]):
+                self._last_due[name] = now
+                self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+
+    def on_train_end(self, context: Context) -> None:
+        """The run ended in good order."""
+        self._tell("on_train_end", lambda callback: callback.on_train_end(context))
+
+    def on_exception(self, context: Context, error: BaseException) -> list[CallbackError]:
+        """Tells every callback, whatever others raise; returns what they raised."""
+        return self._tell_all("on_exception", lambda callback: callback.on_exception(context, error))
+
+    def close(self) -> list[CallbackError]:
+        """Closes every callback once, whatever others raise; returns what they raised."""
+        closing, self._open = self._open, []
+        if not closing:
+            return []
+        return self._tell_all("close", lambda callback: callback.close())
+
+    def secs_until_due(self, now: float) -> float:
+        """Returns the seconds until a callback is due by the clock; inf where none is."""
+        due = [
+            self._last_due[name] + callback.schedule.every_n_secs - now
+            for name, callback in self._callbacks.items()
+            if callback.schedule.every_n_secs is not None
+        ]
+        return min(due, default=float("inf"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state of each callback that has one, by name."""
+        states = {name: callback.state_dict() for name, callback in self._callbacks.items()}
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+        """Hands each callback its state back; one that is new since then starts afresh."""
+        for name, callback in self._callbacks.items():
+            if name in states:
+                self._call(name, "load_state_dict", lambda each: each.load_state_dict(states[name]))
+
+    def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
+        for name in self._callbacks:
+            self._call(name, event, call)
+
+    def _tell_all(self, event: str, call: Callable[[Callback], None]) -> list[CallbackError]:
+        errors = []
+        for name in self._callbacks:
+            try:
+                self._call(name, event, call)
+            except CallbackError as error:
+                errors.append(error)
+        return errors
+
+    def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
+        try:
+            call(self._callbacks[name])
+        except Interrupted:
+            raise
+        except Exception as error:
+            raise CallbackError(name, event, error) from error

@@ -1,0 +1,1 @@
+"""Checkpoints: records, retention, the store of files (no TensorFlow), saving and restoring."""

@@ -1,0 +1,80 @@
+"""Differences between a checkpoint and a graph, found before anything is assigned.
+
+Restoring a resource variable ignores its shape: without this a stored [3, 4] goes into a declared
+[5, 4] without an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.errors import CheckpointError
+from trainer.graph.variables import variables_by_name
+
+v1 = tf.compat.v1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A variable as a graph declares it or a file stores it."""
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
+
+def differences(stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> list[str]:
+    """Returns a line for each variable that is missing or differs; [] where the file fits."""
+    lines = []
+    for name, tensor in sorted(declared.items()):
+        if name not in stored:
+            lines.append(f"{name}: graph {tensor}, not in the file")
+        elif stored[name] != tensor:
+            lines.append(f"{name}: graph {tensor}, file {stored[name]}")
+    lines += [f"{name}: not in the graph, file {stored[name]}" for name in sorted(set(stored) - set(declared))]
+    return lines
+
+
+def stored_tensors(prefix: Path) -> dict[str, Tensor]:
+    """Reads what a checkpoint holds.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        dtypes = reader.get_variable_to_dtype_map()
+        return {
+            name: Tensor(dtypes[name].name, tuple(shape)) for name, shape in reader.get_variable_to_shape_map().items()
+        }
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{prefix} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+
+
+def check_fits(prefix: Path, graph: Any) -> None:
+    """Compares a checkpoint with the graph that is to take it.
+
+    Raises:
+        CheckpointError: they differ; the message is a table of all differences.
+    """
+    declared = {
+        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
+        for name, variable in variables_by_name(graph).items()
+    }
+    saveables = {
+        spec.name
+        for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
+        for spec in saveable.specs
+    }
+    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in saveables}
+    found = differences(stored, declared)
+    if found:
+        shown = "\n  ".join(found[:30])
+        raise CheckpointError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")

@@ -1,0 +1,90 @@
+"""The commit record of a checkpoint: the file that makes it count, written last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import CheckpointError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of a checkpoint as it was when the checkpoint was committed.
+
+    Args:
+        size: bytes.
+        sha256: of the content, hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """What is known of a committed checkpoint; JSON on disk, beside its files.
+
+    Args:
+        name: of the checkpoint, such as ``model-300``; its files are ``<name>.index`` and so on.
+        number: completed epochs where saves are scheduled by epochs alone, else the global step.
+        epoch: completed epochs.
+        global_step: updates of the variables.
+        metrics: of the last completed epoch.
+        state: of the loop and of the callbacks, as their ``state_dict`` gave it.
+        complete: whether the files hold all that a resume needs.
+        trained_secs: time spent in training until this save, over all processes.
+        saved_at: UTC, ISO 8601.
+        settings: what the variables depend on besides the data: seed, compile mode, digest of the
+            config, versions.
+        files: by name.
+    """
+
+    name: str
+    number: int
+    epoch: int
+    global_step: int
+    metrics: Mapping[str, float]
+    state: Mapping[str, Any]
+    complete: bool
+    trained_secs: float
+    saved_at: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record as JSON data."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> CommitRecord:
+        """Returns the record that ``to_json`` gave.
+
+        Raises:
+            CheckpointError: it is none, or of a later format.
+        """
+        try:
+            fields = dict(value)
+            if fields.pop("format") != FORMAT:
+                raise CheckpointError(f"the record's format is not {FORMAT}; a newer version wrote it")
+            files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
+            return cls(**fields, files=files)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"this is no commit record ({type(error).__name__}: {error})") from error
+
+
+def read_record(path: Path) -> CommitRecord:
+    """Reads a commit record.
+
+    Raises:
+        CheckpointError: it cannot be read; the message has the file and the reason.
+    """
+    try:
+        return CommitRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, CheckpointError) as error:
+        raise CheckpointError(f"{path}: {error}") from error

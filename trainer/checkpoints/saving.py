@@ -1,0 +1,139 @@
+"""Writing a checkpoint with a ``tf.compat.v1.train.Saver`` and committing it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.retention import Retention, best_first, kept
+from trainer.checkpoints.store import CheckpointStore
+from trainer.checks import suggestion
+from trainer.files import write_atomically
+
+v1 = tf.compat.v1
+
+# Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
+META_COLLECTIONS = (
+    v1.GraphKeys.GLOBAL_VARIABLES,
+    v1.GraphKeys.LOCAL_VARIABLES,
+    v1.GraphKeys.TRAINABLE_VARIABLES,
+    v1.GraphKeys.GLOBAL_STEP,
+)
+
+
+class CheckpointWriter:
+    """Saves, verifies, commits and rotates the checkpoints of a run.
+
+    Args:
+        store: of the files.
+        saver: with ``max_to_keep=0``: rotation is decided from the commit records.
+        retention: what stays.
+        write_meta_graph: ``first``, ``every`` or ``never``.
+    """
+
+    def __init__(self, store: CheckpointStore, saver: Any, retention: Retention, write_meta_graph: str) -> None:
+        self._store = store
+        self._saver = saver
+        self._retention = retention
+        self._write_meta_graph = write_meta_graph
+        self._meta_is_written = False
+
+    def save(self, session: Any, record: CommitRecord) -> CommitRecord:
+        """Writes a checkpoint, reads it back, commits it, and removes what need not stay.
+
+        Args:
+            session: holds the variables.
+            record: all but ``files``.
+
+        Returns:
+            The record as committed.
+        """
+        self._store.directory.mkdir(parents=True, exist_ok=True)
+        path = str(self._store.path(record.name))
+        self._saver.save(session, path, write_meta_graph=False, write_state=False)
+        self._put_meta_beside(record.name)
+        read_every_tensor(path)
+        committed = replace(record, files=self._store.measure(record.name))
+        self._store.commit(committed)
+        self.rotate()
+        return committed
+
+    def rotate(self) -> None:
+        """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
+        records, _ = self._store.records()
+        stay = kept(records, self._retention)
+        self._store.write_state([record.name for record in records if record.name in stay])
+        for record in records:
+            if record.name not in stay:
+                self._store.remove(record.name)
+
+    def best(self) -> CommitRecord | None:
+        """Returns the best checkpoint by the retention's metric, if any has it."""
+        ranked = best_first(self._store.records()[0], self._retention.monitor, self._retention.mode)
+        return ranked[0] if ranked else None
+
+    def _put_meta_beside(self, name: str) -> None:
+        if self._write_meta_graph == "never":
+            return
+        if self._write_meta_graph == "every" or not self._meta_is_written:
+            meta = self._saver.export_meta_graph(collection_list=META_COLLECTIONS).SerializeToString(deterministic=True)
+            file = self._store.meta_file
+            if not file.is_file() or file.read_bytes() != meta:
+                write_atomically(file, meta)
+            self._meta_is_written = True
+        self._store.link_meta(name)
+
+
+def read_every_tensor(path: str) -> None:
+    """Reads a checkpoint back: each tensor's CRC is compared as it is read.
+
+    Raises:
+        tf.errors.DataLossError: what is on the disk is not what was written.
+    """
+    reader = tf.train.load_checkpoint(path)
+    for name in reader.get_variable_to_shape_map():
+        reader.get_tensor(name)
+
+
+def chosen_variables(
+    var_list: Sequence[str] | Mapping[str, str] | None, variables: Mapping[str, Any], global_step: Any
+) -> dict[str, Any]:
+    """Returns what a ``var_list`` of the config selects: name in the file to variable.
+
+    Args:
+        var_list: names or patterns (``dense/*``), or name in the file to name of the variable.
+        variables: all global variables by name.
+        global_step: always in.
+
+    Raises:
+        ValueError: something matches no variable; the message has close names.
+    """
+    if var_list is None:
+        chosen = dict(variables)
+    elif isinstance(var_list, Mapping):
+        chosen = {stored: _variable(name, variables) for stored, name in var_list.items()}
+    else:
+        chosen = {name: variables[name] for pattern in var_list for name in _matches(pattern, variables)}
+    if not any(variable is global_step for variable in chosen.values()):
+        chosen[global_step.op.name] = global_step
+    return chosen
+
+
+def _variable(name: str, variables: Mapping[str, Any]) -> Any:
+    name = name.removesuffix(":0")
+    if name not in variables:
+        raise ValueError(f"var_list: there is no variable {name!r}; {suggestion(name, variables)}")
+    return variables[name]
+
+
+def _matches(pattern: str, variables: Mapping[str, Any]) -> list[str]:
+    pattern = pattern.removesuffix(":0")
+    found = fnmatch.filter(variables, pattern)
+    if not found:
+        raise ValueError(f"var_list: {pattern!r} matches no variable; {suggestion(pattern, variables)}")
+    return found

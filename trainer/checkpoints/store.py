@@ -1,0 +1,149 @@
+"""The files of a checkpoint directory: which checkpoints are committed, which are whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
+from trainer.errors import CheckpointError
+from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_atomically, write_json
+
+DATA, INDEX, META, RECORD = ".data-00000-of-00001", ".index", ".meta", ".json"
+STATE_FILE = "checkpoint"
+
+
+class CheckpointStore:
+    """Checkpoints of one prefix in one directory; files of others are never touched.
+
+    Args:
+        directory: need not exist yet.
+        prefix: what the names begin with, before ``-<number>``.
+    """
+
+    def __init__(self, directory: Path, prefix: str) -> None:
+        self.directory = directory
+        self.prefix = prefix
+        self._record_name = re.compile(re.escape(prefix) + r"-\d+(\+\d+)?\.json")
+
+    @property
+    def meta_file(self) -> Path:
+        """The graph, written once, outside rotation."""
+        return self.directory / f"{self.prefix}{META}"
+
+    def path(self, name: str) -> Path:
+        """Returns what TensorFlow calls the checkpoint's path: a prefix of file names."""
+        return self.directory / name
+
+    def file(self, name: str, suffix: str) -> Path:
+        """Returns the path of one of the checkpoint's files."""
+        return self.directory / f"{name}{suffix}"
+
+    def records(self) -> tuple[list[CommitRecord], list[CheckpointError]]:
+        """Returns the commit records, the oldest first, and an error for each unreadable one."""
+        records, errors = [], []
+        if not self.directory.is_dir():
+            return [], []
+        for path in sorted(self.directory.iterdir()):
+            if self._record_name.fullmatch(path.name):
+                try:
+                    records.append(read_record(path))
+                except CheckpointError as error:
+                    errors.append(error)
+        return sorted(records, key=lambda record: record.global_step), errors
+
+    def measure(self, name: str) -> dict[str, FileEntry]:
+        """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
+
+        Raises:
+            CheckpointError: the data or the index is missing.
+        """
+        entries = {}
+        for suffix in (DATA, INDEX, META):
+            path = self.file(name, suffix)
+            if path.is_file():
+                sync_file(path)
+                entries[path.name] = FileEntry(path.stat().st_size, sha256_of(path))
+            elif suffix != META:
+                raise CheckpointError(f"{path} was not written")
+        sync_directory(self.directory)
+        return entries
+
+    def verify(self, record: CommitRecord) -> None:
+        """Compares the files with the record.
+
+        Raises:
+            CheckpointError: a file is missing or differs; the message says which and how.
+        """
+        for name, entry in record.files.items():
+            path = self.directory / name
+            if not path.is_file():
+                raise CheckpointError(f"{path} is missing")
+            if path.stat().st_size != entry.size:
+                raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes instead of {entry.size:,}")
+            if sha256_of(path) != entry.sha256:
+                raise CheckpointError(f"{path} differs from what was written (SHA-256)")
+
+    def commit(self, record: CommitRecord) -> None:
+        """Makes the checkpoint count; durable when this returns."""
+        write_json(self.file(record.name, RECORD), record.to_json())
+
+    def write_state(self, names: Sequence[str]) -> None:
+        """Writes TensorFlow's own list of checkpoints, with paths relative to the directory.
+
+        Format: the text form of ``CheckpointState`` in tensorflow/python/training/checkpoint_state.proto.
+
+        Args:
+            names: the oldest first; where there is none, nothing is written.
+        """
+        if names:
+            lines = [f'model_checkpoint_path: "{names[-1]}"']
+            lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
+            write_atomically(self.directory / STATE_FILE, "\n".join(lines) + "\n")
+
+    def remove(self, name: str) -> None:
+        """Removes a checkpoint: the record first, so that half of one never counts."""
+        for suffix in (RECORD, INDEX, DATA, META):
+            self.file(name, suffix).unlink(missing_ok=True)
+
+    def link_meta(self, name: str) -> None:
+        """Puts the graph beside the checkpoint: a hard link, a copy where the disk has no links."""
+        target = self.file(name, META)
+        temporary = temporary_beside(target)
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(self.meta_file, temporary)
+        except OSError:
+            shutil.copyfile(self.meta_file, temporary)
+        temporary.replace(target)
+
+
+def newest_good(store: CheckpointStore, records: Sequence[CommitRecord]) -> tuple[CommitRecord, list[str]]:
+    """Returns the newest checkpoint that holds all a resume needs and verifies.
+
+    Args:
+        store: of the files.
+        records: the committed ones, the oldest first.
+
+    Returns:
+        The record, and why each newer one was passed over.
+
+    Raises:
+        CheckpointError: none is good; the message lists what was tried.
+    """
+    tried: list[str] = []
+    for record in reversed(records):
+        if not record.complete:
+            tried.append(f"{record.name}: holds only a part of the variables")
+            continue
+        try:
+            store.verify(record)
+        except CheckpointError as error:
+            tried.append(str(error))
+        else:
+            return record, tried
+    reasons = "\n  ".join(tried) if tried else "no commit record"
+    raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {reasons}")

@@ -1,0 +1,100 @@
+"""Shared checks of arguments, so that the same mistake gets the same words everywhere."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+def close_matches(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Returns up to ``limit`` of the known names that look like ``name``, the likeliest first."""
+    by_folded = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), by_folded, n=limit, cutoff=0.6)
+    return [by_folded[folded] for folded in found]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns "did you mean ...?", or the list of what exists where nothing is close."""
+    known = sorted(known)
+    matches = close_matches(name, known)
+    if matches:
+        return f"did you mean {' or '.join(matches)}?"
+    return f"there are: {', '.join(known)}" if known else "there are none"
+
+
+def check_int(name: str, value: Any, minimum: int) -> int:
+    """Returns ``value`` if it is an int (a bool is not) of at least ``minimum``.
+
+    Raises:
+        TypeError: it is no int.
+        ValueError: it is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} ({value!r}) must be a whole number of at least {minimum}")
+    if value < minimum:
+        raise ValueError(f"{name} ({value}) must be at least {minimum}")
+    return value
+
+
+def check_optional_int(name: str, value: Any, minimum: int) -> int | None:
+    """As ``check_int``, and None stays None."""
+    return None if value is None else check_int(name, value, minimum)
+
+
+def check_number(name: str, value: Any, *, above: float) -> float:
+    """Returns ``value`` as a float if it is a finite number greater than ``above``.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not finite or too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} ({value!r}) must be a number greater than {above:g}")
+    if not math.isfinite(value) or value <= above:
+        raise ValueError(f"{name} ({value:g}) must be a finite number greater than {above:g}")
+    return float(value)
+
+
+def check_optional_number(name: str, value: Any, *, above: float) -> float | None:
+    """As ``check_number``, and None stays None."""
+    return None if value is None else check_number(name, value, above=above)
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """Returns ``value`` if it is true or false.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} ({value!r}) must be true or false")
+    return value
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Returns ``value`` if it is one of ``choices``.
+
+    Raises:
+        ValueError: it is not; the message has the close match or all choices.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{name} ({value!r}) is not known; {suggestion(str(value), choices)}")
+    return str(value)
+
+
+def check_names(name: str, value: Any) -> tuple[str, ...]:
+    """Returns ``value`` as a tuple if it is a list of strings; a bare string is refused.
+
+    Raises:
+        TypeError: it is a string (whose letters would be taken for names) or holds something else.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} ({value!r}) must be a list of names, such as [{value}]")
+    names = tuple(value)
+    wrong = [item for item in names if not isinstance(item, str) or not item]
+    if wrong:
+        raise TypeError(f"{name} holds {wrong[0]!r}, which is no name")
+    return names

@@ -1,0 +1,69 @@
+"""The keys of the config and their types; Hydra refuses anything else when it composes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class RunConfig:
+    """Where a run is.
+
+    Args:
+        root: the directory of all runs.
+        name: of the run; null is the name of the experiment.
+        dir: of this run; null is <root>/<name>/<date_time>.
+    """
+
+    root: str = "outputs"
+    name: str | None = None
+    dir: str | None = None
+
+
+@dataclass
+class LoopConfig:
+    """How long and how fast.
+
+    Args:
+        epochs: to complete, counted from the first start of the run.
+        steps_per_epoch: null is the whole data set.
+        steps_per_call: ``auto``, or the most steps in a call into the graph.
+        compile: ``auto`` (by a rule), ``off`` or ``xla``.
+    """
+
+    epochs: int = MISSING
+    steps_per_epoch: int | None = None
+    steps_per_call: Any = "auto"
+    compile: str = "auto"
+
+
+@dataclass
+class TrainConfig:
+    """The whole config; the groups hold nodes with a ``_target_``.
+
+    Args:
+        run: where.
+        resume: ``never``, ``latest``, ``auto``, or a path.
+        seed: of initial values, the order of the data and random ops.
+        loop: how long and how fast.
+        model, data, optimizer: a node each.
+        callbacks: name to node, in running order.
+    """
+
+    run: RunConfig = field(default_factory=RunConfig)
+    resume: str = "never"
+    seed: int = 0
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    model: dict[str, Any] = MISSING
+    data: dict[str, Any] = MISSING
+    optimizer: dict[str, Any] = MISSING
+    callbacks: dict[str, Any] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Makes the schema known to Hydra under the name that ``conf/train.yaml`` begins with."""
+    ConfigStore.instance().store(name="schema", node=TrainConfig)

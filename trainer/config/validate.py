@@ -1,0 +1,141 @@
+"""Checks of a composed config that its types alone do not make; no TensorFlow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from trainer.checks import check_choice, check_int, check_number, check_optional_int
+from trainer.errors import RequestError
+from trainer.graph.compile_rule import SETTINGS
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+MOST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The part of the config that is not a node, checked.
+
+    Args:
+        root: of all runs.
+        name: of the run.
+        run_dir: of this run, or None for a new one.
+        resume: ``never``, ``latest``, ``auto`` or a path.
+        seed: 0 or more, in 31 bits, as the graph's random ops take it.
+        epochs: at least 1.
+        steps_per_epoch: at least 1, or None for the whole data set.
+        steps_per_call: at least 1, or None to learn it.
+        compile: ``auto``, ``off`` or ``xla``.
+        prefix: of the checkpoints' names.
+    """
+
+    root: Path
+    name: str
+    run_dir: Path | None
+    resume: str
+    seed: int
+    epochs: int
+    steps_per_epoch: int | None
+    steps_per_call: int | None
+    compile: str
+    prefix: str
+
+
+def validate(config: DictConfig, experiment: str | None) -> Settings:
+    """Checks the values and returns those that are not nodes.
+
+    Args:
+        config: composed.
+        experiment: the name that was chosen, for the name of the run.
+
+    Raises:
+        RequestError: a value is out of range or a node lacks its ``_target_``.
+    """
+    try:
+        _check_nodes(config)
+        return _settings(config, experiment)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(str(error)) from error
+
+
+def _settings(config: DictConfig, experiment: str | None) -> Settings:
+    loop = config.loop
+    if OmegaConf.is_missing(loop, "epochs"):
+        raise RequestError("loop.epochs is not set; add loop.epochs=N")
+    steps_per_call = None if loop.steps_per_call == "auto" else loop.steps_per_call
+    if isinstance(steps_per_call, str):
+        raise RequestError(f"loop.steps_per_call ({steps_per_call!r}) must be auto or a whole number of at least 1")
+    seed = check_int("seed", config.seed, minimum=0)
+    if seed > MOST_SEED:
+        raise RequestError(f"seed ({seed}) must be at most {MOST_SEED}")
+    checkpoint = config.callbacks.get("checkpoint") or {}
+    return Settings(
+        root=Path(config.run.root),
+        name=_name(config.run.name or (experiment or "run").replace("/", "-")),
+        run_dir=Path(config.run.dir) if config.run.dir else None,
+        resume=str(config.resume),
+        seed=seed,
+        epochs=check_int("loop.epochs", loop.epochs, minimum=1),
+        steps_per_epoch=check_optional_int("loop.steps_per_epoch", loop.steps_per_epoch, minimum=1),
+        steps_per_call=check_optional_int("loop.steps_per_call", steps_per_call, minimum=1),
+        # YAML reads an unquoted off as false.
+        compile=check_choice("loop.compile", "off" if loop.compile in (False, "False") else loop.compile, SETTINGS),
+        prefix=str(checkpoint.get("prefix", "model")),
+    )
+
+
+def _name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise RequestError(
+            f"run.name ({name!r}) names a directory: letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
+        )
+    return name
+
+
+def _check_nodes(config: DictConfig) -> None:
+    for group in ("model", "data", "optimizer"):
+        if OmegaConf.is_missing(config, group):
+            raise RequestError(f"no {group} is chosen; choose an experiment (+experiment=NAME) or {group}=NAME")
+        _check_target(group, config[group])
+    for name, node in config.callbacks.items():
+        _check_target(f"callbacks.{name}", node)
+    _check_missing(config)
+    if "batch_size" in config.data:
+        check_int("data.batch_size", config.data.batch_size, minimum=1)
+    rate = config.optimizer.get("learning_rate")
+    if isinstance(rate, Mapping | DictConfig):
+        _check_target("optimizer.learning_rate", rate)
+    elif rate is not None:
+        check_number("optimizer.learning_rate", rate, above=0)
+    _check_best(config)
+
+
+def _check_target(key: str, node: Any) -> None:
+    if not isinstance(node, Mapping | DictConfig):
+        raise RequestError(f"{key} ({node!r}) must be a node with a _target_, such as {{_target_: module.Class}}")
+    target = None if OmegaConf.is_missing(node, "_target_") else node.get("_target_")
+    if not isinstance(target, str) or "." not in target:
+        raise RequestError(
+            f"{key} has no _target_ (the dotted name of a class or function); add {key}._target_=module.Class"
+        )
+
+
+def _check_missing(config: DictConfig) -> None:
+    missing = sorted(key for key in OmegaConf.missing_keys(config) if not key.startswith("loop."))
+    if missing:
+        raise RequestError(f"{', '.join(missing)} must be set; add {missing[0]}=VALUE")
+
+
+def _check_best(config: DictConfig) -> None:
+    """An export of the best checkpoint needs one to be kept."""
+    wanted = [name for name in ("freeze", "saved_model") if (config.callbacks.get(name) or {}).get("which") == "best"]
+    if wanted and not (config.callbacks.get("checkpoint") or {}).get("keep_best"):
+        raise RequestError(f"callbacks.{wanted[0]}.which=best needs callbacks.checkpoint.keep_best=1 (and its monitor)")

@@ -1,0 +1,1 @@
+"""Sources of batches; only ``tfrecord`` needs TensorFlow, and imports it when it is read."""

@@ -1,0 +1,141 @@
+"""Examples in memory: named arrays, checked once, cut into a training and a held-out part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainer.checks import check_bool, check_int, check_number
+from trainer.errors import RequestError
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Named inputs and labels of the same examples; the names become names in the graph.
+
+    Args:
+        inputs: what a prediction is made from; name to array [examples, ...].
+        labels: what the loss compares it with; name to array [examples, ...].
+
+    Raises:
+        RequestError: the arrays differ in their number of examples, a name is used twice, or an
+            array holds something that a tensor cannot hold.
+
+    Example:
+        >>> arrays = Arrays({"x": np.zeros((4, 2))}, {"y": np.zeros(4)})
+        >>> len(arrays), len(arrays.take(np.arange(3)))
+        (4, 3)
+    """
+
+    inputs: Mapping[str, Array]
+    labels: Mapping[str, Array]
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise RequestError("the data has no inputs; a model needs at least one")
+        twice = set(self.inputs) & set(self.labels)
+        if twice:
+            raise RequestError(f"{min(twice)!r} is an input and a label too; give each its own name")
+        for name, array in self.all.items():
+            if not isinstance(array, np.ndarray) or array.ndim == 0:
+                raise RequestError(f"data {name!r} must be an array with the examples along its first axis")
+            if array.dtype.kind not in "biufcSU":
+                raise RequestError(f"data {name!r} has dtype {array.dtype}, which no tensor can hold")
+        lengths = {name: len(array) for name, array in self.all.items()}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
+            raise RequestError(f"the arrays differ in their number of examples ({counts})")
+
+    @property
+    def all(self) -> dict[str, Array]:
+        """Inputs and labels together."""
+        return {**self.inputs, **self.labels}
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def take(self, index: Array) -> Arrays:
+        """Returns the examples at the given places, int [n]."""
+        return Arrays(
+            {name: array[index] for name, array in self.inputs.items()},
+            {name: array[index] for name, array in self.labels.items()},
+        )
+
+
+class InMemory:
+    """Batches gathered in the graph from arrays that are fed to it once.
+
+    The order is a pure function of the seed and of the pass over the data, so a resume needs no
+    state. Each pass leaves out the examples that do not fill a batch, other ones in each pass.
+
+    Args:
+        examples: the arrays, or a function without arguments that returns them.
+        batch_size: examples in a batch.
+        shuffle: a new order in each pass; false keeps the order of the arrays.
+        held_out: the share of the examples (0 or more, less than 1) that is never trained on;
+            which ones does not depend on the seed of the run, so that runs can be compared.
+
+    Raises:
+        RequestError: the data does not hold a batch.
+
+    Example:
+        >>> data = InMemory(Arrays({"x": np.zeros((10, 1))}, {"y": np.zeros(10)}), 4, held_out=0.2)
+        >>> len(data.train), len(data.held_out), data.steps_per_epoch
+        (8, 2, 2)
+    """
+
+    def __init__(
+        self,
+        examples: Arrays | Callable[[], Arrays],
+        batch_size: int,
+        shuffle: bool = True,
+        held_out: float = 0.0,
+    ) -> None:
+        arrays = examples() if callable(examples) else examples
+        if not isinstance(arrays, Arrays):
+            raise RequestError(
+                f"data.examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays"
+            )
+        self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
+        self.shuffle = check_bool("data.shuffle", shuffle)
+        self.train, self.held_out = split(arrays, check_share("data.held_out", held_out))
+        if self.batch_size > len(self.train):
+            raise RequestError(
+                f"data.batch_size ({batch_size:,}) is larger than the data ({len(self.train):,} training "
+                f"examples); set data.batch_size to at most {len(self.train)}"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in one pass over the training part."""
+        return len(self.train) // self.batch_size
+
+
+def check_share(name: str, value: Any) -> float:
+    """Returns ``value`` if it is a number of at least 0 and less than 1."""
+    share = check_number(name, value, above=-1e-9)
+    if share >= 1:
+        raise ValueError(f"{name} ({value:g}) must be less than 1: it is a share of the examples")
+    return share
+
+
+def split(arrays: Arrays, held_out: float) -> tuple[Arrays, Arrays | None]:
+    """Returns the training part and the held-out part (None for a share of 0), drawn at random.
+
+    Raises:
+        RequestError: one part would be empty.
+    """
+    if held_out == 0:
+        return arrays, None
+    count = round(len(arrays) * held_out)
+    if not 0 < count < len(arrays):
+        raise RequestError(
+            f"data.held_out ({held_out:g}) of {len(arrays):,} examples leaves one part empty; choose another share"
+        )
+    order = np.random.default_rng(0).permutation(len(arrays))
+    return arrays.take(np.sort(order[count:])), arrays.take(np.sort(order[:count]))

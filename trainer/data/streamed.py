@@ -1,0 +1,53 @@
+"""Batches from a ``tf.data`` pipeline, whose position is saved in each checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trainer.checks import check_int, check_optional_int
+from trainer.errors import RequestError
+
+MakeDataset = Callable[[], Any]
+
+
+class Streamed:
+    """Examples from any function that returns a ``tf.data.Dataset``.
+
+    The function is called when the graph is open, which is why the config needs
+    ``_partial_: true`` in its node. Its elements are single examples: pairs (inputs, labels) of
+    dicts by name. Shuffling, batching, repeating and prefetching are done here.
+
+    Args:
+        dataset: the function, without arguments.
+        batch_size: examples in a batch; what is left at the end of a pass is dropped.
+        shuffle_buffer: examples among which the next one is drawn; 0 keeps the order. The buffer
+            is part of each checkpoint.
+        held_out: a function for the examples that are never trained on, or None.
+        steps_per_epoch: batches in a pass where the dataset cannot tell (TFRecord files cannot);
+            None counts them once, which reads the data.
+
+    Example:
+        >>> Streamed(lambda: None, batch_size=32).batch_size
+        32
+    """
+
+    def __init__(
+        self,
+        dataset: MakeDataset,
+        batch_size: int,
+        shuffle_buffer: int = 1000,
+        held_out: MakeDataset | None = None,
+        steps_per_epoch: int | None = None,
+    ) -> None:
+        for name, function in (("dataset", dataset), ("held_out", held_out)):
+            if function is not None and not callable(function):
+                raise RequestError(
+                    f"data.{name} is a {type(function).__name__}, made before the graph was there; "
+                    f"add _partial_: true to the node data.{name}, so that the function itself is handed over"
+                )
+        self.dataset = dataset
+        self.held_out = held_out
+        self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
+        self.shuffle_buffer = check_int("data.shuffle_buffer", shuffle_buffer, minimum=0)
+        self.steps_per_epoch = check_optional_int("data.steps_per_epoch", steps_per_epoch, minimum=1)

@@ -1,0 +1,59 @@
+"""The few errors of this program, each with the exit code it ends a run with."""
+
+from __future__ import annotations
+
+
+class TrainerError(Exception):
+    """The run failed: the message says what happened and what to do; no traceback is shown."""
+
+    exit_code = 1
+
+
+class RequestError(TrainerError, ValueError):
+    """What was asked for cannot be done (config, paths, names); nothing has been created."""
+
+    exit_code = 2
+
+
+class CallbackError(TrainerError):
+    """A callback raised; the message names the callback and the event.
+
+    Args:
+        name: the callback's name in the config.
+        event: the method that raised, such as ``on_epoch_end``.
+        error: what it raised; kept as ``__cause__`` by ``raise ... from``.
+    """
+
+    def __init__(self, name: str, event: str, error: BaseException) -> None:
+        super().__init__(f"callbacks.{name} failed in {event}: {describe(error)}")
+        self.name = name
+        self.event = event
+
+
+class CheckpointError(TrainerError):
+    """A checkpoint is missing, damaged, or does not fit the graph."""
+
+
+class ReadBackError(TrainerError):
+    """An exported file does not give what the live session gives; it was not put in place."""
+
+
+class Interrupted(TrainerError):
+    """A signal asked the run to stop; its state is saved before the process ends.
+
+    Args:
+        signal_number: 2 for SIGINT, 15 for SIGTERM; the exit code is 128 more, as shells have it.
+        signal_name: as the person knows it, for the message.
+    """
+
+    def __init__(self, signal_number: int, signal_name: str) -> None:
+        super().__init__(f"stopped by {signal_name}")
+        self.exit_code = 128 + signal_number
+
+
+def describe(error: BaseException) -> str:
+    """Returns the error's message, or its type where it has none or the message alone says little."""
+    text = str(error).strip()
+    if isinstance(error, TrainerError | ValueError | TypeError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,80 @@
+"""Writing files so that a reader, or a power loss, sees the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp-"
+"""What the names of our unfinished files begin with; such a leftover is surely ours."""
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a whole file under its final name, durable when this returns.
+
+    Raises:
+        OSError: nothing has changed under the final name, and no temporary file is left.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Returns a name in the same directory for what is not finished yet."""
+    return path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON for people and programs alike: indented, keys in the order given."""
+    write_atomically(path, json.dumps(value, indent=2) + "\n")
+
+
+def sync_file(path: Path) -> None:
+    """Returns when the file's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Returns when the directory's entries (names made, renamed, removed) are on the disk."""
+    sync_file(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def size_for_people(count: int) -> str:
+    """Returns a number of bytes in the unit that people use.
+
+    Example:
+        >>> size_for_people(812), size_for_people(25_300), size_for_people(4_200_000_000)
+        ('812 B', '25.3 kB', '4.2 GB')
+    """
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,1 @@
+"""Building the graph: the inference part, the training part, the fused step."""

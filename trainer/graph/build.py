@@ -1,0 +1,167 @@
+"""The one place where the graph is made: inference and training parts over the same variables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.errors import RequestError, describe
+from trainer.graph.compile_rule import Mode, choose
+from trainer.graph.feeds import ArrayFeed, Feed
+from trainer.graph.inference import Inference, build_inference, place_of
+from trainer.graph.optimizers import applier
+from trainer.graph.sources import Source
+from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
+from trainer.graph.variables import make_saver
+from trainer.model import Model
+
+v1 = tf.compat.v1
+log = logging.getLogger(__name__)
+
+MOST_GATHERED_BYTES = 64 * 2**20
+"""A compiled call holds all its batches at once; this bounds them."""
+
+MOST_STEPS = 1000
+"""Steps in a compiled call; longer ones were not faster."""
+
+MOST_PLAIN_STEPS = 10_000
+"""Steps in a call that is not compiled; it bounds the memory of their metrics."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """The open graph, as callbacks see it in ``on_build``.
+
+    Args:
+        graph: the default graph at that time.
+        model: for ops of one's own, over the same variables.
+        inference: placeholders, outputs, loss.
+        source: specs, batch size, held-out part, an example batch.
+        global_step: int64 variable.
+        metric_names: what each step reports, ``loss`` first.
+        saver: a ``tf.compat.v1.train.Saver`` of all that a resume needs.
+        seed: of the run.
+        mode: how the steps are compiled.
+    """
+
+    graph: Any
+    model: Model
+    inference: Inference
+    source: Source
+    global_step: Any
+    metric_names: tuple[str, ...]
+    saver: Any
+    seed: int
+    mode: Mode
+
+    @property
+    def reported_metrics(self) -> list[str]:
+        """The metrics of an epoch: those of the steps and, with a held-out part, ``val_...``."""
+        held_out = [f"val_{name}" for name in self.metric_names] if self.source.held_out is not None else []
+        return [*self.metric_names, *held_out]
+
+
+@dataclass(frozen=True)
+class TrainingGraph:
+    """The whole graph of a run, with the handles to open and step it.
+
+    Args:
+        build: what callbacks see.
+        feed: to be filled when a session opens.
+        initialise: the op that gives each global variable its initial value.
+        count: placeholder of the number of steps in a call.
+        metrics: what a call returns, float32 [steps, metrics].
+        most_steps: the most steps in a call.
+    """
+
+    build: Build
+    feed: Feed
+    initialise: Any
+    count: Any
+    metrics: Any
+    most_steps: int
+
+
+def build_graph(
+    make_model: Callable[[], Model],
+    make_optimizer: Callable[[Any], Any],
+    source: Source,
+    seed: int,
+    compile_setting: str,
+) -> TrainingGraph:
+    """Builds everything but the callbacks' ops; the graph stays open for them.
+
+    Args:
+        make_model: called while the graph is open.
+        make_optimizer: the same, given the global step.
+        source: of the data.
+        seed: of initial values, of the order of the data and of random ops.
+        compile_setting: ``auto``, ``off`` or ``xla``.
+
+    Raises:
+        RequestError: model, optimizer and data do not fit together.
+    """
+    # Keras numbers its layers over all graphs of a process; a second run must get the same names.
+    keras.utils.clear_session()
+    graph = tf.Graph()
+    with graph.as_default():
+        keras.utils.set_random_seed(seed)
+        global_step = v1.train.get_or_create_global_step()
+        model = _made("model", make_model)
+        inference = build_inference(model, source.inputs, source.labels)
+        variables = v1.trainable_variables()
+        if not variables:
+            raise RequestError(f"{type(model).__name__} made no trainable variable, so there is nothing to train")
+        apply = applier(_made("optimizer", lambda: make_optimizer(global_step)), variables)
+        update = UpdateRule(model, apply, variables, global_step, seed)
+        add_train_step(update, inference.inputs, inference.labels)
+        if update.untrained:
+            log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
+        feed = source.make_feed(seed)
+        mode = choose(
+            compile_setting,
+            function_op_types(graph),
+            sum(variable.shape.num_elements() for variable in variables),
+            in_memory=isinstance(feed, ArrayFeed),
+        )
+        count, metrics, most_steps = _add_calls(update, feed, global_step, mode, source)
+        build = Build(
+            graph=graph,
+            model=model,
+            inference=inference,
+            source=source,
+            global_step=global_step,
+            metric_names=update.metric_names,
+            saver=make_saver(),
+            seed=seed,
+            mode=mode,
+        )
+        return TrainingGraph(build, feed, v1.global_variables_initializer(), count, metrics, most_steps)
+
+
+def _add_calls(update: UpdateRule, feed: Feed, global_step: Any, mode: Mode, source: Source) -> tuple[Any, Any, int]:
+    columns = len(update.metric_names)
+    if mode.compiled and isinstance(feed, ArrayFeed):
+        most = max(1, min(MOST_STEPS, MOST_GATHERED_BYTES // max(feed.batch_bytes, 1)))
+        return *add_compiled_steps(update, columns, feed, global_step, most), most
+    return *add_steps(update, columns, feed, global_step), MOST_PLAIN_STEPS
+
+
+def _made(what: str, make: Callable[[], Any]) -> Any:
+    """Calls a constructor from the config and names the config key where it raises."""
+    try:
+        return make()
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(f"{what} cannot be made: {describe(error)}{place_of(error)}") from error
+
+
+def function_op_types(graph: Any) -> set[str]:
+    """Returns the types of the ops inside the functions of a graph."""
+    return {node.op for function in graph.as_graph_def().library.function for node in function.node_def}

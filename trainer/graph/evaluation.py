@@ -1,0 +1,115 @@
+"""Evaluation in the graph: means of loss and metrics over a held-out part."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from trainer.data.arrays import Arrays
+from trainer.errors import RequestError
+from trainer.graph.build import Build
+from trainer.graph.feeds import element_specs, fill_tables, local_tables
+from trainer.graph.inference import call, scalar_loss, scalar_metrics
+from trainer.graph.sources import call_dataset
+
+v1 = tf.compat.v1
+
+
+class Evaluation(Protocol):
+    """Ops that were added to a graph and evaluate in its session."""
+
+    def initialise(self, session: Any) -> None:
+        """Prepares the session; once."""
+
+    def run(self, session: Any) -> dict[str, float]:
+        """Returns loss and metrics, each a mean over all examples."""
+
+
+def make_evaluation(build: Build) -> Evaluation | None:
+    """Adds an evaluation to the open graph; None where the source holds nothing out."""
+    held_out = build.source.held_out
+    if held_out is None:
+        return None
+    if isinstance(held_out, Arrays):
+        return _OverArrays(build, held_out)
+    return _OverDataset(build, held_out)
+
+
+def batch_means(build: Build, inputs: Any, labels: Any) -> Any:
+    """Returns loss and metrics of a batch in inference mode, float32 [metrics]."""
+    outputs = call(build.model, inputs, training=False, seed=tf.zeros([2], tf.int32))
+    loss = tf.cast(scalar_loss(build.model, outputs, labels), tf.float32)
+    return tf.stack([loss, *scalar_metrics(build.model, outputs, labels).values()])
+
+
+def by_name(build: Build, means: Any) -> dict[str, float]:
+    """Returns the means under the names of the metrics; ``loss`` is the first."""
+    return dict(zip(build.metric_names, (float(mean) for mean in means), strict=True))
+
+
+class _OverArrays:
+    """One call into the graph: a loop over slices of local variables; the last batch may be short."""
+
+    def __init__(self, build: Build, arrays: Arrays) -> None:
+        self._build = build
+        self._arrays = arrays
+        self._tables = local_tables("held_out_data", arrays.all)
+        tables = {name: table for name, (table, _) in self._tables.items()}
+        examples, size = len(arrays), build.source.batch_size
+
+        @tf.function(autograph=False)
+        def means() -> Any:
+            def body(start: Any, sums: Any) -> Any:
+                stop = tf.minimum(start + size, examples)
+                batch = {name: table[start:stop] for name, table in tables.items()}
+                values = batch_means(
+                    build,
+                    {name: batch[name] for name in arrays.inputs},
+                    {name: batch[name] for name in arrays.labels},
+                )
+                # Sums in float64: a mean over many batches must not depend on how many there are.
+                return stop, sums + tf.cast(values, tf.float64) * tf.cast(stop - start, tf.float64)
+
+            zeros = tf.zeros([len(build.metric_names)], tf.float64)
+            _, sums = tf.while_loop(lambda start, _: start < examples, body, [0, zeros], parallel_iterations=1)
+            return sums / examples
+
+        self._means = means()
+
+    def initialise(self, session: Any) -> None:
+        fill_tables(session, self._tables, self._arrays.all)
+
+    def run(self, session: Any) -> dict[str, float]:
+        return by_name(self._build, session.run(self._means))
+
+
+class _OverDataset:
+    """A fresh pass over a data set for each evaluation, a call into the graph for each batch."""
+
+    def __init__(self, build: Build, make_dataset: Any) -> None:
+        self._build = build
+        dataset = call_dataset(make_dataset, "data.held_out")
+        if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
+            raise RequestError(f"data.held_out has other elements than data.dataset: {inputs_labels}")
+        iterator = v1.data.make_initializable_iterator(dataset.batch(build.source.batch_size).prefetch(2))
+        inputs, labels = iterator.get_next()
+        self._start = iterator.initializer
+        self._values = tf.function(lambda *batch: batch_means(build, *batch), autograph=False)(inputs, labels)
+        self._size = tf.shape(next(iter(inputs.values())))[0]
+
+    def initialise(self, session: Any) -> None:
+        """Each run starts the pass itself."""
+
+    def run(self, session: Any) -> dict[str, float]:
+        session.run(self._start)
+        total, examples = 0.0, 0
+        while True:
+            try:
+                values, size = session.run([self._values, self._size])
+            except tf.errors.OutOfRangeError:
+                break
+            total, examples = total + values.astype(float) * size, examples + int(size)
+        if not examples:
+            raise RequestError("data.held_out holds no example")
+        return by_name(self._build, total / examples)

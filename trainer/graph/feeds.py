@@ -1,0 +1,160 @@
+"""Where the batches of the training part come from, inside the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from trainer.data.arrays import Array, Arrays
+from trainer.data.streamed import Streamed
+from trainer.errors import RequestError
+from trainer.model import Tensors
+
+v1 = tf.compat.v1
+
+Batch = tuple[Tensors, Tensors]
+"""Inputs and labels by name."""
+
+
+class Feed(Protocol):
+    """Gives the batch of a step; call its methods while the graph is open."""
+
+    def batch(self, step: Any) -> Batch:
+        """Returns the batch of the update after ``step`` (int64 scalar) updates."""
+
+    def initialise(self, session: Any) -> None:
+        """Fills what the feed reads from; once for each session, before a restore."""
+
+
+class ArrayFeed:
+    """Batches gathered from local variables that are fed once, so no data enters the GraphDef.
+
+    The shuffle is ``RandomIndexShuffle``, a permutation computed for each index on its own, keyed
+    on the seed and the pass over the data; it needs no state. Source: the op's documentation.
+
+    Args:
+        arrays: the examples.
+        batch_size: examples in a batch.
+        shuffle: a new order in each pass, or always that of the arrays.
+        seed: of the order.
+    """
+
+    def __init__(self, arrays: Arrays, batch_size: int, *, shuffle: bool, seed: int) -> None:
+        self._names = tuple(arrays.inputs), tuple(arrays.labels)
+        self._examples = len(arrays)
+        self._batch_size = batch_size
+        self._seed = seed if shuffle else None
+        self.batch_bytes = sum(array[:1].nbytes for array in arrays.all.values()) * batch_size
+        self._tables = local_tables("training_data", arrays.all)
+        self._arrays = arrays
+
+    def batch(self, step: Any) -> Batch:
+        """Returns the batch of one step: tensors [batch_size, ...]."""
+        index = self._order(tf.reshape(step, [1]))
+        return self._pick(lambda table: tf.ensure_shape(tf.gather(table, index), [self._batch_size, *table.shape[1:]]))
+
+    def batches(self, step: Any, count: int) -> Batch:
+        """Returns the batches of ``count`` steps from ``step`` on: tensors [count, batch_size, ...]."""
+        index = self._order(step + tf.range(count, dtype=tf.int64))
+        return self._pick(
+            lambda table: tf.reshape(tf.gather(table, index), [count, self._batch_size, *table.shape[1:]])
+        )
+
+    def _pick(self, take: Any) -> Batch:
+        picked = {name: take(table) for name, (table, _) in self._tables.items()}
+        inputs, labels = self._names
+        return {name: picked[name] for name in inputs}, {name: picked[name] for name in labels}
+
+    def _order(self, steps: Any) -> Any:
+        """Returns the places of the examples of these steps, int64 [steps * batch_size]."""
+        per_pass = self._examples // self._batch_size
+        passes, step_in_pass = steps // per_pass, steps % per_pass
+        offsets = tf.range(self._batch_size, dtype=tf.int64)
+        index = tf.reshape(step_in_pass[:, tf.newaxis] * self._batch_size + offsets, [-1])
+        if self._seed is None or self._examples == 1:
+            return index
+        # Three numbers an index, as the kernel reads them; the Python wrapper of the op pads wrongly.
+        zeros = tf.zeros_like(passes)
+        seeds = tf.stack([passes, zeros + self._seed, zeros], axis=1)
+        return tf.raw_ops.RandomIndexShuffle(
+            index=index,
+            seed=tf.repeat(tf.cast(seeds, tf.int32), self._batch_size, axis=0),
+            max_index=tf.constant(self._examples - 1, tf.int64),
+            rounds=4,
+        )
+
+    def initialise(self, session: Any) -> None:
+        """Feeds the arrays to the session."""
+        fill_tables(session, self._tables, self._arrays.all)
+
+
+class DatasetFeed:
+    """Batches from a ``tf.data`` iterator whose state is saved with the variables.
+
+    Args:
+        data: the pipeline.
+        seed: of the shuffle.
+    """
+
+    def __init__(self, data: Streamed, *, seed: int) -> None:
+        dataset = data.dataset()
+        if data.shuffle_buffer:
+            dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(2)
+        self._iterator = v1.data.make_initializable_iterator(dataset)
+        saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
+        v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
+
+    def batch(self, step: Any) -> Batch:
+        """Returns the next batch; the iterator, not the step, says which."""
+        del step
+        inputs, labels = self._iterator.get_next()
+        return inputs, labels
+
+    def initialise(self, session: Any) -> None:
+        """Starts the pipeline from its beginning; a restore puts it where it stood."""
+        session.run(self._iterator.initializer)
+
+
+def local_tables(scope: str, arrays: Mapping[str, Array]) -> dict[str, tuple[Any, Any]]:
+    """Returns a local variable and the placeholder of its initial value for each array."""
+    tables = {}
+    for name, array in arrays.items():
+        dtype = tf.string if array.dtype.kind in "SU" else tf.as_dtype(array.dtype)
+        initial = v1.placeholder(dtype, array.shape, name=f"{scope}/{name}/initial")
+        table = v1.get_variable(
+            f"{scope}/{name}",
+            initializer=initial,
+            trainable=False,
+            use_resource=True,
+            collections=[v1.GraphKeys.LOCAL_VARIABLES],
+        )
+        tables[name] = (table, initial)
+    return tables
+
+
+def fill_tables(session: Any, tables: Mapping[str, tuple[Any, Any]], arrays: Mapping[str, Array]) -> None:
+    """Feeds each array to its variable."""
+    for name, (table, initial) in tables.items():
+        session.run(table.initializer, {initial: arrays[name]})
+
+
+def element_specs(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the specs of inputs and labels of a dataset of single examples, with a batch axis.
+
+    Raises:
+        RequestError: its elements are no pair of dicts of dense tensors.
+    """
+    spec = getattr(dataset, "element_spec", None)
+    fits = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, dict) and part for part in spec)
+    if not fits or not all(isinstance(each, tf.TensorSpec) for part in spec for each in part.values()):
+        raise RequestError(
+            f"the data set's elements are {spec if spec is not None else type(dataset).__name__}; they must be pairs "
+            "(inputs, labels) of dicts of dense tensors by name"
+        )
+    inputs, labels = (
+        {name: tf.TensorSpec([None, *each.shape], each.dtype, name) for name, each in part.items()} for part in spec
+    )
+    return inputs, labels

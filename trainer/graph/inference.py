@@ -1,0 +1,177 @@
+"""The inference part of the graph: from placeholders to named outputs and a loss."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.errors import RequestError, describe
+from trainer.model import Model, Tensors
+
+v1 = tf.compat.v1
+
+LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Ops under the model's own names, built with ``training=False``.
+
+    Args:
+        inputs: placeholders [batch, ...] by name.
+        labels: placeholders [batch, ...] by name.
+        outputs: what the model returns, by name.
+        loss: scalar.
+    """
+
+    inputs: Tensors
+    labels: Tensors
+    outputs: Tensors
+    loss: Any
+
+
+def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
+    """Builds the inference part in the default graph and makes the model's variables.
+
+    Args:
+        model: called once.
+        inputs: ``tf.TensorSpec`` [None, ...] by name.
+        labels: the same.
+
+    Raises:
+        RequestError: the model does not take this data, or a name in the graph is taken.
+    """
+    fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
+    compared = {name: placeholder(name, spec) for name, spec in labels.items()}
+    no_seed = tf.zeros([2], tf.int32, name="inference_seed")
+    outputs = {
+        name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()
+    }
+    return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
+
+
+def placeholder(name: str, spec: Any) -> Any:
+    """Returns a placeholder that bears exactly this name."""
+    try:
+        tensor = v1.placeholder(spec.dtype, spec.shape, name=name)
+    except ValueError as error:
+        raise RequestError(f"data {name!r} is no name for a tensor: {describe(error)}") from error
+    return check_name(name, tensor)
+
+
+def named(name: str, tensor: Any) -> Any:
+    """Returns the tensor under exactly this name."""
+    return check_name(name, tf.identity(tensor, name=name))
+
+
+def check_name(name: str, tensor: Any) -> Any:
+    """Returns the tensor if its op bears the name.
+
+    Raises:
+        RequestError: an op of that name was there before, so this one got another.
+    """
+    if tensor.op.name != name:
+        raise RequestError(
+            f"the graph has an op {name!r} already (one of the model's, or a name used for an input and an "
+            "output); rename one of them"
+        )
+    return tensor
+
+
+def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[str, Any]:
+    """Calls the model, with a seed if it takes one, and checks what it returns.
+
+    Args:
+        model: to be called.
+        inputs: tensors [batch, ...] by name.
+        training: whether this is for an update.
+        seed: int32 [2].
+
+    Raises:
+        RequestError: it raised, or did not return a dict of tensors.
+    """
+    extra = {"seed": seed} if "seed" in inspect.signature(model.__call__).parameters else {}
+    with refusing(model, "cannot be called with", inputs):
+        outputs = model(inputs, training=training, **extra)
+    if not isinstance(outputs, Mapping) or not outputs:
+        raise RequestError(
+            f"{type(model).__name__}.__call__ returned {type(outputs).__name__}; "
+            'it must return a dict of outputs by name, such as {"op": tensor}'
+        )
+    return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
+
+
+def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
+    """Returns the model's loss as a scalar tensor.
+
+    Raises:
+        RequestError: the model raised, or its loss is no float scalar.
+    """
+    with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
+        loss = tf.convert_to_tensor(model.loss(outputs, labels))
+    if loss.shape.rank != 0 or not loss.dtype.is_floating:
+        raise RequestError(
+            f"{type(model).__name__}.loss returned {loss.dtype.name} {loss.shape}; it must return a float scalar, "
+            "the mean over the batch (tf.reduce_mean)"
+        )
+    return loss
+
+
+def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, Any]:
+    """Returns the model's metrics as float32 scalars; {} where it has none.
+
+    Raises:
+        RequestError: the model raised, or a metric is no scalar or is called ``loss``.
+    """
+    if not callable(getattr(model, "metrics", None)):
+        return {}
+    with refusing(model, "cannot compute its metrics from", {**outputs, **labels}):
+        metrics = {name: tf.cast(value, tf.float32) for name, value in model.metrics(outputs, labels).items()}
+    for name, value in metrics.items():
+        if value.shape.rank != 0 or name == LOSS:
+            raise RequestError(
+                f"{type(model).__name__}.metrics returned {name!r} of shape {value.shape}; "
+                "a metric is a scalar, the mean over the batch, and is not called loss"
+            )
+    return metrics
+
+
+class refusing:  # noqa: N801 - a context manager, read as a verb
+    """Turns what a model raises into a refusal that says what it was given, and where it raised."""
+
+    def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
+        self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        if not isinstance(error, Exception) or isinstance(error, RequestError):
+            return
+        reason = describe(error).split("\n")[0]
+        raise RequestError(f"{self._what}: {reason}{place_of(error)}") from error
+
+
+def described(tensors: Tensors) -> str:
+    """Returns names, dtypes and shapes in one line.
+
+    Example:
+        >>> described({"x": tf.TensorSpec([None, 3], tf.float32)})
+        'x float32 [batch, 3]'
+    """
+    return ", ".join(
+        f"{name} {tensor.dtype.name} [{', '.join('batch' if size is None else str(size) for size in tensor.shape)}]"
+        for name, tensor in tensors.items()
+    )
+
+
+def place_of(error: BaseException) -> str:
+    """Returns the innermost line of the traceback that belongs to neither TensorFlow nor Keras."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", __file__))]
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

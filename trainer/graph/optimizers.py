@@ -1,0 +1,64 @@
+"""One face for the two families of optimizers: Keras 3's and ``tf.compat.v1.train``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.errors import RequestError
+
+v1 = tf.compat.v1
+
+Apply = Callable[[Sequence[Any], Sequence[Any]], None]
+"""Applies gradients to variables; call it inside a ``tf.function``."""
+
+
+def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
+    """Returns what applies gradients with the optimizer; makes its slots in the default graph.
+
+    Args:
+        optimizer: of Keras 3 or of ``tf.compat.v1.train``.
+        variables: all that it will update.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        optimizer.build(variables)
+        return optimizer.apply  # type: ignore[no-any-return]
+    if isinstance(optimizer, v1.train.Optimizer):
+
+        def apply(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        return apply
+    raise RequestError(
+        f"optimizer._target_ gave a {type(optimizer).__name__}; it must name an optimizer of Keras "
+        "(keras.optimizers.Adam) or of graph mode (tensorflow.compat.v1.train.AdamOptimizer)"
+    )
+
+
+def rate_of_step(schedule: Any, global_step: Any) -> Any:
+    """Returns a learning rate that a graph-mode optimizer evaluates anew in each step.
+
+    Such an optimizer takes a function without arguments; a tensor would be computed once for each
+    call into the graph, however many steps the call runs.
+
+    Args:
+        schedule: a number, a Keras schedule, or a function of ``tf.compat.v1.train`` such as
+            ``exponential_decay`` that still lacks its ``global_step``.
+        global_step: the variable.
+    """
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return lambda: schedule(global_step.read_value())
+    if callable(schedule):
+
+        def rate() -> Any:
+            value = schedule(global_step=global_step.read_value())
+            return value() if callable(value) else value
+
+        return rate
+    return schedule

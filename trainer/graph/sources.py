@@ -1,0 +1,134 @@
+"""What the graph needs to know of a source of data before it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.data.arrays import Array, Arrays, InMemory
+from trainer.data.streamed import Streamed
+from trainer.errors import RequestError, describe
+from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, element_specs
+
+v1 = tf.compat.v1
+
+HeldOut = Arrays | Callable[[], Any] | None
+"""Arrays, a function that returns a data set of single examples, or nothing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of data, looked at once.
+
+    Args:
+        inputs: ``tf.TensorSpec`` [None, ...] by name.
+        labels: the same.
+        steps_per_epoch: full batches in one pass.
+        batch_size: examples in a batch.
+        example: inputs and labels of one batch, with which exports are checked.
+        held_out: the part that is never trained on.
+        make_feed: makes the feed of the training part in the default graph, given the seed.
+    """
+
+    inputs: dict[str, Any]
+    labels: dict[str, Any]
+    steps_per_epoch: int
+    batch_size: int
+    example: dict[str, Array]
+    held_out: HeldOut
+    make_feed: Callable[[int], Feed]
+
+
+def look_at(data: Any) -> Source:
+    """Returns what is known of a source: specs, length, an example.
+
+    Raises:
+        RequestError: it is no source, cannot be read, or has no full batch.
+    """
+    if isinstance(data, InMemory):
+        return _in_memory(data)
+    if isinstance(data, Streamed):
+        try:
+            return _streamed(data)
+        except tf.errors.OpError as error:
+            raise RequestError(f"the data set cannot be read: {error.message}") from error
+    raise RequestError(
+        f"data._target_ gave a {type(data).__name__}; it must be trainer.data.arrays.InMemory or "
+        "trainer.data.streamed.Streamed"
+    )
+
+
+def _in_memory(data: InMemory) -> Source:
+    def specs(arrays: dict[str, Array]) -> dict[str, Any]:
+        return {name: spec_of(name, array) for name, array in arrays.items()}
+
+    return Source(
+        inputs=specs(dict(data.train.inputs)),
+        labels=specs(dict(data.train.labels)),
+        steps_per_epoch=data.steps_per_epoch,
+        batch_size=data.batch_size,
+        example={name: array[: data.batch_size] for name, array in data.train.all.items()},
+        held_out=data.held_out,
+        make_feed=lambda seed: ArrayFeed(data.train, data.batch_size, shuffle=data.shuffle, seed=seed),
+    )
+
+
+def spec_of(name: str, array: Array) -> Any:
+    """Returns the spec of an array with its batch axis open."""
+    dtype = tf.string if array.dtype.kind in "SU" else tf.as_dtype(array.dtype)
+    return tf.TensorSpec([None, *array.shape[1:]], dtype, name)
+
+
+def _streamed(data: Streamed) -> Source:
+    with tf.Graph().as_default(), v1.Session() as session:
+        dataset = call_dataset(data.dataset, "data.dataset")
+        inputs, labels = element_specs(dataset)
+        batch = v1.data.make_one_shot_iterator(dataset.batch(data.batch_size, drop_remainder=True)).get_next()
+        try:
+            inputs_example, labels_example = session.run(batch)
+        except tf.errors.OutOfRangeError:
+            raise RequestError(
+                f"data.batch_size ({data.batch_size:,}) is larger than the data; set a smaller one"
+            ) from None
+        steps = data.steps_per_epoch or count_examples(dataset, session) // data.batch_size
+    return Source(
+        inputs=inputs,
+        labels=labels,
+        steps_per_epoch=steps,
+        batch_size=data.batch_size,
+        example={name: np.asarray(value) for name, value in {**inputs_example, **labels_example}.items()},
+        held_out=data.held_out,
+        make_feed=lambda seed: DatasetFeed(data, seed=seed),
+    )
+
+
+def call_dataset(function: Callable[[], Any], name: str) -> Any:
+    """Returns the data set that the function makes in the default graph.
+
+    Raises:
+        RequestError: the function raised.
+    """
+    try:
+        return function()
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(f"{name} raised {describe(error)}") from error
+
+
+def count_examples(dataset: Any, session: Any) -> int:
+    """Returns the number of elements, read through once where the data set does not know it.
+
+    Raises:
+        RequestError: it never ends.
+    """
+    known = int(session.run(dataset.cardinality()))
+    if known == tf.data.INFINITE_CARDINALITY:
+        raise RequestError("the data set never ends; set data.steps_per_epoch to the batches of an epoch")
+    if known >= 0:
+        return known
+    return int(session.run(dataset.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)))

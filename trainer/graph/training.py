@@ -1,0 +1,120 @@
+"""The training part of the graph: one update, and many of them in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.errors import RequestError
+from trainer.graph.feeds import ArrayFeed, Feed
+from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
+from trainer.graph.optimizers import Apply
+from trainer.model import Model, Tensors
+
+v1 = tf.compat.v1
+
+Update = Callable[[Tensors, Tensors], Any]
+"""Updates the variables once; returns the metrics of the batch, float32 [metrics]."""
+
+
+class UpdateRule:
+    """Forward, loss, gradients, optimizer and step count, as one function of a batch.
+
+    Args:
+        model: called with ``training=True``.
+        apply: the optimizer's.
+        variables: those that are trained.
+        global_step: int64 variable, counted up by one.
+        seed: of the run; with the step it keys the model's random ops.
+    """
+
+    def __init__(self, model: Model, apply: Apply, variables: list[Any], global_step: Any, seed: int) -> None:
+        self._model = model
+        self._apply = apply
+        self._variables = variables
+        self._global_step = global_step
+        self._seed = seed
+        self.metric_names: tuple[str, ...] = ()
+        self.untrained: tuple[str, ...] = ()
+
+    def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
+        """Adds one update to the graph; what it finds about metrics and gradients is kept."""
+        step = self._global_step.read_value()
+        seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
+        outputs = call(self._model, inputs, training=True, seed=seed)
+        loss = scalar_loss(self._model, outputs, labels)
+        metrics = {LOSS: tf.cast(loss, tf.float32), **scalar_metrics(self._model, outputs, labels)}
+        self.metric_names = tuple(metrics)
+        pairs = list(zip(tf.gradients(loss, self._variables), self._variables, strict=True))
+        reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        if not reached:
+            raise RequestError("the loss depends on no trainable variable, so there is nothing to train")
+        self.untrained = tuple(variable.op.name for gradient, variable in pairs if gradient is None)
+        self._apply(*zip(*reached, strict=True))
+        self._global_step.assign_add(1)
+        return tf.stack(list(metrics.values()))
+
+
+def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
+    """Adds the op ``train_step``: one update on fed inputs and labels, for users of the ``.meta``."""
+    once = tf.function(update, autograph=False)
+    with tf.control_dependencies([once(inputs, labels)]):
+        op = tf.no_op(name="train_step")
+    if op.name != "train_step":
+        raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
+
+
+def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tuple[Any, Any]:
+    """Adds a call that runs n updates, each on the next batch.
+
+    Args:
+        update: of one batch.
+        metrics: how many numbers it returns.
+        feed: of the batches.
+        global_step: counted by the update.
+
+    Returns:
+        The placeholder of n (int32 scalar) and the metrics, float32 [n, metrics].
+    """
+
+    @tf.function(autograph=False)
+    def steps(count: Any) -> Any:
+        def body(i: Any, rows: Any) -> Any:
+            return i + 1, rows.write(i, update(*feed.batch(global_step.read_value())))
+
+        rows = tf.TensorArray(tf.float32, size=count, element_shape=[metrics])
+        # One iteration at a time: an update reads the variables that the one before it wrote.
+        _, rows = tf.while_loop(lambda i, _: i < count, body, [0, rows], parallel_iterations=1)
+        return rows.stack()
+
+    count = v1.placeholder(tf.int32, [], name="steps_per_call")
+    return count, steps(count)
+
+
+def add_compiled_steps(
+    update: Update, metrics: int, feed: ArrayFeed, global_step: Any, most_steps: int
+) -> tuple[Any, Any]:
+    """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
+
+    A compiled function has fixed shapes, so ``most_steps`` batches are gathered for each call and
+    the first n used.
+
+    Args:
+        update, metrics, feed, global_step: as in ``add_steps``.
+        most_steps: the greatest n.
+    """
+
+    @tf.function(autograph=False, jit_compile=True)
+    def steps(batches: Any, count: Any) -> Any:
+        def body(i: Any, rows: Any) -> Any:
+            inputs, labels = tf.nest.map_structure(lambda each: each[i], batches)
+            return i + 1, rows.write(i, update(inputs, labels))
+
+        rows = tf.TensorArray(tf.float32, size=most_steps, element_shape=[metrics])
+        _, rows = tf.while_loop(lambda i, _: i < count, body, [0, rows], parallel_iterations=1)
+        return rows.stack()
+
+    count = v1.placeholder(tf.int32, [], name="steps_per_call")
+    return count, steps(feed.batches(global_step.read_value(), most_steps), count)[:count]

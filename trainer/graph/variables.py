@@ -1,0 +1,25 @@
+"""Variables of a graph by the names that a Saver gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+v1 = tf.compat.v1
+
+
+def variables_by_name(graph: Any) -> dict[str, Any]:
+    """Returns the global variables of a graph."""
+    return {variable.op.name: variable for variable in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)}
+
+
+def make_saver(variables: Mapping[str, Any] | None = None) -> Any:
+    """Returns a Saver that never deletes: what stays is decided from the commit records.
+
+    Args:
+        variables: name in the file to variable; None for all that a resume needs, with the state
+            of data pipelines.
+    """
+    return v1.train.Saver(variables, max_to_keep=0, save_relative_paths=True)

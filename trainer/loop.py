@@ -1,0 +1,104 @@
+"""The loop: calls into the graph, cut where callbacks are due, and the events in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer.callback import Context, Record
+from trainer.callback_list import CallbackList
+from trainer.means import EpochMeans
+from trainer.plan import Pace, RunLength, next_stop
+
+Step = Callable[[int], "np.ndarray[Any, Any]"]
+"""Runs n updates in one call into the graph; returns their metrics, float32 [n, metrics]."""
+
+
+class Loop:
+    """Runs epochs of steps and tells the callbacks; knows no graph, no config and no disk.
+
+    Args:
+        step: runs n updates.
+        metric_names: the columns of what ``step`` returns.
+        length: of the whole run, earlier processes included.
+        pace: the bound on the steps of a call.
+        callbacks: told of every event; the caller closes them.
+        clock: monotonic seconds.
+        check_signals: called between calls into the graph; raises ``Interrupted``.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        metric_names: tuple[str, ...],
+        length: RunLength,
+        pace: Pace,
+        callbacks: CallbackList,
+        clock: Callable[[], float],
+        check_signals: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._step = step
+        self._length = length
+        self._pace = pace
+        self._callbacks = callbacks
+        self._clock = clock
+        self._check_signals = check_signals
+        self._means = EpochMeans(metric_names)
+
+    def run(self, context: Context) -> None:
+        """Runs from where ``context.record`` stands to the last epoch, or until asked to stop."""
+        self._callbacks.on_train_begin(context, self._clock())
+        self._check_signals()
+        while not self._is_over(context):
+            if context.record.global_step % self._length.steps_per_epoch == 0:
+                self._callbacks.on_epoch_begin(context)
+            self._advance(context)
+            self._callbacks.on_stop(context, self._clock())
+            self._check_signals()
+        self._callbacks.on_train_end(context)
+
+    def _is_over(self, context: Context) -> bool:
+        return context.record.global_step >= self._length.total_steps or context.stop_reason is not None
+
+    def _advance(self, context: Context) -> None:
+        """Makes one call into the graph and hands out the epochs that ended inside it."""
+        begin = context.record.global_step
+        started = self._clock()
+        limit = self._pace.limit(self._callbacks.secs_until_due(started))
+        stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
+        values = self._step(stop - begin)
+        secs = self._clock() - started
+        self._pace = self._pace.after(stop - begin, secs)
+        for first, last in epoch_parts(begin, stop, self._length.steps_per_epoch):
+            part = values[first - begin : last - begin]
+            self._means.add(part, secs * len(part) / len(values))
+            epoch_ended = last % self._length.steps_per_epoch == 0
+            metrics = self._means.take() if epoch_ended else context.record.metrics
+            context.record = Record(self._length.epoch_at(last), last, metrics)
+            if epoch_ended and last < stop:
+                self._callbacks.on_epoch_end(context)
+                self._callbacks.on_epoch_begin(context)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the part of the epoch that has run, and the state of every callback."""
+        return {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what ``state_dict`` gave in an earlier process."""
+        self._means.load_state_dict(state["epoch_so_far"])
+        self._callbacks.load_state_dict(state["callbacks"])
+
+
+def epoch_parts(begin: int, stop: int, steps_per_epoch: int) -> Iterator[tuple[int, int]]:
+    """Cuts the steps from ``begin`` to ``stop`` at the ends of epochs.
+
+    Example:
+        >>> list(epoch_parts(90, 250, steps_per_epoch=100))
+        [(90, 100), (100, 200), (200, 250)]
+    """
+    while begin < stop:
+        end = min(stop, (begin // steps_per_epoch + 1) * steps_per_epoch)
+        yield begin, end
+        begin = end

@@ -1,0 +1,32 @@
+"""The contract of a model: an object with two methods; one more for metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Tensors = Mapping[str, Any]
+"""Name to ``tf.Tensor``; the first axis of each is the batch."""
+
+
+class Model(Protocol):
+    """What a model gives; nothing has to be inherited.
+
+    The object is made while the graph is open, so its constructor may make variables and layers:
+    ``tf.compat.v1.get_variable``, ``tf.Variable``, ``tf.Module``, Keras 3 layers or a whole Keras
+    model that it holds. What is made lazily must be made by the first ``__call__``.
+
+    Two things are optional: a method ``metrics(outputs, labels)`` that returns scalars by name,
+    and a parameter ``seed`` of ``__call__`` that receives an int32 tensor [2] for
+    ``tf.random.stateless_*`` ops, another in each step and the same in a resumed run.
+    """
+
+    def __call__(self, inputs: Tensors, training: bool) -> Tensors:
+        """Returns the outputs by name; the names are those of ops in the exported files.
+
+        Called once for the inference part (``training`` is False) and again, inside a
+        ``tf.function``, for the update; all calls must use the same variables.
+        """
+
+    def loss(self, outputs: Tensors, labels: Tensors) -> Any:
+        """Returns the mean loss over the batch, a float scalar."""

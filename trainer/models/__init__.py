@@ -1,0 +1,1 @@
+"""The models of the shipped experiments; a model of your own can live anywhere."""

@@ -1,0 +1,47 @@
+"""A small convolutional net of Keras 3 layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from trainer.model import Tensors
+from trainer.models.classifier import accuracy, cross_entropy, named_outputs
+
+
+class Cnn:
+    """Convolutions with BatchNormalization, then Dropout and a dense layer.
+
+    Args:
+        filters: of each 3x3 convolution; the image is halved after each but the first.
+        dropout: the share of features that is left out in training.
+        classes: how many.
+
+    Example:
+        >>> with tf.Graph().as_default():
+        ...     Cnn([4, 4], 0.1, 10)({"image": tf.zeros([5, 8, 8, 1])}, training=False)["logits"].shape.as_list()
+        [5, 10]
+    """
+
+    def __init__(self, filters: Sequence[int], dropout: float, classes: int) -> None:
+        layers = keras.layers
+        net: list[keras.Layer] = []
+        for i, count in enumerate(filters):
+            net += [layers.Conv2D(count, 3, padding="same", use_bias=False), layers.BatchNormalization()]
+            net += [layers.ReLU()] + ([layers.MaxPooling2D()] if i else [])
+        net += [layers.Flatten(), layers.Dropout(dropout), layers.Dense(classes)]
+        self._net = keras.Sequential(net, name="cnn")
+
+    def __call__(self, inputs: Tensors, training: bool) -> Tensors:
+        """Returns ``logits`` and ``probabilities`` of ``image`` [batch, height, width, channels]."""
+        return named_outputs(self._net(inputs["image"], training=training))
+
+    def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
+        """Returns the mean cross entropy."""
+        return cross_entropy(outputs, labels)
+
+    def metrics(self, outputs: Tensors, labels: Tensors) -> Tensors:
+        """Returns the accuracy."""
+        return accuracy(outputs, labels)

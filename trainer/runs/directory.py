@@ -1,0 +1,106 @@
+"""One run, one directory: its paths and its ``run.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import RequestError
+from trainer.files import write_atomically, write_json
+
+
+class RunDirectory:
+    """The paths of a run and its ``run.json``, which is always whole and valid JSON.
+
+    The constructor touches no disk.
+
+    Args:
+        path: of the directory; need not exist yet.
+
+    Example:
+        >>> run = RunDirectory(Path("outputs/linear/2026-11-23_14-07-00"))
+        >>> str(run.metrics_file.relative_to(run.path))
+        'metrics.jsonl'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.frozen = path / "export" / "frozen"
+        self.saved_model = path / "export" / "saved_model"
+        self.metrics_file = path / "metrics.jsonl"
+        self.run_file = path / "run.json"
+        self.facts: dict[str, Any] = {}
+
+    def exists(self) -> bool:
+        """Returns whether a run has been here: the directory is there and is not empty."""
+        return self.path.is_dir() and any(self.path.iterdir())
+
+    def create(self) -> None:
+        """Makes the directory and those above it.
+
+        Raises:
+            RequestError: the place cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"run.dir {self.path} cannot be made ({error.strerror}); choose another") from error
+
+    def read(self) -> dict[str, Any]:
+        """Returns what ``run.json`` says; {} where there is none or it is no JSON."""
+        try:
+            facts = json.loads(self.run_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+    def update(self, **facts: Any) -> None:
+        """Adds to ``run.json``, replacing the file at once."""
+        self.facts.update(facts)
+        write_json(self.run_file, self.facts)
+
+    def add_export(self, path: Path) -> None:
+        """Names an export in ``run.json``, once."""
+        exports = self.facts.get("exports", [])
+        name = self.relative(path)
+        self.update(exports=exports if name in exports else [*exports, name])
+
+    def write_config(self, text: str) -> Path:
+        """Writes the composed config: config.yaml, config-2.yaml, ... for each invocation."""
+        taken = {path.name for path in self.path.glob("config*.yaml")}
+        names = (f"config-{i}.yaml" if i > 1 else "config.yaml" for i in range(1, len(taken) + 2))
+        path = self.path / next(name for name in names if name not in taken)
+        write_atomically(path, text)
+        return path
+
+    def relative(self, path: Path) -> str:
+        """Returns a path inside the directory as ``run.json`` has it, so that a move hurts nothing."""
+        return path.relative_to(self.path).as_posix()
+
+
+def new_directory(root: Path, name: str, now: datetime) -> RunDirectory:
+    """Returns the directory of a run that starts now; a number is added where one has that time."""
+    stamp = now.strftime("%Y-%m-%d_%H-%M-%S")
+    path, count = root / name / stamp, 1
+    while path.exists():
+        count += 1
+        path = root / name / f"{stamp}_{count}"
+    return RunDirectory(path)
+
+
+def runs_of(root: Path, name: str) -> list[RunDirectory]:
+    """Returns the runs of a name, the newest last, by the time at which they were started."""
+    folder = root / name
+    if not folder.is_dir():
+        return []
+    runs = [RunDirectory(path) for path in folder.iterdir() if (path / "run.json").is_file()]
+    return sorted(runs, key=lambda run: (str(run.read().get("started", "")), run.path.name))
+
+
+def is_finished(facts: Mapping[str, Any]) -> bool:
+    """Returns whether a run ended in good order."""
+    return facts.get("status") == "finished"

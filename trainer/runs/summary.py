@@ -1,0 +1,32 @@
+"""The table of files that a run left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tabulate import tabulate
+
+from trainer.files import size_for_people
+
+
+def file_table(directory: Path) -> str:
+    """Returns a short table of what is in a run directory; the files of a checkpoint are one row."""
+    rows: dict[str, int] = {}
+    for path in sorted(directory.rglob("*"), key=_natural_order):
+        if path.is_file():
+            row = _row_of(path.relative_to(directory))
+            rows[row] = rows.get(row, 0) + path.stat().st_size
+    return tabulate([[row, size_for_people(size)] for row, size in rows.items()], tablefmt="plain", colalign=("left", "right"))
+
+
+def _row_of(path: Path) -> str:
+    if path.parts[0] == "checkpoints" and "-" in path.name:
+        return str(path.with_name(path.name.split(".")[0] + ".*"))
+    if path.parts[:2] == ("export", "saved_model"):
+        return str(Path(*path.parts[:3])) + "/"
+    return str(path)
+
+
+def _natural_order(path: Path) -> tuple[object, ...]:
+    """Sorts model-90 before model-100."""
+    return (str(path.parent), len(path.name.split(".")[0]), path.name)

@@ -1,0 +1,61 @@
+"""The session of a run: opened, initialised or restored, stepped, closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.checkpoints.differences import check_fits
+from trainer.graph.build import TrainingGraph
+
+v1 = tf.compat.v1
+
+
+class TrainingSession:
+    """A session over the finalized graph, which is the default one inside the ``with`` block.
+
+    Args:
+        graph: finalized when the session is entered.
+    """
+
+    def __init__(self, graph: TrainingGraph) -> None:
+        self._graph = graph
+
+    def __enter__(self) -> TrainingSession:
+        graph = self._graph.build.graph
+        graph.finalize()
+        # A Saver refuses to work where no graph is the default one.
+        self._default = graph.as_default()
+        self._default.__enter__()
+        self.session = v1.Session(graph=graph)
+        self._call = self.session.make_callable(self._graph.metrics, [self._graph.count])
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.session.close()
+        self._default.__exit__(*error)
+
+    def initialise(self) -> None:
+        """Gives every variable its initial value and fills the feed."""
+        self.session.run(self._graph.initialise)
+        self._graph.feed.initialise(self.session)
+
+    def restore(self, prefix: Path) -> None:
+        """Puts every variable, and the position of a data pipeline, where a checkpoint has it.
+
+        Args:
+            prefix: of the checkpoint's files.
+
+        Raises:
+            CheckpointError: names, dtypes or shapes differ; nothing has been assigned.
+        """
+        check_fits(prefix, self._graph.build.graph)
+        self._graph.build.saver.restore(self.session, str(prefix))
+
+    def step(self, count: int) -> np.ndarray[Any, Any]:
+        """Runs ``count`` updates; returns their metrics, float32 [count, metrics]."""
+        values: np.ndarray[Any, Any] = self._call(np.int32(count))
+        return values
