@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -52,7 +53,7 @@ class Checkpoint(Callback):
 
     phase: ClassVar[Phase] = Phase.SAVE
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of the config, which a person sets one by one
         self,
         *,
         every_n_epochs: int | None = 1,
@@ -71,7 +72,8 @@ class Checkpoint(Callback):
         self.schedule = Schedule(every_n_epochs, every_n_steps, every_n_secs)
         self._retention = Retention(max_to_keep, keep_checkpoint_every_n_hours, keep_best, monitor, mode)
         self._write_meta_graph = check_choice("write_meta_graph", write_meta_graph, ("first", "every", "never"))
-        self._var_list = var_list if var_list is None or isinstance(var_list, Mapping) else check_names("var_list", var_list)
+        is_list = var_list is not None and not isinstance(var_list, Mapping)
+        self._var_list = check_names("var_list", var_list) if is_list else var_list
         self._prefix = check_prefix(prefix)
         self._clock = clock
         self._saved_step = -1
@@ -173,10 +175,12 @@ def check_prefix(prefix: str) -> str:
     """Returns the prefix if it can begin a file name.
 
     Raises:
-        ValueError: it is empty, holds a separator, or would be taken for something else.
+        ValueError: it holds something else than it may, or would be taken for another file.
     """
-    if not prefix or not all(c.isalnum() or c in "._-" for c in prefix) or prefix.startswith(("-", ".")):
-        raise ValueError(f"prefix ({prefix!r}) must consist of letters, digits, '.', '_' and '-', and begin with none of the last")
+    if not re.fullmatch(r"\w[\w.-]*", prefix, re.ASCII):
+        raise ValueError(
+            f"prefix ({prefix!r}) must be letters, digits, '_', '.' and '-', and not begin with the last two"
+        )
     if prefix == "checkpoint":
         raise ValueError("prefix ('checkpoint') is the name of TensorFlow's own file; choose another, such as model")
     return prefix

@@ -76,7 +76,8 @@ class Progress(Callback):
     def _print_line(self, context: Context) -> None:
         now, step = self._clock(), context.record.global_step
         rate = (step - self._shown_step) / max(now - self._shown_at, 1e-9)
-        log.info("epoch %s: %s, %s steps/s", self._epoch(context), metrics_for_people(context.record.metrics), rate_for_people(rate))
+        metrics = metrics_for_people(context.record.metrics)
+        log.info("epoch %s: %s, %s steps/s", self._epoch(context), metrics, rate_for_people(rate))
         self._shown_at, self._shown_step = now, step
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer.callback_list import CallbackList
 from trainer.checkpoints.record import CommitRecord
+from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
-from trainer.errors import RequestError, TrainerError, describe
+from trainer.errors import RequestError, TrainerError
 from trainer.runs.directory import is_finished
 from trainer.runs.resume import Start, decide
 from trainer.startup import import_tensorflow
 
 log = logging.getLogger(__name__)
+
+FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
 def run(config: DictConfig, settings: Settings, command: str) -> None:
@@ -38,14 +41,12 @@ def run(config: DictConfig, settings: Settings, command: str) -> None:
         TrainerError: the run failed.
     """
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
-    start = decide(
-        settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, datetime.now()
-    )
+    start = decide(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, datetime.now())
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
-    for reason in start.passed_over:
-        log.warning("passed over: %s", reason)
+    for each in start.passed_over:
+        log.warning("passed over: %s", each.reason)
     data = _made("data", config.data)
     import_tensorflow()
     from trainer.train import Job, train  # imports TensorFlow, which only now is quiet
@@ -72,7 +73,7 @@ def run(config: DictConfig, settings: Settings, command: str) -> None:
 def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
     facts = start.run.read()
     ended_early = is_finished(facts) and facts.get("stop_reason") and facts.get("total_epochs") == settings.epochs
-    return is_finished(facts) and record.epoch >= settings.epochs or bool(ended_early)
+    return (is_finished(facts) and record.epoch >= settings.epochs) or bool(ended_early)
 
 
 def _optimizer_maker(node: DictConfig) -> Callable[[Any], Any]:
@@ -90,19 +91,24 @@ def _optimizer_maker(node: DictConfig) -> Callable[[Any], Any]:
 
 
 def _made(key: str, node: Any, **extra: Any) -> Any:
-    """Instantiates a node and names its key where that fails."""
-    with _naming(key):
-        # Lists and dicts reach the constructors as Python's own.
-        return instantiate(node, _convert_="all", **extra)
+    """Instantiates a node; where that fails, the error names its key.
 
-
-@contextmanager
-def _naming(key: str) -> Iterator[None]:
+    Lists and dicts reach the constructors as Python's own.
+    """
     try:
-        yield
+        return instantiate(node, _convert_="all", **extra)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, TrainerError):
             raise cause from None
-        reason = describe(cause) if cause is not None else str(error).split("\n")[0]
-        raise RequestError(f"{key}: {reason}") from error
+        raise RequestError(f"{key}: {explain_target(_target_that_failed(node, error), cause)}") from error
+
+
+def _target_that_failed(node: DictConfig, error: InstantiationException) -> str:
+    """Returns the ``_target_`` of the node, or of the node inside it that Hydra names."""
+    inner = FULL_KEY.search(str(error))
+    for key in inner.group(1).split(".") if inner else []:
+        found = node.get(key)
+        if isinstance(found, DictConfig) and "_target_" in found:
+            node = found
+    return str(node["_target_"])

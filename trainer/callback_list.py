@@ -109,9 +109,10 @@ class CallbackList:
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
         """Hands each callback its state back; one that is new since then starts afresh."""
-        for name, callback in self._callbacks.items():
+        for name in self._callbacks:
             if name in states:
-                self._call(name, "load_state_dict", lambda each: each.load_state_dict(states[name]))
+                state = states[name]
+                self._call(name, "load_state_dict", lambda each: each.load_state_dict(state))  # noqa: B023 - called at once
 
     def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
         for name in self._callbacks:

@@ -38,7 +38,7 @@ class ReadBackError(TrainerError):
     """An exported file does not give what the live session gives; it was not put in place."""
 
 
-class Interrupted(TrainerError):
+class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
     """A signal asked the run to stop; its state is saved before the process ends.
 
     Args:

@@ -27,7 +27,7 @@ class EpochMeans:
         self._reset()
 
     def _reset(self) -> None:
-        self._sums = np.zeros((1, len(self._names)))
+        self._sums: np.ndarray[Any, Any] = np.zeros((1, len(self._names)))
         self._steps = 0
         self._timed_steps = 0
         self._secs = 0.0

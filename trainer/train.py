@@ -10,12 +10,14 @@ from typing import Any
 
 from trainer.callback import Context, Record
 from trainer.callback_list import CallbackList
-from trainer.errors import CallbackError, Interrupted, RequestError, TrainerError, describe
-from trainer.graph.build import TrainingGraph, build_graph
-from trainer.graph.sources import Source, look_at
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.store import DAMAGED, SUPERSEDED, CheckpointStore
+from trainer.errors import CallbackError, Interrupted, RequestError, describe
+from trainer.graph.build import TrainingGraph, add_calls, open_graph
+from trainer.graph.sources import look_at
 from trainer.loop import Loop
 from trainer.model import Model
-from trainer.plan import Pace, RunLength
+from trainer.plan import Pace, RunLength, next_stop
 from trainer.runs.facts import utc_now, versions
 from trainer.runs.resume import Start
 from trainer.runs.summary import file_table
@@ -93,10 +95,11 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
-    graph = build_graph(job.make_model, job.make_optimizer, source, job.seed, _compile_setting(job))
-    with graph.build.graph.as_default():
-        job.callbacks.on_build(graph.build)
-    return graph, length
+    opened = open_graph(job.make_model, job.make_optimizer, source, job.seed, _compile_setting(job))
+    with opened.build.graph.as_default():
+        job.callbacks.on_build(opened.build)
+        longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
+        return add_calls(opened, longest_call), length
 
 
 def _compile_setting(job: Job) -> str:
@@ -105,9 +108,7 @@ def _compile_setting(job: Job) -> str:
     return str(record.settings.get("compile", job.compile)) if record else job.compile
 
 
-def _run(
-    job: Job, graph: TrainingGraph, length: RunLength, clock: Callable[[], float], signals: Signals
-) -> Record:
+def _run(job: Job, graph: TrainingGraph, length: RunLength, clock: Callable[[], float], signals: Signals) -> Record:
     run, record = job.start.run, job.start.record
     run.create()
     run.facts = run.read()
@@ -122,7 +123,7 @@ def _run(
         compile=graph.build.mode.name,
         versions=versions(),
     )
-    log.info(_start_line(job, graph, length))
+    log.info(_start_line(job, length))
     with TrainingSession(graph) as session:
         session.initialise()
         loop = Loop(
@@ -137,11 +138,26 @@ def _run(
         begin = Record(0, 0)
         if record is not None:
             session.restore(run.checkpoints / record.name)
+            _set_aside_what_does_not_count(job.start, record)
             loop.load_state_dict(record.state)
             begin = Record(record.epoch, record.global_step, record.metrics)
         context = Context(session.session, run, begin, length.epochs, length.steps_per_epoch, states=loop)
         _loop_to_the_end(job, loop, context, clock)
     return context.record
+
+
+def _set_aside_what_does_not_count(start: Start, record: CommitRecord) -> None:
+    """Clears the way for checkpoints of the steps that run again, and loses none.
+
+    Those that are damaged, and those of later steps when an earlier checkpoint was asked for.
+    """
+    store = CheckpointStore(start.run.checkpoints, record.name.rpartition("-")[0])
+    for each in start.passed_over:
+        if each.damaged:
+            store.set_aside(each.name, DAMAGED)
+    for later in store.records()[0]:
+        if later.global_step > record.global_step:
+            store.set_aside(later.name, SUPERSEDED)
 
 
 def _loop_to_the_end(job: Job, loop: Loop, context: Context, clock: Callable[[], float]) -> None:
@@ -179,7 +195,8 @@ def _loop_to_the_end(job: Job, loop: Loop, context: Context, clock: Callable[[],
     )
 
 
-def _start_line(job: Job, graph: TrainingGraph, length: RunLength) -> str:
-    record = job.start.record
-    how = "new run" if record is None else f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
+def _start_line(job: Job, length: RunLength) -> str:
+    record, how = job.start.record, "new run"
+    if record is not None:
+        how = f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
     return f"{job.name}: {length.epochs} epochs of {length.steps_per_epoch} steps in {job.start.run.path}, {how}"

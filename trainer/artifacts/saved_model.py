@@ -64,9 +64,7 @@ def export_saved_model(
 
 def _write(directory: Path, part: Cut, serving: ServingSession, tags: Sequence[str]) -> None:
     def infos(names: Sequence[str]) -> dict[str, Any]:
-        return {
-            name: v1.saved_model.build_tensor_info(serving.graph.get_tensor_by_name(f"{name}:0")) for name in names
-        }
+        return {name: v1.saved_model.build_tensor_info(serving.graph.get_tensor_by_name(f"{name}:0")) for name in names}
 
     signature = v1.saved_model.build_signature_def(
         infos(list(part.inputs)), infos(part.outputs), v1.saved_model.signature_constants.PREDICT_METHOD_NAME

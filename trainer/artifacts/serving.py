@@ -91,7 +91,8 @@ def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected
         else:
             same = same_kind and np.array_equal(value, wanted)
         if not same:
-            raise ReadBackError(f"{what} does not give what the live session gives: {name} {_difference(value, wanted)}")
+            difference = _difference(value, wanted)
+            raise ReadBackError(f"{what} does not give what the live session gives: {name} {difference}")
 
 
 def _difference(value: Array, wanted: Array) -> str:

@@ -69,9 +69,7 @@ def check_fits(prefix: Path, graph: Any) -> None:
         for name, variable in variables_by_name(graph).items()
     }
     saveables = {
-        spec.name
-        for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
-        for spec in saveable.specs
+        spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs
     }
     stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in saveables}
     found = differences(stored, declared)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from trainer.checks import check_choice, check_int, check_optional_int, check_optional_number
 from trainer.checkpoints.record import CommitRecord
+from trainer.checks import check_choice, check_int, check_optional_int, check_optional_number
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
@@ -14,6 +15,25 @@ from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside
 
 DATA, INDEX, META, RECORD = ".data-00000-of-00001", ".index", ".meta", ".json"
 STATE_FILE = "checkpoint"
+
+
+DAMAGED, SUPERSEDED = "damaged", "superseded"
+"""Where checkpoints go that are not to count and not to be lost either."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A checkpoint that was not taken.
+
+    Args:
+        name: of the checkpoint.
+        reason: which file, and what is wrong with it.
+        damaged: false where it is whole and holds only a part of the variables.
+    """
+
+    name: str
+    reason: str
+    damaged: bool = True
 
 
 class CheckpointStore:
@@ -42,9 +62,9 @@ class CheckpointStore:
         """Returns the path of one of the checkpoint's files."""
         return self.directory / f"{name}{suffix}"
 
-    def records(self) -> tuple[list[CommitRecord], list[CheckpointError]]:
-        """Returns the commit records, the oldest first, and an error for each unreadable one."""
-        records, errors = [], []
+    def records(self) -> tuple[list[CommitRecord], list[PassedOver]]:
+        """Returns the commit records, the oldest first, and the checkpoints whose record is unreadable."""
+        records, unreadable = [], []
         if not self.directory.is_dir():
             return [], []
         for path in sorted(self.directory.iterdir()):
@@ -52,8 +72,8 @@ class CheckpointStore:
                 try:
                     records.append(read_record(path))
                 except CheckpointError as error:
-                    errors.append(error)
-        return sorted(records, key=lambda record: record.global_step), errors
+                    unreadable.append(PassedOver(path.stem, str(error)))
+        return sorted(records, key=lambda record: record.global_step), unreadable
 
     def measure(self, name: str) -> dict[str, FileEntry]:
         """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
@@ -109,6 +129,16 @@ class CheckpointStore:
         for suffix in (RECORD, INDEX, DATA, META):
             self.file(name, suffix).unlink(missing_ok=True)
 
+    def set_aside(self, name: str, folder: str) -> None:
+        """Moves a checkpoint's files into a folder beside it; the record first, so that it no longer counts."""
+        aside = self.directory / folder
+        aside.mkdir(exist_ok=True)
+        for suffix in (RECORD, INDEX, DATA, META):
+            path = self.file(name, suffix)
+            if path.exists():
+                path.replace(aside / path.name)
+        sync_directory(self.directory)
+
     def link_meta(self, name: str) -> None:
         """Puts the graph beside the checkpoint: a hard link, a copy where the disk has no links."""
         target = self.file(name, META)
@@ -121,29 +151,27 @@ class CheckpointStore:
         temporary.replace(target)
 
 
-def newest_good(store: CheckpointStore, records: Sequence[CommitRecord]) -> tuple[CommitRecord, list[str]]:
+def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[PassedOver]]:
     """Returns the newest checkpoint that holds all a resume needs and verifies.
 
-    Args:
-        store: of the files.
-        records: the committed ones, the oldest first.
-
     Returns:
-        The record, and why each newer one was passed over.
+        The record, and the checkpoints that were passed over: newer ones, and unreadable ones.
 
     Raises:
         CheckpointError: none is good; the message lists what was tried.
     """
-    tried: list[str] = []
+    records, passed_over = store.records()
     for record in reversed(records):
         if not record.complete:
-            tried.append(f"{record.name}: holds only a part of the variables")
+            passed_over.append(
+                PassedOver(record.name, f"{record.name} holds only a part of the variables", damaged=False)
+            )
             continue
         try:
             store.verify(record)
         except CheckpointError as error:
-            tried.append(str(error))
+            passed_over.append(PassedOver(record.name, str(error)))
         else:
-            return record, tried
-    reasons = "\n  ".join(tried) if tried else "no commit record"
+            return record, passed_over
+    reasons = "\n  ".join(each.reason for each in passed_over) or "no commit record"
     raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {reasons}")

@@ -63,7 +63,7 @@ def _about_key(key: str, text: str, overrides: Iterable[str], conf: Path) -> str
 
 def _known_keys(wrong: str, overrides: Iterable[str], conf: Path) -> list[str]:
     """Returns the keys of the config without the overrides of the wrong key."""
-    others = [each for each in overrides if not each.lstrip("+~").startswith((wrong + "=", wrong + "@")) and each.lstrip("+~") != wrong]
+    others = [each for each in overrides if re.split("[=@]", each.lstrip("+~"))[0] != wrong]
     for attempt in (others, [each for each in others if each.lstrip("+").startswith("experiment=")]):
         GlobalHydra.instance().clear()
         try:
@@ -75,11 +75,11 @@ def _known_keys(wrong: str, overrides: Iterable[str], conf: Path) -> list[str]:
 
 
 def _keys(node: DictConfig, prefix: str) -> Iterable[str]:
-    for key in node:
-        path = f"{prefix}{key}"
-        yield path
-        if not OmegaConf.is_missing(node, key) and OmegaConf.is_dict(child := node._get_node(key)) and not child._is_none():
-            yield from _keys(child, path + ".")
+    for key in map(str, node):
+        yield f"{prefix}{key}"
+        child = None if OmegaConf.is_missing(node, key) else node[key]
+        if isinstance(child, DictConfig):
+            yield from _keys(child, f"{prefix}{key}.")
 
 
 def _choices(conf: Path, group: str) -> list[str]:

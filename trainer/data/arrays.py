@@ -98,9 +98,7 @@ class InMemory:
     ) -> None:
         arrays = examples() if callable(examples) else examples
         if not isinstance(arrays, Arrays):
-            raise RequestError(
-                f"data.examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays"
-            )
+            raise RequestError(f"data.examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays")
         self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("data.shuffle", shuffle)
         self.train, self.held_out = split(arrays, check_share("data.held_out", held_out))

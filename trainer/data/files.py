@@ -63,9 +63,7 @@ def csv_columns(
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             header = [column.strip() for column in next(csv.reader(lines, delimiter=delimiter), [])]
-            places = {
-                name: places_of(columns, header, name, file) for name, columns in {**inputs, **labels}.items()
-            }
+            places = {name: places_of(columns, header, name, file) for name, columns in {**inputs, **labels}.items()}
             table = np.loadtxt(lines, dtype=np.float32, delimiter=delimiter, quotechar='"', ndmin=2, comments=None)
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, RequestError):
@@ -73,9 +71,7 @@ def csv_columns(
         raise RequestError(f"{file} cannot be read as CSV numbers: {describe(error)}") from error
     if not len(table):
         raise RequestError(f"{file} has no row after its header")
-    return Arrays(
-        {name: table[:, places[name]] for name in inputs}, {name: table[:, places[name]] for name in labels}
-    )
+    return Arrays({name: table[:, places[name]] for name in inputs}, {name: table[:, places[name]] for name in labels})
 
 
 def existing(path: str) -> Path:

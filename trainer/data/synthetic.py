@@ -13,7 +13,8 @@ def line(examples: int = 3200, slope: float = 3.0, intercept: float = 1.0, noise
 
     Args:
         examples: how many.
-        slope, intercept: of the line.
+        slope: of the line.
+        intercept: of the line.
         noise: the standard deviation of what is added to y.
         seed: of the points.
 
@@ -33,7 +34,8 @@ def ratings(users: int = 200, items: int = 100, taste_size: int = 4, noise: floa
     is liked where the noiseless rating is above 0.
 
     Args:
-        users, items: how many; every pair is one example.
+        users: how many; each rates every item.
+        items: how many.
         taste_size: the length of the hidden vectors.
         noise: the standard deviation of what is added to a rating.
         seed: of the tastes.

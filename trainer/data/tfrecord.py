@@ -10,9 +10,7 @@ from trainer.checks import suggestion
 from trainer.errors import RequestError
 
 
-def tfrecord(
-    path: str, inputs: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, Any]]
-) -> Any:
+def tfrecord(path: str, inputs: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, Any]]) -> Any:
     """Returns a ``tf.data.Dataset`` of single examples; call it while a graph is open.
 
     Args:
@@ -27,7 +25,7 @@ def tfrecord(
     """
     import tensorflow as tf
 
-    files = sorted(glob.glob(path))
+    files = sorted(glob.glob(path))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
     if not files:
         raise RequestError(f"no TFRecord file matches {path}; check data.dataset.path")
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}

@@ -67,11 +67,26 @@ class Build:
 
 
 @dataclass(frozen=True)
+class OpenGraph:
+    """A graph that lacks the callbacks' ops and, after them, the steps.
+
+    Args:
+        build: what callbacks see.
+        update: one update on a batch.
+        feed: gives the batches.
+    """
+
+    build: Build
+    update: UpdateRule
+    feed: Feed
+
+
+@dataclass(frozen=True)
 class TrainingGraph:
     """The whole graph of a run, with the handles to open and step it.
 
     Args:
-        build: what callbacks see.
+        build: what callbacks saw.
         feed: to be filled when a session opens.
         initialise: the op that gives each global variable its initial value.
         count: placeholder of the number of steps in a call.
@@ -87,14 +102,14 @@ class TrainingGraph:
     most_steps: int
 
 
-def build_graph(
+def open_graph(
     make_model: Callable[[], Model],
     make_optimizer: Callable[[Any], Any],
     source: Source,
     seed: int,
     compile_setting: str,
-) -> TrainingGraph:
-    """Builds everything but the callbacks' ops; the graph stays open for them.
+) -> OpenGraph:
+    """Builds everything but the callbacks' ops and the steps.
 
     Args:
         make_model: called while the graph is open.
@@ -129,7 +144,6 @@ def build_graph(
             sum(variable.shape.num_elements() for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
         )
-        count, metrics, most_steps = _add_calls(update, feed, global_step, mode, source)
         build = Build(
             graph=graph,
             model=model,
@@ -141,15 +155,25 @@ def build_graph(
             seed=seed,
             mode=mode,
         )
-        return TrainingGraph(build, feed, v1.global_variables_initializer(), count, metrics, most_steps)
+        return OpenGraph(build, update, feed)
 
 
-def _add_calls(update: UpdateRule, feed: Feed, global_step: Any, mode: Mode, source: Source) -> tuple[Any, Any, int]:
-    columns = len(update.metric_names)
-    if mode.compiled and isinstance(feed, ArrayFeed):
-        most = max(1, min(MOST_STEPS, MOST_GATHERED_BYTES // max(feed.batch_bytes, 1)))
-        return *add_compiled_steps(update, columns, feed, global_step, most), most
-    return *add_steps(update, columns, feed, global_step), MOST_PLAIN_STEPS
+def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
+    """Adds the steps to the default graph, as the last of its ops.
+
+    Args:
+        opened: with the callbacks' ops added.
+        longest_call: the most steps between two points at which a callback is due.
+    """
+    build, update, feed = opened.build, opened.update, opened.feed
+    columns = len(build.metric_names)
+    if build.mode.compiled and isinstance(feed, ArrayFeed):
+        most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(feed.batch_bytes, 1)))
+        count, metrics = add_compiled_steps(update, columns, feed, build.global_step, most_steps)
+    else:
+        most_steps = min(longest_call, MOST_PLAIN_STEPS)
+        count, metrics = add_steps(update, columns, feed, build.global_step)
+    return TrainingGraph(build, feed, v1.global_variables_initializer(), count, metrics, most_steps)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

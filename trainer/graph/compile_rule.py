@@ -18,19 +18,19 @@ MOST_PARAMETERS = 1_000_000
 # cannot be: convolutions, pooling, random ops, strings, look-ups, whatever calls back into Python.
 DENSE_OPS = frozenset(
     """
-    Abs Add AddN AddV2 AssignAddVariableOp AssignSubVariableOp AssignVariableOp BiasAdd BiasAddGrad
-    BroadcastGradientArgs BroadcastTo Cast Ceil ClipByValue GatherV2 ConcatV2 Const Cos DivNoNan Elu EluGrad Equal Erf Exp
-    ExpandDims Expm1 Fill Floor FloorDiv FloorMod Gelu Greater GreaterEqual Identity IdentityN InvGrad
-    IsFinite LeakyRelu LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
-    MatMul BatchMatMulV2 Max Maximum Mean Min Minimum Mul Neg NoOp NotEqual OnesLike Pack PlaceholderWithDefault
-    Pow PreventGradient Prod Range Rank ReadVariableOp RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad
+    Abs Add AddN AddV2 ArgMax AssignAddVariableOp AssignSubVariableOp AssignVariableOp BatchMatMulV2 BiasAdd
+    BiasAddGrad BroadcastGradientArgs BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Cos DivNoNan Elu EluGrad
+    Equal Erf Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod GatherV2 Gelu Greater GreaterEqual Identity
+    IdentityN InvGrad IsFinite LeakyRelu LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot
+    LogicalOr MatMul Max Maximum Mean Min Minimum Mul Neg NoOp NotEqual OnesLike Pack PlaceholderWithDefault Pow
+    PreventGradient Prod Range Rank ReadVariableOp RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad
     ReluGrad Reshape ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagradV2 ResourceApplyAdam
     ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyRMSProp Round
-    Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Slice
-    Softmax SoftmaxCrossEntropyWithLogits Softplus SoftplusGrad Softsign SoftsignGrad
+    Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Slice Softmax
+    SoftmaxCrossEntropyWithLogits Softplus SoftplusGrad Softsign SoftsignGrad
     SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt SqrtGrad Square SquaredDifference Squeeze StopGradient
-    StridedSlice StridedSliceGrad Sub Sum Tanh TanhGrad Tile Transpose Unpack ZerosLike ArgMax
-    """.split()
+    StridedSlice StridedSliceGrad Sub Sum Tanh TanhGrad Tile Transpose Unpack ZerosLike
+    """.split()  # noqa: SIM905 - one name a line would fill two screens
 )
 
 # Neither of the net nor in the way: the frame of a function.

@@ -58,7 +58,6 @@ class _OverArrays:
         tables = {name: table for name, (table, _) in self._tables.items()}
         examples, size = len(arrays), build.source.batch_size
 
-        @tf.function(autograph=False)
         def means() -> Any:
             def body(start: Any, sums: Any) -> Any:
                 stop = tf.minimum(start + size, examples)
@@ -75,7 +74,7 @@ class _OverArrays:
             _, sums = tf.while_loop(lambda start, _: start < examples, body, [0, zeros], parallel_iterations=1)
             return sums / examples
 
-        self._means = means()
+        self._means = tf.function(means, autograph=False)()
 
     def initialise(self, session: Any) -> None:
         fill_tables(session, self._tables, self._arrays.all)

@@ -147,7 +147,7 @@ def element_specs(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         RequestError: its elements are no pair of dicts of dense tensors.
     """
-    spec = getattr(dataset, "element_spec", None)
+    spec: Any = getattr(dataset, "element_spec", None)
     fits = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, dict) and part for part in spec)
     if not fits or not all(isinstance(each, tf.TensorSpec) for part in spec for each in part.values()):
         raise RequestError(

@@ -49,9 +49,7 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
-    outputs = {
-        name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()
-    }
+    outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
     return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
 
 

@@ -79,7 +79,6 @@ def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tup
         The placeholder of n (int32 scalar) and the metrics, float32 [n, metrics].
     """
 
-    @tf.function(autograph=False)
     def steps(count: Any) -> Any:
         def body(i: Any, rows: Any) -> Any:
             return i + 1, rows.write(i, update(*feed.batch(global_step.read_value())))
@@ -90,7 +89,7 @@ def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tup
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    return count, steps(count)
+    return count, tf.function(steps, autograph=False)(count)
 
 
 def add_compiled_steps(
@@ -102,11 +101,13 @@ def add_compiled_steps(
     the first n used.
 
     Args:
-        update, metrics, feed, global_step: as in ``add_steps``.
+        update: of one batch.
+        metrics: how many numbers it returns.
+        feed: of the batches.
+        global_step: counted by the update.
         most_steps: the greatest n.
     """
 
-    @tf.function(autograph=False, jit_compile=True)
     def steps(batches: Any, count: Any) -> Any:
         def body(i: Any, rows: Any) -> Any:
             inputs, labels = tf.nest.map_structure(lambda each: each[i], batches)
@@ -117,4 +118,5 @@ def add_compiled_steps(
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    return count, steps(feed.batches(global_step.read_value(), most_steps), count)[:count]
+    compiled = tf.function(steps, autograph=False, jit_compile=True)
+    return count, compiled(feed.batches(global_step.read_value(), most_steps), count)[:count]

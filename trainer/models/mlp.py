@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ class Mlp(tf.Module):
         super().__init__(name="mlp")
         sizes = [check_int("model.sizes", size, minimum=1) for size in sizes]
         self._layers = []
-        for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             # He et al., Delving Deep into Rectifiers, 2015: variance 2 / fan_in before a ReLU.
             initial = tf.random.normal([fan_in, fan_out], stddev=math.sqrt(2.0 / fan_in))
             weights = tf.Variable(initial, name=f"dense_{i}/weights")

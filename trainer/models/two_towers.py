@@ -29,9 +29,10 @@ class TwoTowers:
 
     def __init__(self, users: int, items: int, size: int) -> None:
         size = check_int("model.size", size, minimum=1)
+        shapes = [check_int("model.users", users, minimum=1), size], [check_int("model.items", items, minimum=1), size]
         initializer = v1.random_normal_initializer(stddev=0.3)
-        self._users = v1.get_variable("users", [check_int("model.users", users, minimum=1), size], initializer=initializer)
-        self._items = v1.get_variable("items", [check_int("model.items", items, minimum=1), size], initializer=initializer)
+        self._users = v1.get_variable("users", shapes[0], initializer=initializer)
+        self._items = v1.get_variable("items", shapes[1], initializer=initializer)
         self._steepness = v1.get_variable("steepness", [], initializer=v1.ones_initializer())
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:

@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord, read_record
-from trainer.checkpoints.store import CheckpointStore, newest_good
-from trainer.checks import suggestion
+from trainer.checkpoints.store import CheckpointStore, PassedOver, newest_good
+from trainer.checks import close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
 from trainer.runs.directory import RunDirectory, is_finished, new_directory, runs_of
+
+WORDS = ("never", "latest", "auto")
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,12 @@ class Start:
     Args:
         run: its directory.
         record: of the checkpoint to continue from, or None to start afresh.
-        passed_over: why newer checkpoints were not taken, a reason each.
+        passed_over: the checkpoints that were not taken.
     """
 
     run: RunDirectory
     record: CommitRecord | None = None
-    passed_over: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def decide(resume: str, root: Path, name: str, run_dir: Path | None, prefix: str, now: datetime) -> Start:
@@ -80,14 +82,13 @@ def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
 
 def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
     store = CheckpointStore(run.checkpoints, prefix)
-    records, errors = store.records()
-    if not records and not errors:
+    if not any(store.records()):
         # A run that was stopped before its first save has nothing to lose: it starts again in place.
         if may_be_new and run.run_file.exists():
             return Start(run)
         raise RequestError(f"resume: {run.path} has no checkpoint {prefix}-*; leave out resume to start a new run")
-    record, passed_over = newest_good(store, records)
-    return Start(run, record, (*map(str, errors), *passed_over))
+    record, passed_over = newest_good(store)
+    return Start(run, record, tuple(passed_over))
 
 
 def _from_path(path: Path, prefix: str) -> Start:
@@ -97,10 +98,11 @@ def _from_path(path: Path, prefix: str) -> Start:
         return _continued(RunDirectory(path), prefix, may_be_new=False)
     record_file = path.with_name(path.name + ".json")
     if not record_file.is_file():
-        there = sorted(p.stem for p in path.parent.glob("*.json")) if path.parent.is_dir() else []
+        there = sorted(p.stem for p in path.parent.glob("*-*.json")) if path.parent.is_dir() else []
+        near = close_matches(path.name, [*WORDS, *there])
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {record_file}"
         raise RequestError(
-            f"resume ({str(path)!r}) must be never, latest, auto, a run directory or a checkpoint's prefix; "
-            f"there is no {record_file}" + (f"; {suggestion(path.name, there)}" if there else "")
+            f"resume ({str(path)!r}) must be never, latest, auto, a run directory or a checkpoint's prefix; {hint}"
         )
     run = RunDirectory(path.parent.parent)
     record = read_record(record_file)

@@ -16,7 +16,8 @@ def file_table(directory: Path) -> str:
         if path.is_file():
             row = _row_of(path.relative_to(directory))
             rows[row] = rows.get(row, 0) + path.stat().st_size
-    return tabulate([[row, size_for_people(size)] for row, size in rows.items()], tablefmt="plain", colalign=("left", "right"))
+    table = [[row, size_for_people(size)] for row, size in rows.items()]
+    return tabulate(table, tablefmt="plain", colalign=("left", "right"))
 
 
 def _row_of(path: Path) -> str:

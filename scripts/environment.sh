@@ -1,0 +1,53 @@
+# Sourced by scripts/train, scripts/test and scripts/check: makes .venv from pinned versions, once.
+# After `environment FILE`, $python is the interpreter with everything that FILE names.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    exit 1
+}
+
+# Prints the first interpreter of a version that TensorFlow has packages for.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.10 to 3.13 found (${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1)); install one, or set PYTHON=/path/to/python"
+}
+
+environment() {
+    local requirements=$root/$1 venv=$root/.venv stamp
+    stamp=$venv/.installed-$1
+    python=$venv/bin/python
+    # The stamp is a copy of what was installed, so a changed pin installs again.
+    if cmp -s "$requirements" "$stamp" && [ -x "$python" ]; then
+        return
+    fi
+    local lock=$root/.venv.lock
+    exec 9>"$lock"
+    if command -v flock >/dev/null; then flock 9; fi
+    if ! cmp -s "$requirements" "$stamp" || [ ! -x "$python" ]; then
+        install "$requirements" "$venv"
+        cp "$requirements" "$stamp"
+    fi
+    exec 9>&-
+}
+
+install() {
+    local requirements=$1 venv=$2 base log
+    log=$venv/install.log
+    if [ ! -x "$venv/bin/python" ]; then
+        base=$(find_python) || exit 1
+        "$base" -m venv --clear "$venv" || fail "$base cannot make a virtual environment in $venv (on Debian: apt-get install python3-venv)"
+    fi
+    printf 'installing %s into .venv (once, about a minute) ...\n' "${requirements##*/}" >&2
+    if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$requirements" >"$log" 2>&1; then
+        grep -i 'error' "$log" | tail -n 5 >&2
+        fail "the installation failed; the whole output is in $log"
+    fi
+}
