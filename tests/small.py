@@ -1,0 +1,77 @@
+"""Small real things for tests: a model, data, a job without Hydra, readers of what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from callbacks.checkpoint import Checkpoint
+from trainer.callback import Callback, Record
+from trainer.callback_list import CallbackList
+from trainer.data.arrays import Arrays, InMemory
+from trainer.runs.resume import decide
+from trainer.train import Job, train
+
+
+class Line:
+    """y = x @ w + b, with ``loss`` and one metric."""
+
+    def __init__(self) -> None:
+        self.w = tf.compat.v1.get_variable("w", [2, 1])
+        self.b = tf.compat.v1.get_variable("b", [1], initializer=tf.compat.v1.zeros_initializer())
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"op": inputs["x"] @ self.w + self.b}
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))
+
+    def metrics(self, outputs: Any, labels: Any) -> Any:
+        return {"error": tf.reduce_mean(tf.abs(outputs["op"] - labels["y"]))}
+
+
+def points(examples: int = 40) -> Arrays:
+    """x [examples, 2], y [examples, 1] on a plane."""
+    x = np.random.default_rng(1).normal(size=(examples, 2)).astype(np.float32)
+    return Arrays({"x": x}, {"y": (x @ np.float32([[2.0], [-1.0]]) + 0.5).astype(np.float32)})
+
+
+def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume: str = "auto", **changes: Any) -> Job:
+    """A job of 5 steps an epoch in the directory; without callbacks a checkpoint each epoch."""
+    named = {"checkpoint": Checkpoint(every_n_epochs=1)} if callbacks is None else callbacks
+    start = decide(resume, directory.parent, "test", directory, "model", datetime(2026, 11, 23))
+    parts: dict[str, Any] = {
+        "name": "test",
+        "make_model": Line,
+        "make_optimizer": lambda _: keras.optimizers.Adam(0.05),
+        "data": InMemory(points(), batch_size=8),
+        "epochs": 3,
+        "compile": "off",
+    }
+    return Job(callbacks=CallbackList(named), start=start, **{**parts, **changes})
+
+
+def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> Record:
+    """Trains and returns where it ended."""
+    return train(job(directory, callbacks, **changes))
+
+
+def variables(prefix: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """All that a checkpoint holds but the state of pipelines, read with plain TensorFlow."""
+    reader = tf.train.load_checkpoint(str(prefix))
+    dtypes = reader.get_variable_to_dtype_map()
+    return {name: reader.get_tensor(name) for name in dtypes if dtypes[name] != tf.variant}
+
+
+def assert_same_bits(a: Path, b: Path) -> None:
+    """Compares two checkpoints bit for bit."""
+    first, second = variables(a), variables(b)
+    assert first.keys() == second.keys()
+    different = [name for name in first if np.asarray(first[name]).tobytes() != np.asarray(second[name]).tobytes()]
+    assert not different

@@ -1,0 +1,113 @@
+"""When something is due, and where calls are cut: tables and properties."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.plan import MAX_SECS_PER_CALL, Pace, RunLength, next_stop
+from trainer.schedule import NEVER, Schedule
+
+counts = st.none() | st.integers(1, 50)
+schedules = st.builds(Schedule, every_n_epochs=counts, every_n_steps=counts)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "global_step", "expected"),
+    [
+        (Schedule(every_n_steps=10), 0, 10),
+        (Schedule(every_n_steps=10), 9, 10),
+        (Schedule(every_n_steps=10), 10, 20),
+        (Schedule(every_n_epochs=2), 0, 200),
+        (Schedule(every_n_epochs=2, every_n_steps=150), 150, 200),
+        (Schedule(every_n_secs=1.0), 5, None),
+        (NEVER, 5, None),
+    ],
+)
+def test_next_step(schedule, global_step, expected) -> None:
+    assert schedule.next_step(global_step, steps_per_epoch=100) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"every_n_epochs": 0}, ValueError),
+        ({"every_n_steps": -1}, ValueError),
+        ({"every_n_secs": 0}, ValueError),
+        ({"every_n_secs": float("nan")}, ValueError),
+        ({"every_n_epochs": 1.5}, TypeError),
+        ({"every_n_steps": True}, TypeError),
+        ({"every_n_secs": "1"}, TypeError),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name(arguments, error) -> None:
+    with pytest.raises(error, match=next(iter(arguments))):
+        Schedule(**arguments)
+
+
+def test_seconds_are_due_once_they_have_passed() -> None:
+    schedule = Schedule(every_n_secs=2.0)
+    assert not schedule.is_due(5, steps_per_epoch=10, secs_since_last=1.9)
+    assert schedule.is_due(5, steps_per_epoch=10, secs_since_last=2.0)
+
+
+def test_nothing_is_due_before_the_first_step() -> None:
+    assert not Schedule(every_n_steps=1, every_n_epochs=1).is_due(0, steps_per_epoch=10, secs_since_last=0)
+
+
+@given(
+    st.lists(schedules, max_size=4),
+    st.integers(1, 20),
+    st.integers(1, 10),
+    st.lists(st.integers(1, 70), min_size=1, max_size=5),
+)
+def test_stops_hit_every_due_point_whatever_the_calls(each, steps_per_epoch, epochs, limits) -> None:
+    length = RunLength(epochs, steps_per_epoch)
+    stops, step = [], 0
+    while step < length.total_steps:
+        stop = next_stop(step, length, each, limits[len(stops) % len(limits)])
+        assert step < stop <= step + limits[len(stops) % len(limits)]
+        stops.append(step := stop)
+    assert stops[-1] == length.total_steps
+    due = {
+        step
+        for step in range(1, length.total_steps + 1)
+        for schedule in each
+        if schedule.is_due(step, steps_per_epoch, secs_since_last=0)
+    }
+    assert due <= set(stops)
+
+
+def test_a_fixed_number_of_steps_bounds_every_call() -> None:
+    assert Pace(steps_per_call=7, most_steps=100).limit(float("inf")) == 7
+    assert Pace(steps_per_call=700, most_steps=100).limit(float("inf")) == 100
+
+
+def test_the_first_call_is_one_step() -> None:
+    assert Pace(None, most_steps=1000).limit(float("inf")) == 1
+
+
+@given(st.floats(1e-6, 5.0), st.integers(1, 10_000))
+def test_a_learnt_pace_settles_on_calls_of_at_most_about_a_second(secs_per_step, most_steps) -> None:
+    pace = Pace(None, most_steps)
+    for _ in range(40):
+        steps = pace.limit(float("inf"))
+        assert 1 <= steps <= most_steps
+        assert steps == 1 or steps * secs_per_step <= MAX_SECS_PER_CALL * 1.001
+        pace = pace.after(steps, steps * secs_per_step)
+    assert steps >= min(most_steps, int(MAX_SECS_PER_CALL / secs_per_step)) * 0.99 - 1
+
+
+def test_a_slow_first_call_is_forgotten() -> None:
+    pace = Pace(None, most_steps=10_000).after(1, 3.0)
+    for _ in range(30):
+        steps = pace.limit(float("inf"))
+        pace = pace.after(steps, steps * 1e-4)
+    assert steps >= 0.99 * MAX_SECS_PER_CALL / 1e-4
+
+
+def test_a_callback_due_by_the_clock_shortens_the_call() -> None:
+    pace = Pace(None, most_steps=10_000, longest=10_000, secs_per_step=0.001)
+    assert pace.limit(0.5) == 500
+    assert pace.limit(-1.0) == 1
