@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -60,18 +62,32 @@ def csv_columns(
         RequestError: the file cannot be read, lacks a column, or holds something that is no number.
     """
     file = existing(path)
+    chosen = {**inputs, **labels}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            header = [column.strip() for column in next(csv.reader(lines, delimiter=delimiter), [])]
-            places = {name: places_of(columns, header, name, file) for name, columns in {**inputs, **labels}.items()}
-            table = np.loadtxt(lines, dtype=np.float32, delimiter=delimiter, quotechar='"', ndmin=2, comments=None)
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+            header = [column.strip() for column in next(reader, [])]
+            places = {name: places_of(columns, header, name, file) for name, columns in chosen.items()}
+            # Only the columns that are asked for: the others may hold text.
+            read = sorted({place for each in places.values() for place in each})
+            table = _numbers(lines, delimiter, read)
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{file} cannot be read as CSV numbers: {describe(error)}") from error
     if not len(table):
         raise RequestError(f"{file} has no row after its header")
-    return Arrays({name: table[:, places[name]] for name in inputs}, {name: table[:, places[name]] for name in labels})
+    arrays = {name: table[:, [read.index(place) for place in each]] for name, each in places.items()}
+    return Arrays({name: arrays[name] for name in inputs}, {name: arrays[name] for name in labels})
+
+
+def _numbers(lines: TextIO, delimiter: str, columns: Sequence[int]) -> Array:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
+        table: Array = np.loadtxt(
+            lines, np.float32, delimiter=delimiter, usecols=columns, quotechar='"', ndmin=2, comments=None
+        )
+    return table
 
 
 def existing(path: str) -> Path:
