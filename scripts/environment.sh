@@ -1,7 +1,7 @@
 # Sourced by scripts/train, scripts/test and scripts/check: makes .venv from pinned versions, once.
 # After `environment FILE`, $python is the interpreter with everything that FILE names.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 fail() {
     printf 'error: %s\n' "$1" >&2

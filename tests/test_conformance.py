@@ -109,9 +109,6 @@ def test_a_config_file_is_explained_and_names_what_exists(path) -> None:
     "path", [path for path in FILES if path.parent.name in ("model", "data", "optimizer")], ids=str
 )
 def test_a_choice_of_a_group_composes(path) -> None:
-    overrides = ["+experiment=linear", f"{path.parent.name}={path.stem}"]
-    if path.parent.name == "optimizer":
-        overrides.append("~callbacks.evaluate")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", ["+experiment=linear", f"{path.parent.name}={path.stem}"])
     assert config[path.parent.name]["_target_"]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.differences import check_fits
 from trainer.graph.build import TrainingGraph
 
 v1 = tf.compat.v1
@@ -47,12 +46,8 @@ class TrainingSession:
         """Puts every variable, and the position of a data pipeline, where a checkpoint has it.
 
         Args:
-            prefix: of the checkpoint's files.
-
-        Raises:
-            CheckpointError: names, dtypes or shapes differ; nothing has been assigned.
+            prefix: of the checkpoint's files, of which ``check_fits`` has found that they fit.
         """
-        check_fits(prefix, self._graph.build.graph)
         self._graph.build.saver.restore(self.session, str(prefix))
 
     def step(self, count: int) -> np.ndarray[Any, Any]:

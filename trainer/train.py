@@ -10,6 +10,7 @@ from typing import Any
 
 from trainer.callback import Context, Record
 from trainer.callback_list import CallbackList
+from trainer.checkpoints.differences import check_fits
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, CheckpointStore
 from trainer.errors import CallbackError, Interrupted, RequestError, describe
@@ -96,6 +97,8 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
     opened = open_graph(job.make_model, job.make_optimizer, source, job.seed, _compile_setting(job))
+    if job.start.record is not None:
+        check_fits(job.start.run.checkpoints / job.start.record.name, opened.build.graph)
     with opened.build.graph.as_default():
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)

@@ -15,7 +15,7 @@ from tests.small import Line, assert_same_bits, job, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
-from trainer.errors import CheckpointError, RequestError
+from trainer.errors import RequestError
 from trainer.graph.compile_rule import choose
 from trainer.graph.optimizers import rate_of_step
 from trainer.graph.sources import look_at
@@ -179,10 +179,12 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_a_table(tmp_path) -> Non
         def __call__(self, inputs: Any, training: bool) -> Any:
             return {"op": inputs["x"] @ tf.cast(self.w, tf.float32) + self.b}
 
-    with pytest.raises(CheckpointError) as refused:
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(RequestError) as refused:
         run(tmp_path / "run", epochs=2, make_model=Wider)
     for line in ["w: graph float64 [2, 1], file float32 [2, 1]", "c: graph", "b: not in the graph"]:
         assert line in str(refused.value)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 BAD_MODELS = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, RequestError
 from trainer.graph.variables import variables_by_name
 
 v1 = tf.compat.v1
@@ -62,7 +62,8 @@ def check_fits(prefix: Path, graph: Any) -> None:
     """Compares a checkpoint with the graph that is to take it.
 
     Raises:
-        CheckpointError: they differ; the message is a table of all differences.
+        RequestError: they differ; the message is a table of all differences.
+        CheckpointError: the checkpoint cannot be read.
     """
     declared = {
         name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
@@ -75,4 +76,4 @@ def check_fits(prefix: Path, graph: Any) -> None:
     found = differences(stored, declared)
     if found:
         shown = "\n  ".join(found[:30])
-        raise CheckpointError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")
+        raise RequestError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")

@@ -1,0 +1,64 @@
+"""scripts/train and scripts/test as a person with a fresh machine meets them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy without .venv."""
+    for name in ("scripts", "trainer", "callbacks", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("requirements.txt", "requirements-test.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def bash(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=120)
+
+
+def test_a_python_that_is_too_old_is_named(checkout) -> None:
+    old = checkout / "old-python"
+    old.write_text('#!/bin/sh\nif [ "$1" = --version ]; then echo Python 3.8.1; else exit 1; fi\n')
+    old.chmod(0o755)
+    done = bash("scripts/train", "--help", cwd=checkout, PYTHON=str(old))
+    assert done.returncode == 1
+    assert "no Python 3.10 to 3.13 found" in done.stderr
+    assert "Python 3.8.1" in done.stderr
+
+
+def test_an_installation_that_fails_says_why_and_is_tried_again(checkout) -> None:
+    (checkout / "requirements.txt").write_text("no-such-package-by-any-name==9.9.9\n")
+    for _ in range(2):
+        done = bash("scripts/train", "--help", cwd=checkout, PIP_NO_INDEX="1")
+        assert done.returncode == 1
+        assert "no-such-package-by-any-name" in done.stderr
+        assert "the whole output is in" in done.stderr
+
+
+def test_a_second_start_adds_little() -> None:
+    began = time.perf_counter()
+    assert bash("scripts/train", "--help", cwd=ROOT).returncode == 0
+    wrapped = time.perf_counter() - began
+    began = time.perf_counter()
+    interpreter = str(ROOT / ".venv/bin/python")
+    assert bash(interpreter, "-m", "trainer", "--help", cwd=ROOT).returncode == 0
+    assert wrapped - (time.perf_counter() - began) < 1.0  # 0.3 s by itself; room for a busy machine
+
+
+def test_requirements_hold_names_and_versions_only() -> None:
+    for name in ("requirements.txt", "requirements-test.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            assert line.startswith(("#", "-r requirements.txt")) or "==" in line
+            assert "://" not in line
+            assert "--" not in line
