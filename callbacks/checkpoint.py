@@ -13,12 +13,11 @@ from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import check_choice, check_names
-from trainer.errors import Interrupted
+from trainer.errors import CheckpointError, Interrupted
 from trainer.runs.facts import utc_now, versions
 from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
-    from trainer.checkpoints.saving import CheckpointWriter
     from trainer.graph.build import Build
 
 log = logging.getLogger(__name__)
@@ -37,6 +36,7 @@ class Checkpoint(Callback):
         keep_best: besides, the best so many by ``monitor`` stay.
         monitor: a metric, such as ``loss`` or ``val_accuracy``.
         mode: ``min`` or ``max``: which end of the metric is best.
+        pinned: numbers of checkpoints that are never removed.
         write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every``, ``never``.
         var_list: None for all variables; a list of names or patterns; or a mapping from the name
             in the file to the variable's. global_step is always in.
@@ -64,13 +64,14 @@ class Checkpoint(Callback):
         keep_best: int = 0,
         monitor: str = "loss",
         mode: str = "min",
+        pinned: Sequence[int] = (),
         write_meta_graph: str = "first",
         var_list: Sequence[str] | Mapping[str, str] | None = None,
         prefix: str = "model",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.schedule = Schedule(every_n_epochs, every_n_steps, every_n_secs)
-        self._retention = Retention(max_to_keep, keep_checkpoint_every_n_hours, keep_best, monitor, mode)
+        self._retention = Retention(max_to_keep, keep_checkpoint_every_n_hours, keep_best, monitor, mode, tuple(pinned))
         self._write_meta_graph = check_choice("write_meta_graph", write_meta_graph, ("first", "every", "never"))
         is_list = var_list is not None and not isinstance(var_list, Mapping)
         self._var_list = check_names("var_list", var_list) if is_list else var_list
@@ -83,16 +84,17 @@ class Checkpoint(Callback):
 
     def on_build(self, build: Build) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
-        from trainer.checkpoints.saving import chosen_variables
+        from trainer.checkpoints.saving import FiniteCheck, chosen_variables
         from trainer.graph.variables import make_saver, variables_by_name
 
         if self._retention.keep_best:
             check_choice("monitor", self._retention.monitor, build.reported_metrics)
         self._saver = build.saver
+        variables = variables_by_name(build.graph)
+        self._finite = FiniteCheck(variables)
         self._settings = {"seed": build.seed, "compile": build.mode.name, "versions": versions()}
         if self._var_list is None:
             return
-        variables = variables_by_name(build.graph)
         chosen = chosen_variables(self._var_list, variables, build.global_step)
         self._saver = make_saver(chosen)
         left_out = [name for name in variables if name not in chosen or chosen[name] is not variables[name]]
@@ -108,67 +110,78 @@ class Checkpoint(Callback):
             )
 
     def on_train_begin(self, context: Context) -> None:
-        """Applies the retention at once, so that a lowered limit holds from the start."""
+        """Cleans up after killed processes and applies the retention, so that a lowered limit holds at once."""
         from trainer.checkpoints.saving import CheckpointWriter
 
         store = CheckpointStore(context.run.checkpoints, self._prefix)
-        self._writer: CheckpointWriter = CheckpointWriter(store, self._saver, self._retention, self._write_meta_graph)
+        self._writer = CheckpointWriter(store, self._saver, self._retention, self._write_meta_graph, self._finite)
+        store.clean_up()
         self._writer.rotate()
+        self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
         self._began = self._clock() - self._trained_secs
+        self._settings["config"] = context.run.facts.get("config_digest")
 
     def on_step_end(self, context: Context) -> None:
-        """Saves."""
-        self._save(context)
+        """Saves; where the disk fails, that is said and tried again at the next due point."""
+        from tensorflow.errors import OpError
+
+        try:
+            self._save(context)
+        except (OSError, OpError, CheckpointError) as error:
+            log.warning("no checkpoint of step %s (%s); it is tried again when due", context.record.global_step, error)
 
     def on_train_end(self, context: Context) -> None:
         """Saves, unless the last save was of this very step."""
-        if context.record.global_step != self._saved_step:
-            self._save(context)
+        self._save(context)
 
     def on_exception(self, context: Context, error: BaseException) -> None:
         """Saves where a signal stopped the run; after any other error the variables may be bad."""
-        if isinstance(error, Interrupted) and context.record.global_step != self._saved_step:
+        if isinstance(error, Interrupted):
             self._save(context)
 
     def _save(self, context: Context) -> None:
+        if context.record.global_step == self._saved_step:
+            return
+        committed = self._writer.save(context.session, self._record_of(context))
+        self._saved_step = context.record.global_step
+        context.run.update(
+            epoch=committed.epoch,
+            global_step=committed.global_step,
+            newest_checkpoint=f"checkpoints/{committed.name}",
+        )
+        self._writer.rotate()
+        best = self._writer.best()
+        if best is not None:
+            context.run.update(best_checkpoint=f"checkpoints/{best.name}")
+
+    def _record_of(self, context: Context) -> CommitRecord:
         step = context.record.global_step
         epoch, steps_into_epoch = divmod(step, context.steps_per_epoch)
-        number = epoch if self.schedule.by_epochs_alone else step
+        by_epochs = self.schedule.by_epochs_alone
+        number = epoch if by_epochs else step
         # Stopped inside an epoch: the number alone would name the checkpoint of the epoch's begin.
-        into = f"+{steps_into_epoch}" if self.schedule.by_epochs_alone and steps_into_epoch else ""
+        into = f"+{steps_into_epoch}" if by_epochs and steps_into_epoch else ""
         self._trained_secs = self._clock() - self._began
-        self._saved_step = step
-        committed = self._writer.save(
-            context.session,
-            CommitRecord(
-                name=f"{self._prefix}-{number}{into}",
-                number=number,
-                epoch=epoch,
-                global_step=step,
-                metrics=context.record.metrics,
-                state=context.states.state_dict(),
-                complete=self._complete,
-                trained_secs=round(self._trained_secs, 3),
-                saved_at=utc_now(),
-                settings=self._settings,
-            ),
-        )
-        best = self._writer.best()
-        context.run.update(
+        return CommitRecord(
+            name=f"{self._prefix}-{number}{into}",
+            number=number,
             epoch=epoch,
             global_step=step,
-            newest_checkpoint=f"checkpoints/{committed.name}",
-            best_checkpoint=f"checkpoints/{best.name}" if best else None,
+            metrics=context.record.metrics,
+            state=context.states.state_dict(),
+            complete=self._complete,
+            trained_secs=round(self._trained_secs, 3),
+            saved_at=utc_now(),
+            settings=self._settings,
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the time trained and the step of this very save."""
-        return {"trained_secs": round(self._trained_secs, 3), "saved_step": self._saved_step}
+        """Returns the time trained."""
+        return {"trained_secs": round(self._trained_secs, 3)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on counting the time trained."""
         self._trained_secs = float(state["trained_secs"])
-        self._saved_step = int(state["saved_step"])
 
 
 def check_prefix(prefix: str) -> str:

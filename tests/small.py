@@ -15,7 +15,7 @@ from callbacks.checkpoint import Checkpoint
 from trainer.callback import Callback, Record
 from trainer.callback_list import CallbackList
 from trainer.data.arrays import Arrays, InMemory
-from trainer.runs.resume import decide
+from trainer.runs.resume import Request, decide
 from trainer.train import Job, train
 
 
@@ -45,11 +45,11 @@ def points(examples: int = 40) -> Arrays:
 def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume: str = "auto", **changes: Any) -> Job:
     """A job of 5 steps an epoch in the directory; without callbacks a checkpoint each epoch."""
     named = {"checkpoint": Checkpoint(every_n_epochs=1)} if callbacks is None else callbacks
-    start = decide(resume, directory.parent, "test", directory, "model", datetime(2026, 11, 23))
+    start = decide(Request(resume, directory.parent, "test", directory, "model", datetime(2026, 11, 23)))
     parts: dict[str, Any] = {
         "name": "test",
         "make_model": Line,
-        "make_optimizer": lambda _: keras.optimizers.Adam(0.05),
+        "make_optimizer": lambda _step, _scale: keras.optimizers.Adam(0.05),
         "data": InMemory(points(), batch_size=8),
         "epochs": 3,
         "compile": "off",

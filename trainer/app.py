@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from trainer.config import schema
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.signals import Signals
 
 PACKAGE = Path(__file__).parent
 VERBOSE = "TRAINER_VERBOSE"
@@ -95,7 +96,8 @@ def start(config: DictConfig, command: str) -> None:
     settings = validate(config, experiment)
     from trainer.assemble import run  # not needed for --help, --cfg and refusals
 
-    run(config, settings, command)
+    with Signals() as signals:
+        run(config, settings, command, signals)
 
 
 def tell(error: TrainerError) -> int:

@@ -18,7 +18,8 @@ from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
 from trainer.runs.directory import is_finished
-from trainer.runs.resume import Start, decide
+from trainer.runs.resume import Request, Start, decide
+from trainer.signals import Signals
 from trainer.startup import import_tensorflow
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
-def run(config: DictConfig, settings: Settings, command: str) -> None:
+def run(config: DictConfig, settings: Settings, command: str, signals: Signals) -> None:
     """Runs what the config asks for.
 
     What needs no TensorFlow comes first, so that a wrong request is answered at once.
@@ -35,20 +36,24 @@ def run(config: DictConfig, settings: Settings, command: str) -> None:
         config: composed and checked.
         settings: its plain part.
         command: as typed.
+        signals: caught since the start of the process.
 
     Raises:
         RequestError: the request cannot be done; nothing was created.
         TrainerError: the run failed.
     """
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
-    start = decide(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, datetime.now())
+    now = datetime.now()
+    start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
     for each in start.passed_over:
         log.warning("passed over: %s", each.reason)
     data = _made("data", config.data)
+    signals.check()
     import_tensorflow()
+    signals.check()
     from trainer.train import Job, train  # imports TensorFlow, which only now is quiet
 
     train(
@@ -64,9 +69,11 @@ def run(config: DictConfig, settings: Settings, command: str) -> None:
             steps_per_call=settings.steps_per_call,
             seed=settings.seed,
             compile=settings.compile,
+            may_roll_back=_may_roll_back(config),
             config_text=f"# {command}\n{OmegaConf.to_yaml(config)}",
-            command=command,
-        )
+            facts=(("command", command),),
+        ),
+        signals,
     )
 
 
@@ -76,18 +83,29 @@ def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool
     return (is_finished(facts) and record.epoch >= settings.epochs) or bool(ended_early)
 
 
-def _optimizer_maker(node: DictConfig) -> Callable[[Any], Any]:
-    def make(global_step: Any) -> Any:
-        from trainer.graph.optimizers import rate_of_step  # needs TensorFlow
+def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
+    def make(global_step: Any, scale: Any) -> Any:
+        from trainer.graph.optimizers import ScaledRate, rate_of_step  # needs TensorFlow
 
-        if not str(node["_target_"]).startswith("tensorflow.compat.v1.") or "learning_rate" not in node:
+        if "learning_rate" not in node:
             return _made("optimizer", node)
         rate = node.learning_rate
         if OmegaConf.is_config(rate):
             rate = _made("optimizer.learning_rate", rate)
-        return _made("optimizer", node, learning_rate=rate_of_step(rate, global_step))
+        # Keras refuses a whole number.
+        rate = float(rate) if isinstance(rate, int) else rate
+        if str(node["_target_"]).startswith("tensorflow.compat.v1."):
+            rate = rate_of_step(rate, global_step, scale)
+        elif scale is not None:
+            rate = ScaledRate(rate, scale)
+        return _made("optimizer", node, learning_rate=rate)
 
     return make
+
+
+def _may_roll_back(config: DictConfig) -> bool:
+    guard = config.callbacks.get("nan_guard") or {}
+    return guard.get("action") == "rollback" and "learning_rate" in config.optimizer
 
 
 def _made(key: str, node: Any, **extra: Any) -> Any:

@@ -50,9 +50,37 @@ class StateSource(Protocol):
         """Returns JSON data: the loop's own state and each callback's ``state_dict``."""
 
 
+@dataclass(frozen=True)
+class StepMetrics:
+    """The metrics of each step of one call into the graph.
+
+    Args:
+        first_step: the global step after the first of them.
+        names: of the columns, ``loss`` first.
+        values: float32 [steps, metrics].
+    """
+
+    first_step: int
+    names: tuple[str, ...]
+    values: Any
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A request to go back to the newest good checkpoint and leave a batch out.
+
+    Args:
+        skip_step: the update, counted from 1, whose batch is left out from now on.
+        rate_factor: by which the learning rate is multiplied.
+    """
+
+    skip_step: int
+    rate_factor: float
+
+
 @dataclass
 class Context:
-    """What a callback sees of the run, and the two things that it may ask for.
+    """What a callback sees of the run, and what it may ask for.
 
     Args:
         session: the open session. In ``on_step_end``, ``on_train_begin`` and ``on_train_end`` the
@@ -64,6 +92,7 @@ class Context:
         steps_per_epoch: updates in an epoch.
         states: what a saver stores beside the variables.
         stop_reason: why the run was asked to end early, or None.
+        rollback: what was asked for in ``on_exception``, or None.
     """
 
     session: Any
@@ -73,6 +102,7 @@ class Context:
     steps_per_epoch: int
     states: StateSource
     stop_reason: str | None = None
+    rollback: Rollback | None = None
 
     def report(self, metrics: Mapping[str, float]) -> None:
         """Adds metrics to the record, for the callbacks that come later in the order."""
@@ -81,6 +111,10 @@ class Context:
     def request_stop(self, reason: str) -> None:
         """Asks for the run to end in good order at this point; the first reason is kept."""
         self.stop_reason = self.stop_reason or reason
+
+    def request_rollback(self, rollback: Rollback) -> None:
+        """Asks, in ``on_exception``, for the run to go on from the newest good checkpoint."""
+        self.rollback = rollback
 
 
 class Callback:
@@ -93,10 +127,12 @@ class Callback:
               the run directory is made; the session initialised or restored; load_state_dict
         on_train_begin(context)
            on_epoch_begin(context)
+           on_call_end(context, steps)  each call into the graph, before anything else is told
            on_step_end(context)      at a stop where ``schedule`` is due, and only then
            on_epoch_end(context)     each epoch; at a stop: before this callback's on_step_end
         on_train_end(context)        the run ended in good order (all epochs, or a stop asked for)
-        on_exception(context, error) it did not; ``Interrupted`` where a signal stopped it
+        on_exception(context, error) it did not; ``Interrupted`` where a signal stopped it. After a
+                                     rollback that was asked for here, on_train_begin comes again
         close()                      always, whatever else raised; the first error is reported
 
     One call into the graph runs many steps and, where no callback is due, many epochs; the ends of
@@ -128,6 +164,12 @@ class Callback:
 
     def on_epoch_begin(self, context: Context) -> None:
         """The epoch after ``context.record.epoch`` begins."""
+
+    def on_call_end(self, context: Context, steps: StepMetrics) -> None:
+        """A call into the graph returned; raise here to keep others from seeing its results.
+
+        The record is that of before the call.
+        """
 
     def on_step_end(self, context: Context) -> None:
         """The loop stopped because ``schedule`` is due; the variables are those of the record."""

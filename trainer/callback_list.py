@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainer.callback import Callback, Context
-from trainer.errors import CallbackError, Interrupted, RequestError, describe
+from trainer.callback import Callback, Context, Phase, StepMetrics
+from trainer.errors import CallbackError, Interrupted, NonFiniteError, RequestError, describe
 from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ class CallbackList:
         """An epoch ended inside a call into the graph: no callback needs the session there."""
         self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context))
 
+    def on_call_end(self, context: Context, steps: StepMetrics) -> None:
+        """A call into the graph returned."""
+        self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps))
+
+    def save_now(self, context: Context) -> None:
+        """Lets the savers save, though they are not due."""
+        for name, callback in self._callbacks.items():
+            if callback.phase is Phase.SAVE:
+                self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+
     def on_stop(self, context: Context, now: float) -> None:
         """Visits each callback where the variables are those of the record.
 
@@ -78,9 +88,11 @@ class CallbackList:
                 self._last_due[name] = now
                 self._call(name, "on_step_end", lambda each: each.on_step_end(context))
 
-    def on_train_end(self, context: Context) -> None:
-        """The run ended in good order."""
-        self._tell("on_train_end", lambda callback: callback.on_train_end(context))
+    def on_train_end(self, context: Context, check_signals: Callable[[], None]) -> None:
+        """The run ended in good order; a signal is noticed between two callbacks."""
+        for name in self._callbacks:
+            self._call(name, "on_train_end", lambda callback: callback.on_train_end(context))
+            check_signals()
 
     def on_exception(self, context: Context, error: BaseException) -> list[CallbackError]:
         """Tells every callback, whatever others raise; returns what they raised."""
@@ -130,7 +142,7 @@ class CallbackList:
     def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
         try:
             call(self._callbacks[name])
-        except Interrupted:
+        except (Interrupted, NonFiniteError):
             raise
         except Exception as error:
             raise CallbackError(name, event, error) from error

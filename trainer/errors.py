@@ -38,6 +38,22 @@ class ReadBackError(TrainerError):
     """An exported file does not give what the live session gives; it was not put in place."""
 
 
+class NonFiniteError(TrainerError):
+    """A number that training cannot go on with; no checkpoint holds it.
+
+    Args:
+        what: the tensor: ``loss``, or a variable.
+        value: nan or an infinity, as text.
+        step: the update after which it was seen, the first of the run being 1.
+        remedy: for the message.
+    """
+
+    def __init__(self, what: str, value: str, step: int, remedy: str = "") -> None:
+        super().__init__(f"{what} is {value} after step {step:,}{remedy}")
+        self.what = what
+        self.step = step
+
+
 class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
     """A signal asked the run to stop; its state is saved before the process ends.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def temporary_beside(path: Path) -> Path:
     """Returns a name in the same directory for what is not finished yet."""
     return path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Removes the unfinished files and directories that killed processes left; call it under the run's lock."""
+    for path in list(directory.glob(f"{TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def check_free_space(directory: Path, needed: int, what: str) -> None:
+    """Refuses to begin writing what will not fit.
+
+    Args:
+        directory: where to write, or where a directory is to be made.
+        needed: bytes.
+        what: for the message.
+
+    Raises:
+        OSError: with the code ENOSPC; there is less.
+    """
+    nearest = next(each for each in (directory, *directory.absolute().parents) if each.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < needed:
+        sizes = f"{what} needs {size_for_people(needed)} and {size_for_people(free)} are free"
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {sizes}", str(directory))
 
 
 def write_json(path: Path, value: Any) -> None:

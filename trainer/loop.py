@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from trainer.callback import Context, Record
+from trainer.callback import Context, Record, StepMetrics
 from trainer.callback_list import CallbackList
 from trainer.means import EpochMeans
 from trainer.plan import Pace, RunLength, next_stop
 
 Step = Callable[[int], "np.ndarray[Any, Any]"]
 """Runs n updates in one call into the graph; returns their metrics, float32 [n, metrics]."""
+
+
+class Requests(Protocol):
+    """What comes from outside while a run goes on; ``trainer.signals.Signals`` is the real one."""
+
+    def check(self) -> None:
+        """Raises ``Interrupted`` if the run is to stop."""
+
+    def take_save_request(self) -> bool:
+        """Returns whether a save was asked for since the last time."""
+
+
+class NoRequests:
+    """Nothing ever comes."""
+
+    def check(self) -> None:
+        """Does nothing."""
+
+    def take_save_request(self) -> bool:
+        """Returns False."""
+        return False
 
 
 class Loop:
@@ -26,7 +47,7 @@ class Loop:
         pace: the bound on the steps of a call.
         callbacks: told of every event; the caller closes them.
         clock: monotonic seconds.
-        check_signals: called between calls into the graph; raises ``Interrupted``.
+        requests: looked at between calls into the graph.
     """
 
     def __init__(
@@ -37,27 +58,30 @@ class Loop:
         pace: Pace,
         callbacks: CallbackList,
         clock: Callable[[], float],
-        check_signals: Callable[[], None] = lambda: None,
+        requests: Requests | None = None,
     ) -> None:
         self._step = step
         self._length = length
         self._pace = pace
         self._callbacks = callbacks
         self._clock = clock
-        self._check_signals = check_signals
+        self._requests = requests or NoRequests()
+        self._metric_names = metric_names
         self._means = EpochMeans(metric_names)
 
     def run(self, context: Context) -> None:
         """Runs from where ``context.record`` stands to the last epoch, or until asked to stop."""
         self._callbacks.on_train_begin(context, self._clock())
-        self._check_signals()
+        self._requests.check()
         while not self._is_over(context):
             if context.record.global_step % self._length.steps_per_epoch == 0:
                 self._callbacks.on_epoch_begin(context)
             self._advance(context)
             self._callbacks.on_stop(context, self._clock())
-            self._check_signals()
-        self._callbacks.on_train_end(context)
+            if self._requests.take_save_request():
+                self._callbacks.save_now(context)
+            self._requests.check()
+        self._callbacks.on_train_end(context, self._requests.check)
 
     def _is_over(self, context: Context) -> bool:
         return context.record.global_step >= self._length.total_steps or context.stop_reason is not None
@@ -71,6 +95,7 @@ class Loop:
         values = self._step(stop - begin)
         secs = self._clock() - started
         self._pace = self._pace.after(stop - begin, secs)
+        self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
         for first, last in epoch_parts(begin, stop, self._length.steps_per_epoch):
             part = values[first - begin : last - begin]
             self._means.add(part, secs * len(part) / len(values))

@@ -50,6 +50,10 @@ class TrainingSession:
         """
         self._graph.build.saver.restore(self.session, str(prefix))
 
+    def global_step(self) -> int:
+        """Returns the number of updates that the variables have seen."""
+        return int(self.session.run(self._graph.build.global_step))
+
     def step(self, count: int) -> np.ndarray[Any, Any]:
         """Runs ``count`` updates; returns their metrics, float32 [count, metrics]."""
         values: np.ndarray[Any, Any] = self._call(np.int32(count))

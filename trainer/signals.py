@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that is noticed between calls into the graph."""
+"""Signals as requests that are noticed between calls into the graph."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Any
 
 from trainer.errors import Interrupted
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """Catches the first signal and lets the second end the process at once; use it in a ``with`` block.
+    """SIGINT and SIGTERM ask for a stop, SIGUSR1 for a save; use it in a ``with`` block.
 
-    Handlers that were there before are put back at the end. Outside the main thread, where Python
-    allows no handlers, nothing is caught.
+    The second SIGINT or SIGTERM ends the process at once. Handlers that were there before are put
+    back at the end. Outside the main thread, where Python allows no handlers, nothing is caught.
 
     Example:
         >>> with Signals() as signals:
         ...     signals.check()
+        ...     signals.take_save_request()
+        False
     """
 
     def __init__(self) -> None:
         self._caught: int | None = None
+        self._save_requested = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._catch) for number in CAUGHT}
+            self._previous = {number: signal.signal(number, self._stop) for number in STOPPING}
+            self._previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._save)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,16 +42,24 @@ class Signals:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raises Interrupted if a signal has arrived."""
+        """Raises Interrupted if a signal has asked for a stop."""
         if self._caught is not None:
             raise Interrupted(self._caught, signal.Signals(self._caught).name)
 
-    def _catch(self, number: int, _frame: FrameType | None) -> None:
+    def take_save_request(self) -> bool:
+        """Returns whether a signal has asked for a save since the last time."""
+        requested, self._save_requested = self._save_requested, False
+        return requested
+
+    def _save(self, _number: int, _frame: FrameType | None) -> None:
+        self._save_requested = True
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
         if self._caught is not None:
             os._exit(128 + number)
         self._caught = number
         if os.getpid() != 1:
             # The system's own action needs no Python, so it ends even a long save; for process 1 the
             # system ignores signals without a handler, so there Python has to do it.
-            for each in CAUGHT:
+            for each in STOPPING:
                 signal.signal(each, signal.SIG_DFL)

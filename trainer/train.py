@@ -12,18 +12,17 @@ from trainer.callback import Context, Record
 from trainer.callback_list import CallbackList
 from trainer.checkpoints.differences import check_fits
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.store import DAMAGED, SUPERSEDED, CheckpointStore
-from trainer.errors import CallbackError, Interrupted, RequestError, describe
-from trainer.graph.build import TrainingGraph, add_calls, open_graph
+from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
+from trainer.errors import CallbackError, CheckpointError, Interrupted, RequestError
+from trainer.graph.build import MakeOptimizer, TrainingGraph, add_calls, open_graph
 from trainer.graph.sources import look_at
-from trainer.loop import Loop
+from trainer.loop import Loop, NoRequests, Requests
 from trainer.model import Model
 from trainer.plan import Pace, RunLength, next_stop
-from trainer.runs.facts import utc_now, versions
-from trainer.runs.resume import Start
-from trainer.runs.summary import file_table
+from trainer.runs.lock import RunLock
+from trainer.runs.resume import Start, check_unchanged
+from trainer.runs.story import RunStory
 from trainer.session import TrainingSession
-from trainer.signals import Signals
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class Job:
     Args:
         name: of the run.
         make_model: called while the graph is open.
-        make_optimizer: the same, given the global step.
+        make_optimizer: the same, given the global step and the scale of the learning rate.
         data: a source of batches.
         callbacks: in the order of the config.
         start: the directory, and the checkpoint to continue from.
@@ -44,13 +43,14 @@ class Job:
         steps_per_call: or None to learn it.
         seed: of initial values, the order of the data and random ops.
         compile: ``auto``, ``off`` or ``xla``.
+        may_roll_back: whether the graph is built for rollbacks.
         config_text: YAML, for the run directory.
-        command: as typed, for the records.
+        facts: for ``run.json``: the command, the digest of the config.
     """
 
     name: str
     make_model: Callable[[], Model]
-    make_optimizer: Callable[[Any], Any]
+    make_optimizer: MakeOptimizer
     data: Any
     callbacks: CallbackList
     start: Start
@@ -59,15 +59,17 @@ class Job:
     steps_per_call: int | None = None
     seed: int = 0
     compile: str = "auto"
+    may_roll_back: bool = False
     config_text: str = ""
-    command: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
 
-def train(job: Job, clock: Callable[[], float] = time.monotonic) -> Record:
+def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> Record:
     """Runs a job; nothing is created before the graph is built and all names are checked.
 
     Args:
         job: what to run.
+        requests: what may come from outside while it runs: stop, save.
         clock: monotonic seconds.
 
     Returns:
@@ -76,16 +78,22 @@ def train(job: Job, clock: Callable[[], float] = time.monotonic) -> Record:
     Raises:
         RequestError: the parts do not fit together; nothing was created.
         CallbackError: the first error in a callback.
+        NonFiniteError: the loss or a variable is no number.
         Interrupted: a signal stopped the run; its state was saved.
     """
+    requests = requests or NoRequests()
     errors: list[CallbackError] = []
-    with Signals() as signals:
-        try:
-            graph, length = _build(job)
-            signals.check()
-            record = _run(job, graph, length, clock, signals)
-        finally:
-            errors = job.callbacks.close()
+    try:
+        graph, length = _build(job)
+        requests.check()
+        job.start.run.create()
+        with RunLock(job.start.run.lock_file):
+            check_unchanged(job.start)
+            record = _Execution(job, graph, length, requests, clock).run()
+    finally:
+        errors = job.callbacks.close()
+        for error in errors[1:]:
+            log.error("%s", error)
     if errors:
         raise errors[0]
     return record
@@ -96,9 +104,16 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
-    opened = open_graph(job.make_model, job.make_optimizer, source, job.seed, _compile_setting(job))
-    if job.start.record is not None:
-        check_fits(job.start.run.checkpoints / job.start.record.name, opened.build.graph)
+    opened = open_graph(
+        job.make_model,
+        job.make_optimizer,
+        source,
+        job.seed,
+        _compile_setting(job),
+        with_rollback=job.may_roll_back,
+    )
+    if job.start.prefix is not None:
+        check_fits(job.start.prefix, opened.build.graph)
     with opened.build.graph.as_default():
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
@@ -111,95 +126,98 @@ def _compile_setting(job: Job) -> str:
     return str(record.settings.get("compile", job.compile)) if record else job.compile
 
 
-def _run(job: Job, graph: TrainingGraph, length: RunLength, clock: Callable[[], float], signals: Signals) -> Record:
-    run, record = job.start.run, job.start.record
-    run.create()
-    run.facts = run.read()
-    run.write_config(job.config_text)
-    run.update(
-        status="running",
-        name=job.name,
-        started=run.facts.get("started", utc_now()),
-        command=job.command,
-        total_epochs=length.epochs,
-        seed=job.seed,
-        compile=graph.build.mode.name,
-        versions=versions(),
-    )
-    log.info(_start_line(job, length))
-    with TrainingSession(graph) as session:
+class _Execution:
+    """A job with its graph, in its locked directory."""
+
+    def __init__(
+        self, job: Job, graph: TrainingGraph, length: RunLength, requests: Requests, clock: Callable[[], float]
+    ) -> None:
+        self._job = job
+        self._graph = graph
+        self._length = length
+        self._clock = clock
+        self._story = RunStory(job.name, job.start, length)
+        self._session = TrainingSession(graph)
+        self._steps = 0
+        pace = Pace(job.steps_per_call, graph.most_steps)
+        self._loop = Loop(self._step, graph.build.metric_names, length, pace, job.callbacks, clock, requests)
+        self._initial_state = self._loop.state_dict()
+
+    def run(self) -> Record:
+        """Runs to the end; after a rollback, again from an earlier state."""
+        start, mode = self._job.start, self._graph.build.mode.name
+        start.run.write_config(self._job.config_text)
+        self._story.begin(**dict(self._job.facts), seed=self._job.seed, compile=mode)
+        began = self._clock()
+        with self._session:
+            context = self._begin(start.record)
+            set_aside_what_does_not_count(start)
+            while not self._runs_to_the_end(context):
+                context = self._begin(newest_or_none(start))
+        self._story.finished(context, self._steps, self._clock() - began)
+        return context.record
+
+    def _step(self, count: int) -> Any:
+        self._steps += count
+        return self._session.step(count)
+
+    def _begin(self, record: CommitRecord | None) -> Context:
+        """Puts session and loop where a checkpoint has them, or at the very beginning."""
+        start, session = self._job.start, self._session
         session.initialise()
-        loop = Loop(
-            session.step,
-            graph.build.metric_names,
-            length,
-            Pace(job.steps_per_call, graph.most_steps),
-            job.callbacks,
-            clock,
-            signals.check,
-        )
         begin = Record(0, 0)
         if record is not None:
-            session.restore(run.checkpoints / record.name)
-            _set_aside_what_does_not_count(job.start, record)
-            loop.load_state_dict(record.state)
+            session.restore(start.run.checkpoints / record.name)
             begin = Record(record.epoch, record.global_step, record.metrics)
-        context = Context(session.session, run, begin, length.epochs, length.steps_per_epoch, states=loop)
-        _loop_to_the_end(job, loop, context, clock)
-    return context.record
+        elif start.foreign is not None:
+            session.restore(start.foreign)
+            begin = Record(self._length.epoch_at(session.global_step()), session.global_step())
+        self._loop.load_state_dict(record.state if record else self._initial_state)
+        if self._graph.build.rollback is not None:
+            self._graph.build.rollback.apply(session.session, self._story.rollbacks())
+        return Context(
+            session.session, start.run, begin, self._length.epochs, self._length.steps_per_epoch, states=self._loop
+        )
+
+    def _runs_to_the_end(self, context: Context) -> bool:
+        """Runs the loop; returns False where a rollback was asked for, and raises what else went wrong."""
+        try:
+            self._loop.run(context)
+        except BaseException as error:
+            also = self._job.callbacks.on_exception(context, error)
+            for other in also:
+                log.error("%s", other)
+            if context.rollback is not None and not also:
+                record = newest_or_none(self._job.start)
+                self._story.rolled_back(context.rollback, error, record.name if record else "the beginning")
+                return False
+            # A signal that could not be followed by a save is a failure, not an interruption.
+            if isinstance(error, Interrupted) and also:
+                self._story.failed(also[0])
+                raise also[0] from error
+            self._story.failed(error)
+            raise
+        return True
 
 
-def _set_aside_what_does_not_count(start: Start, record: CommitRecord) -> None:
+def newest_or_none(start: Start) -> CommitRecord | None:
+    """Returns the newest good checkpoint of the run, or None where there is none yet."""
+    try:
+        return newest_good(start.store)[0]
+    except CheckpointError:
+        return None
+
+
+def set_aside_what_does_not_count(start: Start) -> None:
     """Clears the way for checkpoints of the steps that run again, and loses none.
 
     Those that are damaged, and those of later steps when an earlier checkpoint was asked for.
     """
-    store = CheckpointStore(start.run.checkpoints, record.name.rpartition("-")[0])
+    if start.record is None:
+        return
     for each in start.passed_over:
         if each.damaged:
-            store.set_aside(each.name, DAMAGED)
-    for later in store.records()[0]:
-        if later.global_step > record.global_step:
-            store.set_aside(later.name, SUPERSEDED)
-
-
-def _loop_to_the_end(job: Job, loop: Loop, context: Context, clock: Callable[[], float]) -> None:
-    """Runs the loop and writes down how it ended."""
-    run, began, first_step = job.start.run, clock(), context.record.global_step
-    try:
-        loop.run(context)
-    except BaseException as error:
-        also = job.callbacks.on_exception(context, error)
-        for other in also:
-            log.error("%s", other)
-        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) and not also else "failed"
-        run.update(status=status, ended=utc_now(), error=describe(error))
-        raise
-    secs, steps = clock() - began, context.record.global_step - first_step
-    run.facts.pop("error", None)
-    run.update(
-        status="finished",
-        ended=utc_now(),
-        epoch=context.record.epoch,
-        global_step=context.record.global_step,
-        metrics=dict(context.record.metrics),
-        steps_per_sec=round(steps / secs, 1) if secs > 0 else None,
-        stop_reason=context.stop_reason,
-    )
-    reason = f" (stopped early: {context.stop_reason})" if context.stop_reason else ""
-    log.info(
-        "finished: epoch %d, %s steps in %.1f s, %s steps/s%s\n%s",
-        context.record.epoch,
-        f"{steps:,}",
-        secs,
-        f"{steps / max(secs, 1e-9):,.0f}",
-        reason,
-        file_table(run.path),
-    )
-
-
-def _start_line(job: Job, length: RunLength) -> str:
-    record, how = job.start.record, "new run"
-    if record is not None:
-        how = f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
-    return f"{job.name}: {length.epochs} epochs of {length.steps_per_epoch} steps in {job.start.run.path}, {how}"
+            start.store.set_aside(each.name, DAMAGED)
+    for later in start.store.records()[0]:
+        if later.global_step > start.record.global_step:
+            start.store.set_aside(later.name, SUPERSEDED)

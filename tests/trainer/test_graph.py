@@ -13,13 +13,14 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
 from tests.small import Line, assert_same_bits, job, points, run, variables
 from trainer.callback import Callback, Context
+from trainer.checkpoints.record import read_record
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import choose
+from trainer.graph.feeds import Skips
 from trainer.graph.optimizers import rate_of_step
 from trainer.graph.sources import look_at
-from trainer.runs.resume import decide
 
 v1 = tf.compat.v1
 
@@ -64,7 +65,7 @@ def dataset() -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((dict(arrays.inputs), dict(arrays.labels)))
 
 
-def v1_momentum(global_step: Any) -> Any:
+def v1_momentum(global_step: Any, _scale: Any) -> Any:
     def decayed(global_step: Any) -> Any:
         return v1.train.exponential_decay(0.1, global_step, decay_steps=5, decay_rate=0.5)
 
@@ -81,10 +82,12 @@ CASES: dict[str, dict[str, Any]] = {
     "tf.data": {"data": lambda: Streamed(dataset, batch_size=8, shuffle_buffer=16)},
     "graph-mode optimizer with decay": {"make_optimizer": v1_momentum},
     "AdamW with cosine and clipping": {
-        "make_optimizer": lambda _: ADAMW(keras.optimizers.schedules.CosineDecay(0.1, 20), global_clipnorm=1.0)
+        "make_optimizer": lambda _step, _scale: ADAMW(
+            keras.optimizers.schedules.CosineDecay(0.1, 20), global_clipnorm=1.0
+        )
     },
-    "moving average": {"make_optimizer": lambda _: keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True)},
-    "accumulation": {"make_optimizer": lambda _: keras.optimizers.Adam(0.1, gradient_accumulation_steps=3)},
+    "moving average": {"make_optimizer": lambda _step, _scale: keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True)},
+    "accumulation": {"make_optimizer": lambda _step, _scale: keras.optimizers.Adam(0.1, gradient_accumulation_steps=3)},
     "in order": {"data": lambda: InMemory(points(), batch_size=8, shuffle=False)},
 }
 
@@ -130,7 +133,7 @@ def test_training_finds_the_plane(tmp_path) -> None:
 def test_each_pass_has_every_example_once_and_another_order() -> None:
     arrays = Arrays({"x": np.arange(12)}, {"y": np.arange(12)})
     with tf.Graph().as_default(), v1.Session() as session:
-        feed = look_at(InMemory(arrays, batch_size=4)).make_feed(7)
+        feed = look_at(InMemory(arrays, batch_size=4)).make_feed(7, Skips())
         step = v1.placeholder(tf.int64, [])
         one, many = feed.batch(step), feed.batches(step, 6)
         feed.initialise(session)
@@ -212,7 +215,7 @@ def test_a_loss_that_is_no_scalar_is_refused(tmp_path) -> None:
 
 def test_a_wrong_optimizer_is_refused(tmp_path) -> None:
     with pytest.raises(RequestError, match="must name an optimizer of Keras"):
-        run(tmp_path / "run", make_optimizer=lambda _: "sgd")
+        run(tmp_path / "run", make_optimizer=lambda _step, _scale: "sgd")
 
 
 def test_data_that_is_made_too_early_is_refused() -> None:
@@ -248,9 +251,8 @@ def test_the_rule_for_compiling(setting, ops, parameters, in_memory, expected) -
 def test_the_mode_is_kept_on_resume(tmp_path) -> None:
     run(tmp_path / "run", epochs=1, compile="xla")
     run(tmp_path / "run", epochs=2, compile="off")
-    start = decide("latest", tmp_path, "test", tmp_path / "run", "model", None)
-    assert start.record.settings["compile"] == "xla"
-    assert start.record.epoch == 2
+    record = read_record(tmp_path / "run/checkpoints/model-2.json")
+    assert record.settings["compile"] == "xla"
 
 
 def test_variables_of_a_checkpoint_are_the_models_and_the_optimizers(tmp_path) -> None:

@@ -32,7 +32,7 @@ TABLE = [
         {1, 3},
     ),
     ("NaN is never best", [record(1, float("nan")), record(2)], Retention(max_to_keep=1, keep_best=1), {2}),
-    ("pinned", [record(1), record(2), record(3)], Retention(max_to_keep=1, pinned=("model-1",)), {1, 3}),
+    ("pinned", [record(1), record(2), record(3)], Retention(max_to_keep=1, pinned=(1,)), {1, 3}),
     (
         "the first of each two hours",
         [record(i, hours=i) for i in range(1, 8)],
@@ -100,6 +100,7 @@ def test_of_equals_the_older_is_best() -> None:
         ({"keep_checkpoint_every_n_hours": 0}, ValueError),
         ({"keep_best": -1}, ValueError),
         ({"mode": "most"}, ValueError),
+        ({"pinned": ["model-1"]}, TypeError),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name(arguments, error) -> None:

@@ -20,7 +20,7 @@ class Retention:
         keep_best: besides, the best so many by ``monitor``; 0 keeps none for that reason.
         monitor: the metric that tells what is best.
         mode: whether the best has the least (min) or the greatest (max) metric.
-        pinned: names that are never removed.
+        pinned: numbers that are never removed.
 
     Raises:
         TypeError, ValueError: a value is out of range.
@@ -31,12 +31,14 @@ class Retention:
     keep_best: int = 0
     monitor: str = "loss"
     mode: str = "min"
-    pinned: Collection[str] = ()
+    pinned: Collection[int] = ()
 
     def __post_init__(self) -> None:
         check_optional_int("max_to_keep", self.max_to_keep, minimum=0)
         check_optional_number("keep_checkpoint_every_n_hours", self.keep_checkpoint_every_n_hours, above=0)
         check_int("keep_best", self.keep_best, minimum=0)
+        for number in self.pinned:
+            check_int("pinned", number, minimum=0)
         check_choice("mode", self.mode, ("min", "max"))
 
 
@@ -63,7 +65,7 @@ def kept(records: Sequence[CommitRecord], policy: Retention) -> set[str]:
     hourly = _first_of_each_span(ordered, policy.keep_checkpoint_every_n_hours)
     rotating = [r.name for r in ordered if r.name not in hourly or r is ordered[-1]]
     best = best_first(ordered, policy.monitor, policy.mode)[: policy.keep_best]
-    pinned = {r.name for r in ordered if r.name in policy.pinned}
+    pinned = {r.name for r in ordered if r.number in policy.pinned}
     return {*rotating[-policy.max_to_keep :], *hourly, *(r.name for r in best), *pinned}
 
 

@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention, best_first, kept
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import suggestion
-from trainer.files import write_atomically
+from trainer.errors import NonFiniteError
+from trainer.files import check_free_space, write_atomically
 
 v1 = tf.compat.v1
+
+SPARE_BYTES = 2 * 2**20
+"""Besides the variables: index, graph and record."""
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 META_COLLECTIONS = (
@@ -34,9 +39,14 @@ class CheckpointWriter:
         saver: with ``max_to_keep=0``: rotation is decided from the commit records.
         retention: what stays.
         write_meta_graph: ``first``, ``every`` or ``never``.
+        finite: the check of the variables before each save.
     """
 
-    def __init__(self, store: CheckpointStore, saver: Any, retention: Retention, write_meta_graph: str) -> None:
+    def __init__(
+        self, store: CheckpointStore, saver: Any, retention: Retention, write_meta_graph: str, finite: FiniteCheck
+    ) -> None:
+        self._finite = finite
+        self._bytes = finite.variable_bytes
         self._store = store
         self._saver = saver
         self._retention = retention
@@ -44,7 +54,7 @@ class CheckpointWriter:
         self._meta_is_written = False
 
     def save(self, session: Any, record: CommitRecord) -> CommitRecord:
-        """Writes a checkpoint, reads it back, commits it, and removes what need not stay.
+        """Writes a checkpoint, reads it back and commits it; where that fails, nothing of it stays.
 
         Args:
             session: holds the variables.
@@ -52,21 +62,33 @@ class CheckpointWriter:
 
         Returns:
             The record as committed.
+
+        Raises:
+            NonFiniteError: a variable is no number; nothing was written.
+            OSError, tf.errors.OpError: the disk is full or fails; older checkpoints are as they were.
         """
-        self._store.directory.mkdir(parents=True, exist_ok=True)
-        path = str(self._store.path(record.name))
-        self._saver.save(session, path, write_meta_graph=False, write_state=False)
-        self._put_meta_beside(record.name)
-        read_every_tensor(path)
-        committed = replace(record, files=self._store.measure(record.name))
-        self._store.commit(committed)
-        self.rotate()
+        self._finite.check(session, record.global_step)
+        check_free_space(self._store.directory, self._bytes + SPARE_BYTES, f"the checkpoint {record.name}")
+        self._store.begin(record.name)
+        try:
+            path = str(self._store.path(record.name))
+            self._saver.save(session, path, write_meta_graph=False, write_state=False)
+            self._put_meta_beside(record.name)
+            read_every_tensor(path)
+            committed = replace(record, files=self._store.measure(record.name))
+            self._store.commit(committed)
+        except BaseException:
+            # The name may be that of an older checkpoint of the same step, which still counts.
+            self._store.clean_up()
+            raise
+        self._store.end(record.name)
         return committed
 
     def rotate(self) -> None:
         """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
         records, _ = self._store.records()
         stay = kept(records, self._retention)
+        # The list first: it must never name a file that is gone.
         self._store.write_state([record.name for record in records if record.name in stay])
         for record in records:
             if record.name not in stay:
@@ -87,6 +109,33 @@ class CheckpointWriter:
                 write_atomically(file, meta)
             self._meta_is_written = True
         self._store.link_meta(name)
+
+
+class FiniteCheck:
+    """Whether all variables are numbers, asked in the graph; made while the graph is open.
+
+    Args:
+        variables: those that are saved, by name.
+    """
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self.variable_bytes = sum(
+            v.shape.num_elements() * v.dtype.size for v in variables.values() if v.dtype.base_dtype != tf.string
+        )
+        floats = {name: v for name, v in variables.items() if v.dtype.is_floating}
+        self._names = list(floats)
+        self._values = {name: v.read_value() for name, v in floats.items()}
+        self._finite = tf.stack(
+            [tf.reduce_all(tf.math.is_finite(v)) for v in self._values.values()] or [tf.constant(True)]
+        )
+
+    def check(self, session: Any, step: int) -> None:
+        """Raises NonFiniteError with the name of the first variable that holds a nan or an infinity."""
+        finite = session.run(self._finite)
+        for name, is_finite in zip(self._names, finite, strict=False):
+            if not is_finite:
+                value = session.run(self._values[name])
+                raise NonFiniteError(f"the variable {name}", str(value[~np.isfinite(value)][0]), step)
 
 
 def read_every_tensor(path: str) -> None:

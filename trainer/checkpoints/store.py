@@ -11,11 +11,22 @@ from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
 from trainer.errors import CheckpointError
-from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_atomically, write_json
+from trainer.files import (
+    remove_temporaries,
+    sha256_of,
+    sync_directory,
+    sync_file,
+    temporary_beside,
+    write_atomically,
+    write_json,
+)
 
 DATA, INDEX, META, RECORD = ".data-00000-of-00001", ".index", ".meta", ".json"
 STATE_FILE = "checkpoint"
 
+
+NOTE = ".unfinished-"
+"""What the name of the note begins with that stands while a checkpoint's files are in the making."""
 
 DAMAGED, SUPERSEDED = "damaged", "superseded"
 """Where checkpoints go that are not to count and not to be lost either."""
@@ -75,6 +86,10 @@ class CheckpointStore:
                     unreadable.append(PassedOver(path.stem, str(error)))
         return sorted(records, key=lambda record: record.global_step), unreadable
 
+    def has_step(self, global_step: int) -> bool:
+        """Returns whether a committed checkpoint is of this step."""
+        return any(record.global_step == global_step for record in self.records()[0])
+
     def measure(self, name: str) -> dict[str, FileEntry]:
         """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
 
@@ -124,10 +139,46 @@ class CheckpointStore:
             lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
             write_atomically(self.directory / STATE_FILE, "\n".join(lines) + "\n")
 
+    def begin(self, name: str) -> None:
+        """Notes that the files of a checkpoint are about to be made or removed.
+
+        Without the note nobody could tell the leftovers of a kill from a checkpoint that somebody
+        put here; with it they are surely ours.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._note(name).touch()
+
+    def end(self, name: str) -> None:
+        """Takes the note back."""
+        self._note(name).unlink(missing_ok=True)
+
+    def _note(self, name: str) -> Path:
+        return self.directory / f"{NOTE}{name}"
+
     def remove(self, name: str) -> None:
         """Removes a checkpoint: the record first, so that half of one never counts."""
-        for suffix in (RECORD, INDEX, DATA, META):
-            self.file(name, suffix).unlink(missing_ok=True)
+        self.begin(name)
+        self.file(name, RECORD).unlink(missing_ok=True)
+        self._remove_files(name)
+        self.end(name)
+
+    def _remove_files(self, name: str) -> None:
+        own = re.compile(re.escape(name) + r"\.(index|data-\d+-of-\d+|meta)(\.tempstate\d+)?")
+        for path in list(self.directory.iterdir()):
+            if own.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+    def clean_up(self) -> None:
+        """Removes what killed processes left unfinished; a committed checkpoint is never touched."""
+        if not self.directory.is_dir():
+            return
+        for path in list(self.directory.iterdir()):
+            if path.name.startswith(NOTE):
+                name = path.name.removeprefix(NOTE)
+                if not self.file(name, RECORD).exists():
+                    self._remove_files(name)
+                path.unlink(missing_ok=True)
+        remove_temporaries(self.directory)
 
     def set_aside(self, name: str, folder: str) -> None:
         """Moves a checkpoint's files into a folder beside it; the record first, so that it no longer counts."""

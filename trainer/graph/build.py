@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, describe
 from trainer.graph.compile_rule import Mode, choose
-from trainer.graph.feeds import ArrayFeed, Feed
+from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
 from trainer.graph.optimizers import applier
+from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.sources import Source
 from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.variables import make_saver
@@ -22,6 +23,9 @@ from trainer.model import Model
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
+
+MakeOptimizer = Callable[[Any, Any], Any]
+"""Given the global step and the scale of the learning rate (or None), returns an optimizer."""
 
 MOST_GATHERED_BYTES = 64 * 2**20
 """A compiled call holds all its batches at once; this bounds them."""
@@ -47,6 +51,7 @@ class Build:
         saver: a ``tf.compat.v1.train.Saver`` of all that a resume needs.
         seed: of the run.
         mode: how the steps are compiled.
+        rollback: what a rollback sets, or None in a graph that knows none.
     """
 
     graph: Any
@@ -58,6 +63,7 @@ class Build:
     saver: Any
     seed: int
     mode: Mode
+    rollback: RollbackVariables | None = None
 
     @property
     def reported_metrics(self) -> list[str]:
@@ -104,19 +110,22 @@ class TrainingGraph:
 
 def open_graph(
     make_model: Callable[[], Model],
-    make_optimizer: Callable[[Any], Any],
+    make_optimizer: MakeOptimizer,
     source: Source,
     seed: int,
     compile_setting: str,
+    *,
+    with_rollback: bool = False,
 ) -> OpenGraph:
     """Builds everything but the callbacks' ops and the steps.
 
     Args:
         make_model: called while the graph is open.
-        make_optimizer: the same, given the global step.
+        make_optimizer: the same, given the global step and the scale of the learning rate.
         source: of the data.
         seed: of initial values, of the order of the data and of random ops.
         compile_setting: ``auto``, ``off`` or ``xla``.
+        with_rollback: whether a batch may be left out and the rate lowered later on.
 
     Raises:
         RequestError: model, optimizer and data do not fit together.
@@ -132,12 +141,14 @@ def open_graph(
         variables = v1.trainable_variables()
         if not variables:
             raise RequestError(f"{type(model).__name__} made no trainable variable, so there is nothing to train")
-        apply = applier(_made("optimizer", lambda: make_optimizer(global_step)), variables)
+        rollback = make_variables() if with_rollback else None
+        scale = rollback.rate_scale if rollback else None
+        apply = applier(_made("optimizer", lambda: make_optimizer(global_step, scale)), variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
         if update.untrained:
             log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
-        feed = source.make_feed(seed)
+        feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
             function_op_types(graph),
@@ -154,6 +165,7 @@ def open_graph(
             saver=make_saver(),
             seed=seed,
             mode=mode,
+            rollback=rollback,
         )
         return OpenGraph(build, update, feed)
 

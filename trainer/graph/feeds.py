@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -28,6 +29,29 @@ class Feed(Protocol):
         """Fills what the feed reads from; once for each session, before a restore."""
 
 
+@dataclass(frozen=True)
+class Skips:
+    """Batches that are left out: those of some steps, after rollbacks.
+
+    Args:
+        steps: int64 variable [rollbacks]: the steps, or the greatest int64 where there is none yet;
+            None in a graph that knows no rollbacks.
+    """
+
+    steps: Any = None
+
+    def data_steps(self, steps: Any) -> Any:
+        """Returns which batches of the source the steps take, int64 [n] for int64 [n]."""
+        if self.steps is None:
+            return steps
+        skipped = tf.cast(self.steps <= steps[:, tf.newaxis], tf.int64)
+        return steps + tf.reduce_sum(skipped, axis=1)
+
+    def count_at(self, step: Any) -> Any:
+        """Returns how many batches are left out just before a step, int64 scalar."""
+        return tf.reduce_sum(tf.cast(tf.equal(self.steps, step), tf.int64))
+
+
 class ArrayFeed:
     """Batches gathered from local variables that are fed once, so no data enters the GraphDef.
 
@@ -39,9 +63,11 @@ class ArrayFeed:
         batch_size: examples in a batch.
         shuffle: a new order in each pass, or always that of the arrays.
         seed: of the order.
+        skips: batches that are left out.
     """
 
-    def __init__(self, arrays: Arrays, batch_size: int, *, shuffle: bool, seed: int) -> None:
+    def __init__(self, arrays: Arrays, batch_size: int, *, shuffle: bool, seed: int, skips: Skips) -> None:
+        self._skips = skips
         self._names = tuple(arrays.inputs), tuple(arrays.labels)
         self._examples = len(arrays)
         self._batch_size = batch_size
@@ -70,6 +96,7 @@ class ArrayFeed:
     def _order(self, steps: Any) -> Any:
         """Returns the places of the examples of these steps, int64 [steps * batch_size]."""
         per_pass = self._examples // self._batch_size
+        steps = self._skips.data_steps(steps)
         passes, step_in_pass = steps // per_pass, steps % per_pass
         offsets = tf.range(self._batch_size, dtype=tf.int64)
         index = tf.reshape(step_in_pass[:, tf.newaxis] * self._batch_size + offsets, [-1])
@@ -96,9 +123,11 @@ class DatasetFeed:
     Args:
         data: the pipeline.
         seed: of the shuffle.
+        skips: batches that are left out.
     """
 
-    def __init__(self, data: Streamed, *, seed: int) -> None:
+    def __init__(self, data: Streamed, *, seed: int, skips: Skips) -> None:
+        self._skips = skips
         dataset = data.dataset()
         if data.shuffle_buffer:
             dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
@@ -108,9 +137,16 @@ class DatasetFeed:
         v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
 
     def batch(self, step: Any) -> Batch:
-        """Returns the next batch; the iterator, not the step, says which."""
-        del step
+        """Returns the next batch; the iterator says which, the step only what is left out."""
         inputs, labels = self._iterator.get_next()
+        if self._skips.steps is not None:
+            # A batch is drawn for each that is left out, and the last one drawn is taken.
+            _, (inputs, labels) = tf.while_loop(
+                lambda left, _: left > 0,
+                lambda left, _: (left - 1, self._iterator.get_next()),
+                (self._skips.count_at(step), (inputs, labels)),
+                parallel_iterations=1,
+            )
         return inputs, labels
 
     def initialise(self, session: Any) -> None:

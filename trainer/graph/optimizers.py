@@ -41,7 +41,7 @@ def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
     )
 
 
-def rate_of_step(schedule: Any, global_step: Any) -> Any:
+def rate_of_step(schedule: Any, global_step: Any, scale: Any = None) -> Any:
     """Returns a learning rate that a graph-mode optimizer evaluates anew in each step.
 
     Such an optimizer takes a function without arguments; a tensor would be computed once for each
@@ -51,14 +51,34 @@ def rate_of_step(schedule: Any, global_step: Any) -> Any:
         schedule: a number, a Keras schedule, or a function of ``tf.compat.v1.train`` such as
             ``exponential_decay`` that still lacks its ``global_step``.
         global_step: the variable.
+        scale: float32 variable that multiplies the rate, or None.
     """
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return lambda: schedule(global_step.read_value())
-    if callable(schedule):
 
-        def rate() -> Any:
+    def rate() -> Any:
+        value = schedule
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            value = schedule(global_step.read_value())
+        elif callable(schedule):
             value = schedule(global_step=global_step.read_value())
-            return value() if callable(value) else value
+            value = value() if callable(value) else value
+        return value if scale is None else value * scale.read_value()
 
-        return rate
-    return schedule
+    return rate if scale is not None or callable(schedule) else schedule
+
+
+class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc] # Keras has no types
+    """A learning rate, constant or scheduled, times a variable.
+
+    Args:
+        rate: a number or a Keras schedule.
+        scale: float32 scalar variable.
+    """
+
+    def __init__(self, rate: Any, scale: Any) -> None:
+        self._rate = rate
+        self._scale = scale
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate at a step, float32 scalar."""
+        rate = self._rate(step) if callable(self._rate) else self._rate
+        return rate * self._scale.read_value()

@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array, Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe
-from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, element_specs
+from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
 
 v1 = tf.compat.v1
 
@@ -31,7 +31,7 @@ class Source:
         batch_size: examples in a batch.
         example: inputs and labels of one batch, with which exports are checked.
         held_out: the part that is never trained on.
-        make_feed: makes the feed of the training part in the default graph, given the seed.
+        make_feed: makes the feed of the training part in the default graph, given seed and skips.
     """
 
     inputs: dict[str, Any]
@@ -40,7 +40,7 @@ class Source:
     batch_size: int
     example: dict[str, Array]
     held_out: HeldOut
-    make_feed: Callable[[int], Feed]
+    make_feed: Callable[[int, Skips], Feed]
 
 
 def look_at(data: Any) -> Source:
@@ -73,7 +73,9 @@ def _in_memory(data: InMemory) -> Source:
         batch_size=data.batch_size,
         example={name: array[: data.batch_size] for name, array in data.train.all.items()},
         held_out=data.held_out,
-        make_feed=lambda seed: ArrayFeed(data.train, data.batch_size, shuffle=data.shuffle, seed=seed),
+        make_feed=lambda seed, skips: ArrayFeed(
+            data.train, data.batch_size, shuffle=data.shuffle, seed=seed, skips=skips
+        ),
     )
 
 
@@ -102,7 +104,7 @@ def _streamed(data: Streamed) -> Source:
         batch_size=data.batch_size,
         example={name: np.asarray(value) for name, value in {**inputs_example, **labels_example}.items()},
         held_out=data.held_out,
-        make_feed=lambda seed: DatasetFeed(data, seed=seed),
+        make_feed=lambda seed, skips: DatasetFeed(data, seed=seed, skips=skips),
     )
 
 

@@ -33,6 +33,7 @@ class RunDirectory:
         self.saved_model = path / "export" / "saved_model"
         self.metrics_file = path / "metrics.jsonl"
         self.run_file = path / "run.json"
+        self.lock_file = path / "run.lock"
         self.facts: dict[str, Any] = {}
 
     def exists(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,53 +22,119 @@ class Start:
 
     Args:
         run: its directory.
-        record: of the checkpoint to continue from, or None to start afresh.
+        store: of its checkpoints.
+        record: of the checkpoint to continue from, or None.
         passed_over: the checkpoints that were not taken.
+        foreign: the prefix of a checkpoint without a commit record, which gives variables and step
+            to a new run; or None.
+        seen: the names of the commit records when this was decided.
     """
 
     run: RunDirectory
+    store: CheckpointStore
     record: CommitRecord | None = None
     passed_over: tuple[PassedOver, ...] = ()
+    foreign: Path | None = None
+    seen: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> Path | None:
+        """The checkpoint whose variables are taken, or None for initial values."""
+        return self.store.path(self.record.name) if self.record else self.foreign
 
 
-def decide(resume: str, root: Path, name: str, run_dir: Path | None, prefix: str, now: datetime) -> Start:
-    """Returns where the run begins; reads the disk and changes nothing.
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
 
     Args:
         resume: ``never``, ``latest``, ``auto``, or a path: a run directory, or the prefix of a
-            checkpoint inside one.
+            checkpoint.
         root: of all runs.
         name: of the run.
         run_dir: the directory that was asked for, or None.
         prefix: of the checkpoints' names.
         now: for the name of a new directory.
+    """
+
+    resume: str
+    root: Path
+    name: str
+    run_dir: Path | None
+    prefix: str
+    now: datetime
+
+
+def decide(request: Request) -> Start:
+    """Returns where the run begins; reads the disk and changes nothing.
 
     Raises:
-        RequestError: there is nothing to resume, or the directory is taken.
+        RequestError: there is nothing to resume, or the directory is taken or cannot be written.
         CheckpointError: there are checkpoints and none is good.
     """
-    if resume == "never":
-        return Start(_fresh(root, name, run_dir, now))
-    if resume in ("latest", "auto"):
-        run = RunDirectory(run_dir) if run_dir else next(iter(reversed(runs_of(root, name))), None)
-        if resume == "auto" and (run is None or not run.exists() or (run_dir is None and is_finished(run.read()))):
-            return Start(_fresh(root, name, run_dir, now))
-        if run is None or not run.exists():
-            raise RequestError(_no_run(root, name, run_dir))
-        return _continued(run, prefix, may_be_new=resume == "auto")
-    return _from_path(Path(resume), prefix)
+    start = _decide(request)
+    check_writable(start.run.path)
+    return start
 
 
-def _fresh(root: Path, name: str, run_dir: Path | None, now: datetime) -> RunDirectory:
-    if run_dir is None:
-        return new_directory(root, name, now)
-    run = RunDirectory(run_dir)
-    if run_dir.exists() and not run_dir.is_dir():
-        raise RequestError(f"run.dir {run_dir} is a file; name a directory")
+def _decide(request: Request) -> Start:
+    if request.resume == "never":
+        return _fresh(request)
+    if request.resume not in WORDS:
+        return _from_path(Path(request.resume), request)
+    run = RunDirectory(request.run_dir) if request.run_dir else None
+    if run is None:
+        run = next(iter(reversed(runs_of(request.root, request.name))), None)
+    if request.resume == "auto":
+        there_is_one = run is not None and run.exists()
+        if run is None or not there_is_one or (request.run_dir is None and is_finished(run.read())):
+            return _fresh(request)
+    if run is None or not run.exists():
+        raise RequestError(_no_run(request.root, request.name, request.run_dir))
+    return _continued(run, request.prefix, may_be_new=request.resume == "auto")
+
+
+def check_unchanged(start: Start) -> None:
+    """Refuses to go on where another process has worked in the directory since the decision.
+
+    Raises:
+        RequestError: there are other checkpoints now.
+    """
+    if start.seen != _names(start.store):
+        raise RequestError(f"another process has worked in {start.run.path} meanwhile; run the command again")
+
+
+def check_writable(path: Path) -> None:
+    """Refuses a place where nothing can be written, before anything slow is done.
+
+    Raises:
+        RequestError: the directory, or the nearest one above it that exists, is not writable.
+    """
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise RequestError(f"{path} cannot be made: {nearest} is a file; choose another run.root or run.dir")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RequestError(f"{nearest} cannot be written by this user; choose another run.root or run.dir")
+
+
+def _names(store: CheckpointStore) -> tuple[str, ...]:
+    return tuple(record.name for record in store.records()[0])
+
+
+def _new(run: RunDirectory, prefix: str, foreign: Path | None = None) -> Start:
+    return Start(run, CheckpointStore(run.checkpoints, prefix), foreign=foreign)
+
+
+def _fresh(request: Request, foreign: Path | None = None) -> Start:
+    if request.run_dir is None:
+        return _new(new_directory(request.root, request.name, request.now), request.prefix, foreign)
+    run = RunDirectory(request.run_dir)
+    if run.path.exists() and not run.path.is_dir():
+        raise RequestError(f"run.dir {run.path} is a file; name a directory")
     if run.exists():
         remedy = "resume=auto to continue it, or" if run.run_file.exists() else "it holds files of others;"
-        raise RequestError(f"run.dir {run_dir} is in use: {remedy} choose another run.dir")
-    return run
+        raise RequestError(f"run.dir {run.path} is in use: {remedy} choose another run.dir")
+    return _new(run, request.prefix, foreign)
 
 
 def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
@@ -85,29 +152,33 @@ def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
     if not any(store.records()):
         # A run that was stopped before its first save has nothing to lose: it starts again in place.
         if may_be_new and run.run_file.exists():
-            return Start(run)
+            return Start(run, store)
         raise RequestError(f"resume: {run.path} has no checkpoint {prefix}-*; leave out resume to start a new run")
     record, passed_over = newest_good(store)
-    return Start(run, record, tuple(passed_over))
+    return Start(run, store, record, tuple(passed_over), seen=_names(store))
 
 
-def _from_path(path: Path, prefix: str) -> Start:
+def _from_path(path: Path, request: Request) -> Start:
     if path.is_dir():
         if not (path / "run.json").is_file():
             raise RequestError(f"resume: {path} is no run directory (it has no run.json); name one, or a checkpoint")
-        return _continued(RunDirectory(path), prefix, may_be_new=False)
+        return _continued(RunDirectory(path), request.prefix, may_be_new=False)
     record_file = path.with_name(path.name + ".json")
-    if not record_file.is_file():
-        there = sorted(p.stem for p in path.parent.glob("*-*.json")) if path.parent.is_dir() else []
-        near = close_matches(path.name, [*WORDS, *there])
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {record_file}"
-        raise RequestError(
-            f"resume ({str(path)!r}) must be never, latest, auto, a run directory or a checkpoint's prefix; {hint}"
-        )
-    run = RunDirectory(path.parent.parent)
-    record = read_record(record_file)
-    store = CheckpointStore(path.parent, prefix)
+    if record_file.is_file():
+        return _from_record(path, read_record(record_file))
+    if path.with_name(path.name + ".index").is_file():
+        return _fresh(request, foreign=path)
+    there = sorted(p.stem for p in path.parent.glob("*-*.index")) if path.parent.is_dir() else []
+    near = close_matches(path.name, [*WORDS, *there])
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {path}"
+    raise RequestError(
+        f"resume ({str(path)!r}) must be never, latest, auto, a run directory or a checkpoint's prefix; {hint}"
+    )
+
+
+def _from_record(path: Path, record: CommitRecord) -> Start:
+    store = CheckpointStore(path.parent, record.name.rpartition("-")[0])
     store.verify(record)
     if not record.complete:
         raise CheckpointError(f"{path} holds only a part of the variables; it cannot be resumed from")
-    return Start(run, record)
+    return Start(RunDirectory(path.parent.parent), store, record, seen=_names(store))

@@ -13,7 +13,7 @@ def file_table(directory: Path) -> str:
     """Returns a short table of what is in a run directory; the files of a checkpoint are one row."""
     rows: dict[str, int] = {}
     for path in sorted(directory.rglob("*"), key=_natural_order):
-        if path.is_file():
+        if path.is_file() and path.suffix != ".lock":
             row = _row_of(path.relative_to(directory))
             rows[row] = rows.get(row, 0) + path.stat().st_size
     table = [[row, size_for_people(size)] for row, size in rows.items()]

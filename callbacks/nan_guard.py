@@ -1,0 +1,72 @@
+"""Stops a run whose loss is no number, or goes back and leaves the batch out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.callback import Callback, Context, Rollback, StepMetrics
+from trainer.checks import check_choice, check_int, check_number
+from trainer.errors import NonFiniteError
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+
+class NanGuard(Callback):
+    """Looks at the loss of every step, which each call into the graph returns anyway.
+
+    Steps after the bad one in the same call have run by then; no checkpoint and no export holds
+    what they did. Whether the variables are finite is checked before every save.
+
+    Args:
+        action: ``stop`` ends the run with exit code 1. ``rollback`` goes on from the newest good
+            checkpoint without the offending batch and with a lower learning rate.
+        max_rollbacks: how often at most; after that the run ends.
+        rate_factor: by which each rollback multiplies the learning rate.
+
+    Raises:
+        TypeError, ValueError: a value is out of range.
+
+    Example:
+        >>> NanGuard(action="rollback").state_dict()
+        {'rollbacks': 0}
+    """
+
+    def __init__(self, *, action: str = "stop", max_rollbacks: int = 3, rate_factor: float = 0.5) -> None:
+        self._action = check_choice("action", action, ("stop", "rollback"))
+        self._max_rollbacks = check_int("max_rollbacks", max_rollbacks, minimum=1)
+        self._rate_factor = check_number("rate_factor", rate_factor, above=0)
+        if self._rate_factor > 1:
+            raise ValueError(f"rate_factor ({rate_factor:g}) must be at most 1: a rollback lowers the rate")
+        self._rollbacks = 0
+
+    def on_build(self, build: Build) -> None:
+        """Refuses a rollback where the graph was not built for it."""
+        if self._action == "rollback" and build.rollback is None:
+            raise ValueError("action=rollback needs optimizer.learning_rate, and a callback that is named nan_guard")
+
+    def on_call_end(self, context: Context, steps: StepMetrics) -> None:
+        """Raises if the loss of a step is nan or infinite."""
+        loss = steps.values[:, 0]
+        if not np.isfinite(loss).all():
+            first = int(np.argmin(np.isfinite(loss)))
+            raise NonFiniteError("loss", str(loss[first]), steps.first_step + first)
+
+    def on_exception(self, context: Context, error: BaseException) -> None:
+        """Asks for a rollback, if that is the action and one is left."""
+        if not isinstance(error, NonFiniteError) or self._action != "rollback":
+            return
+        if self._rollbacks < self._max_rollbacks:
+            self._rollbacks += 1
+            context.request_rollback(Rollback(error.step, self._rate_factor))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the rollbacks so far."""
+        return {"rollbacks": self._rollbacks}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes the count back; a rollback, which loads an older state, does not lower it."""
+        self._rollbacks = max(self._rollbacks, int(state["rollbacks"]))

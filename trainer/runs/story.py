@@ -1,0 +1,89 @@
+"""What is told of a run while it goes on: lines for a person, ``run.json`` for programs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from trainer.callback import Context, Rollback
+from trainer.errors import Interrupted, NonFiniteError, describe
+from trainer.plan import RunLength
+from trainer.runs.facts import utc_now, versions
+from trainer.runs.resume import Start
+from trainer.runs.summary import file_table
+
+log = logging.getLogger(__name__)
+
+
+class RunStory:
+    """Tells how a run began, what happened to it, how it ended.
+
+    Args:
+        name: of the run.
+        start: its directory and the checkpoint that it continues from.
+        length: of the whole run.
+    """
+
+    def __init__(self, name: str, start: Start, length: RunLength) -> None:
+        self._name = name
+        self._start = start
+        self._run = start.run
+        self._length = length
+
+    def begin(self, **facts: Any) -> None:
+        """The directory is there and nothing has run yet."""
+        self._run.facts = self._run.read()
+        self._run.facts.pop("error", None)
+        self._run.update(
+            status="running",
+            name=self._name,
+            started=self._run.facts.get("started", utc_now()),
+            total_epochs=self._length.epochs,
+            versions=versions(),
+            **facts,
+        )
+        epochs = f"{self._length.epochs} epochs of {self._length.steps_per_epoch} steps"
+        log.info("%s: %s in %s, %s", self._name, epochs, self._run.path, self._how())
+
+    def _how(self) -> str:
+        record = self._start.record
+        if record is not None:
+            return f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
+        if self._start.foreign is not None:
+            return f"variables and step from {self._start.foreign}"
+        return "new run"
+
+    def rolled_back(self, rollback: Rollback, error: BaseException, to: str) -> None:
+        """The run goes on from an earlier state."""
+        log.warning("%s; rolled back to %s without the batch of step %s", error, to, f"{rollback.skip_step:,}")
+        entry = {"step": rollback.skip_step, "rate_factor": rollback.rate_factor, "to": to, "reason": str(error)}
+        self._run.update(rollbacks=[*self._run.facts.get("rollbacks", []), entry])
+
+    def rollbacks(self) -> list[Rollback]:
+        """Returns all rollbacks of the run, those of earlier processes included."""
+        return [Rollback(each["step"], each["rate_factor"]) for each in self._run.facts.get("rollbacks", [])]
+
+    def failed(self, error: BaseException) -> None:
+        """The run did not end in good order."""
+        status = "interrupted" if isinstance(error, Interrupted) else "failed"
+        self._run.update(status=status, ended=utc_now(), error=describe(error))
+        if isinstance(error, NonFiniteError):
+            good = self._run.facts.get("newest_checkpoint") or "none was saved yet"
+            remedy = "lower optimizer.learning_rate, or set callbacks.nan_guard.action=rollback"
+            log.error("the newest good checkpoint: %s; %s", good, remedy)
+
+    def finished(self, context: Context, steps: int, secs: float) -> None:
+        """The run ended in good order, after so many steps and seconds in this process."""
+        record, rate = context.record, steps / max(secs, 1e-9)
+        self._run.update(
+            status="finished",
+            ended=utc_now(),
+            epoch=record.epoch,
+            global_step=record.global_step,
+            metrics=dict(record.metrics),
+            steps_per_sec=round(rate, 1),
+            stop_reason=context.stop_reason,
+        )
+        early = f" (stopped early: {context.stop_reason})" if context.stop_reason else ""
+        speed = f"{steps:,} steps in {secs:.1f} s, {rate:,.0f} steps/s"
+        log.info("finished: epoch %d, %s%s\n%s", record.epoch, speed, early, file_table(self._run.path))
