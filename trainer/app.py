@@ -38,6 +38,8 @@ def main() -> None:
     """Runs the command line and exits with the code of what happened."""
     # Hydra would print its own report and exit with 1; this makes it raise.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # A reader that has gone (trainer ... | head) must neither stop a run nor fill the terminal.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     sys.argv[1:] = [f"+{each}" if each.startswith("experiment=") else each for each in sys.argv[1:]]
     schema.register()
@@ -56,7 +58,17 @@ def main() -> None:
         sys.exit(tell(RequestError(explain(error, overrides, conf_directory()))))
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        close_output()
     sys.exit(exit_code(outcomes))
+
+
+def close_output() -> None:
+    """Flushes standard output, and gives it up where nobody reads it any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer.callback_list import CallbackList
 from trainer.checkpoints.record import CommitRecord
+from trainer.config.changes import Change, check_changes, digest, stored_config
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
@@ -50,6 +51,11 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         return
     for each in start.passed_over:
         log.warning("passed over: %s", each.reason)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    taken = _taken_changes(start, plain, settings)
+    for change in taken:
+        log.info("changed: %s", change)
+    facts = {"command": command, "config_digest": digest(plain), "changes": [str(change) for change in taken]}
     data = _made("data", config.data)
     signals.check()
     import_tensorflow()
@@ -71,10 +77,19 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             compile=settings.compile,
             may_roll_back=_may_roll_back(config),
             config_text=f"# {command}\n{OmegaConf.to_yaml(config)}",
-            facts=(("command", command),),
+            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
+            facts=facts,
         ),
         signals,
     )
+
+
+def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change]:
+    """Returns what a resume takes of the changes of the config; a new run has none."""
+    stored = stored_config(start.run.path) if start.record is not None else None
+    if stored is None:
+        return []
+    return check_changes(stored, config, allow=settings.may_change)
 
 
 def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:

@@ -48,7 +48,7 @@ class TrainingSession:
         Args:
             prefix: of the checkpoint's files, of which ``check_fits`` has found that they fit.
         """
-        self._graph.build.saver.restore(self.session, str(prefix))
+        self._graph.build.restorer.restore(self.session, str(prefix))
 
     def global_step(self) -> int:
         """Returns the number of updates that the variables have seen."""

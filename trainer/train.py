@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from trainer.callback import Context, Record
@@ -44,6 +44,7 @@ class Job:
         seed: of initial values, the order of the data and random ops.
         compile: ``auto``, ``off`` or ``xla``.
         may_roll_back: whether the graph is built for rollbacks.
+        new_learning_rate: whether a resume takes the rate of the config instead of the checkpoint's.
         config_text: YAML, for the run directory.
         facts: for ``run.json``: the command, the digest of the config.
     """
@@ -60,8 +61,9 @@ class Job:
     seed: int = 0
     compile: str = "auto"
     may_roll_back: bool = False
+    new_learning_rate: bool = False
     config_text: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> Record:
@@ -147,7 +149,7 @@ class _Execution:
         """Runs to the end; after a rollback, again from an earlier state."""
         start, mode = self._job.start, self._graph.build.mode.name
         start.run.write_config(self._job.config_text)
-        self._story.begin(**dict(self._job.facts), seed=self._job.seed, compile=mode)
+        self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode)
         began = self._clock()
         with self._session:
             context = self._begin(start.record)
@@ -172,6 +174,8 @@ class _Execution:
         elif start.foreign is not None:
             session.restore(start.foreign)
             begin = Record(self._length.epoch_at(session.global_step()), session.global_step())
+        if self._job.new_learning_rate and self._graph.build.learning_rate is not None:
+            session.session.run(self._graph.build.learning_rate.initializer)
         self._loop.load_state_dict(record.state if record else self._initial_state)
         if self._graph.build.rollback is not None:
             self._graph.build.rollback.apply(session.session, self._story.rollbacks())

@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import CheckpointError, RequestError
-from trainer.graph.variables import variables_by_name
+from trainer.graph.variables import ROLLBACK_SCOPE, variables_by_name
 
 v1 = tf.compat.v1
 
@@ -73,7 +73,7 @@ def check_fits(prefix: Path, graph: Any) -> None:
         spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs
     }
     stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in saveables}
-    found = differences(stored, declared)
+    found = [line for line in differences(stored, declared) if not line.startswith(ROLLBACK_SCOPE)]
     if found:
         shown = "\n  ".join(found[:30])
         raise RequestError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")

@@ -48,6 +48,7 @@ class TrainConfig:
     Args:
         run: where.
         resume: ``never``, ``latest``, ``auto``, or a path.
+        resume_changes: ``refuse`` or ``allow`` what changes the result of a resumed run.
         seed: of initial values, the order of the data and random ops.
         loop: how long and how fast.
         model, data, optimizer: a node each.
@@ -56,6 +57,7 @@ class TrainConfig:
 
     run: RunConfig = field(default_factory=RunConfig)
     resume: str = "never"
+    resume_changes: str = "refuse"
     seed: int = 0
     loop: LoopConfig = field(default_factory=LoopConfig)
     model: dict[str, Any] = MISSING

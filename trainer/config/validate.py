@@ -27,6 +27,7 @@ class Settings:
         name: of the run.
         run_dir: of this run, or None for a new one.
         resume: ``never``, ``latest``, ``auto`` or a path.
+        may_change: whether a resume takes settings that change its result.
         seed: 0 or more, in 31 bits, as the graph's random ops take it.
         epochs: at least 1.
         steps_per_epoch: at least 1, or None for the whole data set.
@@ -39,6 +40,7 @@ class Settings:
     name: str
     run_dir: Path | None
     resume: str
+    may_change: bool
     seed: int
     epochs: int
     steps_per_epoch: int | None
@@ -82,6 +84,7 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         name=_name(config.run.name or (experiment or "run").replace("/", "-")),
         run_dir=Path(config.run.dir) if config.run.dir else None,
         resume=str(config.resume),
+        may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
         seed=seed,
         epochs=check_int("loop.epochs", loop.epochs, minimum=1),
         steps_per_epoch=check_optional_int("loop.steps_per_epoch", loop.steps_per_epoch, minimum=1),

@@ -14,11 +14,12 @@ from trainer.errors import RequestError, describe
 from trainer.graph.compile_rule import Mode, choose
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
-from trainer.graph.optimizers import applier
+from trainer.graph.optimizers import applier, rate_variable
+from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.sources import Source
 from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
-from trainer.graph.variables import make_saver
+from trainer.graph.variables import make_restorer, make_saver
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -37,6 +38,12 @@ MOST_PLAIN_STEPS = 10_000
 """Steps in a call that is not compiled; it bounds the memory of their metrics."""
 
 
+STATEFUL_RANDOM = (
+    "the model's op {name} draws from a state that no checkpoint holds: a resumed run draws other numbers than an "
+    "uninterrupted one; take a parameter seed in __call__ and use tf.random.stateless_*"
+)
+
+
 @dataclass(frozen=True)
 class Build:
     """The open graph, as callbacks see it in ``on_build``.
@@ -49,8 +56,10 @@ class Build:
         global_step: int64 variable.
         metric_names: what each step reports, ``loss`` first.
         saver: a ``tf.compat.v1.train.Saver`` of all that a resume needs.
+        restorer: a Saver of what is restored: without what a rollback sets, which ``run.json`` has.
         seed: of the run.
         mode: how the steps are compiled.
+        learning_rate: the variable of a constant rate, or None.
         rollback: what a rollback sets, or None in a graph that knows none.
     """
 
@@ -61,8 +70,10 @@ class Build:
     global_step: Any
     metric_names: tuple[str, ...]
     saver: Any
+    restorer: Any
     seed: int
     mode: Mode
+    learning_rate: Any = None
     rollback: RollbackVariables | None = None
 
     @property
@@ -143,11 +154,14 @@ def open_graph(
             raise RequestError(f"{type(model).__name__} made no trainable variable, so there is nothing to train")
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        apply = applier(_made("optimizer", lambda: make_optimizer(global_step, scale)), variables)
+        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
+        apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
         if update.untrained:
             log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
+        for name in stateful_random_ops(graph.as_graph_def().library.function):
+            log.warning("%s", STATEFUL_RANDOM.format(name=name))
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -155,6 +169,7 @@ def open_graph(
             sum(variable.shape.num_elements() for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
         )
+        saver = make_saver()
         build = Build(
             graph=graph,
             model=model,
@@ -162,9 +177,11 @@ def open_graph(
             source=source,
             global_step=global_step,
             metric_names=update.metric_names,
-            saver=make_saver(),
+            saver=saver,
+            restorer=make_restorer() if rollback else saver,
             seed=seed,
             mode=mode,
+            learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
         return OpenGraph(build, update, feed)

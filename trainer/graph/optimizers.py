@@ -41,6 +41,12 @@ def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
     )
 
 
+def rate_variable(optimizer: Any) -> Any:
+    """Returns the variable of a constant learning rate, which Keras saves with the others, or None."""
+    rate = getattr(optimizer, "learning_rate", None)
+    return rate.value if isinstance(rate, keras.Variable) else None
+
+
 def rate_of_step(schedule: Any, global_step: Any, scale: Any = None) -> Any:
     """Returns a learning rate that a graph-mode optimizer evaluates anew in each step.
 

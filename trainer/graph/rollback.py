@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.callback import Rollback
+from trainer.graph.variables import ROLLBACK_SCOPE
 
 v1 = tf.compat.v1
 
@@ -43,9 +44,9 @@ class RollbackVariables:
 def make_variables() -> RollbackVariables:
     """Makes the variables in the default graph."""
     return RollbackVariables(
-        v1.get_variable("rollback/rate_scale", [], tf.float32, v1.ones_initializer(), trainable=False),
+        v1.get_variable(f"{ROLLBACK_SCOPE}rate_scale", [], tf.float32, v1.ones_initializer(), trainable=False),
         v1.get_variable(
-            "rollback/skipped_steps",
+            f"{ROLLBACK_SCOPE}skipped_steps",
             [MOST_ROLLBACKS],
             tf.int64,
             v1.constant_initializer(NONE_YET, tf.int64),
