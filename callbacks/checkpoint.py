@@ -128,7 +128,11 @@ class Checkpoint(Callback):
         try:
             self._save(context)
         except (OSError, OpError, CheckpointError) as error:
-            log.warning("no checkpoint of step %s (%s); it is tried again when due", context.record.global_step, error)
+            step = f"{context.record.global_step:,}"
+            if context.record.global_step == self._saved_step:
+                log.warning("the checkpoint of step %s is saved; tidying up behind it failed (%s)", step, error)
+            else:
+                log.warning("no checkpoint of step %s (%s); it is tried again when due", step, error)
 
     def on_train_end(self, context: Context) -> None:
         """Saves, unless the last save was of this very step."""

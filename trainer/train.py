@@ -148,6 +148,7 @@ class _Execution:
     def run(self) -> Record:
         """Runs to the end; after a rollback, again from an earlier state."""
         start, mode = self._job.start, self._graph.build.mode.name
+        start.run.clean_up()
         start.run.write_config(self._job.config_text)
         self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode)
         began = self._clock()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
-from trainer.files import write_atomically, write_json
+from trainer.files import remove_temporaries, write_atomically, write_json
 
 
 class RunDirectory:
@@ -50,6 +50,11 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RequestError(f"run.dir {self.path} cannot be made ({error.strerror}); choose another") from error
+
+    def clean_up(self) -> None:
+        """Removes the unfinished files that killed processes left; call it under the run's lock."""
+        for directory in (self.path, self.checkpoints, self.frozen, self.saved_model):
+            remove_temporaries(directory)
 
     def read(self) -> dict[str, Any]:
         """Returns what ``run.json`` says; {} where there is none or it is no JSON."""

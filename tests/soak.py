@@ -1,0 +1,379 @@
+"""Kills and faults in great number: ``scripts/soak --kills 200`` and ``scripts/soak --faults``.
+
+Every round of kills trains a small model to its end, however often it is killed on the way, and compares all
+variables and the metrics of every epoch with those of a run that nobody touched. The first deviation ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.processes import ROOT
+from trainer.checkpoints.store import NOTE, CheckpointStore, newest_good
+from trainer.errors import CheckpointError
+from trainer.files import TEMPORARY
+
+COMMAND = [
+    "-m",
+    "trainer",
+    "+experiment=digits_mlp",
+    "loop.epochs=1500",
+    "callbacks.evaluate.every_n_epochs=25",
+    "callbacks.checkpoint.every_n_epochs=20",
+    "callbacks.checkpoint.max_to_keep=3",
+]
+MOMENTS = {"any": 0.5, "training": 0.2, "save": 0.2, "export": 0.1}
+"""Where a kill strikes, and how often; a moment that does not come within the time is any moment."""
+
+
+class DeviationError(Exception):
+    """Something that must hold did not."""
+
+
+@dataclass
+class Tally:
+    """What a soak has seen."""
+
+    kills: dict[str, int] = field(default_factory=dict)
+    resumes: int = 0
+    rounds: int = 0
+    fallbacks: int = 0
+    lost_epochs: list[int] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        kills = ", ".join(f"{count} {name}" for name, count in sorted(self.kills.items()))
+        lost = f"{sum(self.lost_epochs)} epochs in all, {max(self.lost_epochs, default=0)} at most"
+        return [
+            f"kills:     {sum(self.kills.values())} ({kills})",
+            f"resumes:   {self.resumes} from a checkpoint, in {self.rounds} runs to the end",
+            f"lost work: {lost} (a checkpoint every 20)",
+            f"fallbacks: {self.fallbacks} to an older checkpoint",
+        ]
+
+
+def start(directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *COMMAND, f"run.dir={directory}", "resume=auto"],
+        cwd=directory.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill_soak(kills: int, seed: int, say: Callable[[str], None]) -> Tally:
+    """Runs rounds until so many kills have struck."""
+    tally, rng = Tally(), random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        reference = Path(folder) / "reference"
+        began = time.monotonic()
+        done = start(reference)
+        output, _ = done.communicate()
+        if done.returncode:
+            raise DeviationError(f"the run that nobody touches failed:\n{output}")
+        secs = time.monotonic() - began
+        while sum(tally.kills.values()) < kills:
+            directory = Path(folder) / f"round-{tally.rounds}"
+            one_round(directory, kills, secs, tally, rng)
+            compare(reference, directory)
+            shutil.rmtree(directory)
+            tally.rounds += 1
+            say(f"{sum(tally.kills.values())} of {kills} kills, {tally.rounds} runs the same")
+    return tally
+
+
+def one_round(directory: Path, kills: int, secs: float, tally: Tally, rng: random.Random) -> None:
+    """Starts, kills and starts again until the run has finished."""
+    newest = -1
+    while True:
+        process = start(directory)
+        if sum(tally.kills.values()) < kills:
+            moment = rng.choices(list(MOMENTS), list(MOMENTS.values()))[0]
+            number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+            wait_for(moment, directory, secs, rng, process)
+            if process.poll() is None:
+                process.send_signal(number)
+                name = f"{number.name} {'in training' if moment == 'training' else f'in a {moment}'}"
+                tally.kills[name.replace("in a any", "anywhere")] = (
+                    tally.kills.get(name.replace("in a any", "anywhere"), 0) + 1
+                )
+        output, _ = process.communicate()
+        tally.resumes += "resumed from" in output
+        tally.fallbacks += output.count("passed over")
+        if process.returncode == 0:
+            return
+        if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):
+            raise DeviationError(f"exit code {process.returncode}:\n{output}")
+        newest = check_after_kill(directory, newest, tally, process.returncode)
+
+
+def wait_for(moment: str, directory: Path, secs: float, rng: random.Random, process: Any) -> None:
+    """Returns when the moment to strike has come, or the process has ended."""
+    limit = time.monotonic() + secs * 1.5
+    if moment == "any":
+        limit = time.monotonic() + rng.uniform(0, secs)
+    patience = rng.uniform(0, 1.5)
+    while process.poll() is None and time.monotonic() < limit:
+        if moment == "training" and running(directory, process.pid):
+            time.sleep(patience)
+            return
+        if moment == "save" and running(directory, process.pid) and rng.random() < 0.3 and in_save(directory):
+            return
+        if moment == "export" and list((directory / "export").glob(f"*/{TEMPORARY}*")):
+            return
+        time.sleep(0.001)
+
+
+def running(directory: Path, pid: int) -> bool:
+    try:
+        return bool(json.loads((directory / "run.lock").read_text())["pid"] == pid)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def in_save(directory: Path) -> bool:
+    try:
+        return any(path.name.startswith(NOTE) for path in (directory / "checkpoints").iterdir())
+    except OSError:
+        return False
+
+
+def check_after_kill(directory: Path, newest: int, tally: Tally, code: int) -> int:
+    """Checks that no committed state was lost; returns the newest committed epoch."""
+    store = CheckpointStore(directory / "checkpoints", "model")
+    records, unreadable = store.records()
+    if unreadable:
+        raise DeviationError(f"an unreadable record: {unreadable}")
+    if not records:
+        if newest >= 0:
+            raise DeviationError(f"epoch {newest} was committed and is lost")
+        return newest
+    try:
+        record, passed_over = newest_good(store)
+    except CheckpointError as error:
+        raise DeviationError(str(error)) from error
+    tally.fallbacks += len(passed_over)
+    if record.epoch < newest:
+        raise DeviationError(f"epoch {newest} was committed and the newest good one is {record.epoch}")
+    metrics = directory / "metrics.jsonl"
+    seen = len(metrics.read_text().splitlines()) if metrics.exists() else 0
+    if code == 128 + signal.SIGTERM and seen > record.epoch:
+        raise DeviationError(f"SIGTERM lost {seen - record.epoch} epochs")
+    tally.lost_epochs.append(max(seen - record.epoch, 0))
+    return record.epoch
+
+
+def compare(reference: Path, directory: Path) -> None:
+    """Compares the ends of two runs; reads the checkpoints with plain TensorFlow."""
+    from tests.small import assert_same_bits
+
+    try:
+        assert_same_bits(reference / "checkpoints/model-1500", directory / "checkpoints/model-1500")
+    except AssertionError as error:
+        raise DeviationError(f"the variables differ: {error}") from error
+    if metrics(reference) != metrics(directory):
+        raise DeviationError("the metrics of the epochs differ")
+    check_nothing_is_left_over(directory)
+    if files(reference) != files(directory):
+        raise DeviationError(f"other files: {sorted(files(reference) ^ files(directory))}")
+
+
+def check_nothing_is_left_over(directory: Path) -> None:
+    names = [path for path in directory.rglob("*") if path.name.startswith((TEMPORARY, NOTE))]
+    left = [*names, *directory.rglob("*.lock"), *directory.rglob("*tempstate*")]
+    if left:
+        raise DeviationError(f"left over: {sorted(map(str, left))}")
+
+
+def metrics(directory: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "steps_per_sec"} for line in lines]
+
+
+def files(directory: Path) -> set[str]:
+    found = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith("config")}
+
+
+class Faults:
+    """Lets the n-th file operation below a directory fail; use it in a ``with`` block.
+
+    Python tells of every open, rename, link, unlink and mkdir before it is done (audit events), and an error
+    raised there is the operation's error. fsync is not told of, and TensorFlow writes without Python; both are
+    replaced.
+    """
+
+    installed: Faults | None = None
+
+    def __init__(self, directory: Path, at: int, code: int) -> None:
+        self.directory, self.at, self.code = str(directory), at, code
+        self.count = 0
+        self.failed = ""
+
+    def __enter__(self) -> Faults:
+        import tensorflow as tf
+
+        if Faults.installed is None:
+            sys.addaudithook(_audit)
+        Faults.installed = self
+        saver = tf.compat.v1.train.Saver
+        self._originals = os.fsync, saver.save
+        os.fsync = self._fsync
+        faults, save = self, saver.save
+
+        def failing_save(self: Any, session: Any, path: str, **options: Any) -> Any:
+            faults.operation("Saver.save before", path)
+            result = save(self, session, path, **options)
+            faults.operation("Saver.save after", path)
+            return result
+
+        saver.save = failing_save
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import tensorflow as tf
+
+        Faults.installed = _Nothing
+        os.fsync, tf.compat.v1.train.Saver.save = self._originals
+
+    def _fsync(self, descriptor: int) -> None:
+        self.operation("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        self._originals[0](descriptor)
+
+    def operation(self, name: str, path: str) -> None:
+        if not path.startswith(self.directory) or self.failed:
+            return
+        self.count += 1
+        if self.count == self.at:
+            self.failed = f"{name} {Path(path).name}"
+            raise OSError(self.code, os.strerror(self.code), path)
+
+
+class _NoFaults:
+    def operation(self, name: str, path: str) -> None:
+        """Nothing fails."""
+
+
+_Nothing: Any = _NoFaults()
+AUDITED = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in AUDITED and Faults.installed is not None and arguments:
+        path = arguments[0]
+        if isinstance(path, str | os.PathLike):
+            Faults.installed.operation(event, os.fspath(path))
+
+
+def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most: int = 10_000) -> int:
+    """Lets each file operation of a run fail in turn, then resumes; returns how many were tried."""
+    from callbacks.checkpoint import Checkpoint
+    from callbacks.freeze import Freeze
+    from callbacks.saved_model import SavedModel
+    from tests.small import assert_same_bits, run
+
+    def parts() -> dict[str, Any]:
+        checkpoint = Checkpoint(every_n_epochs=1, max_to_keep=1)
+        return {"checkpoint": checkpoint, "freeze": Freeze(), "saved_model": SavedModel()}
+
+    tried = 0
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        reference = Path(folder) / "reference"
+        run(reference, parts(), epochs=3)
+        for code in codes:
+            for at in range(1, most, step):
+                directory = Path(folder) / f"{code}-{at}"
+                outcome, failed = _one_fault(directory, at, code, lambda d: run(d, parts(), epochs=3))
+                if not failed:
+                    shutil.rmtree(directory, ignore_errors=True)
+                    break
+                tried += 1
+                _check_after_fault(directory, failed)
+                if directory.exists() and not (directory / "run.json").exists():
+                    shutil.rmtree(directory)
+                run(directory, parts(), epochs=3)
+                assert_same_bits(reference / "checkpoints/model-3", directory / "checkpoints/model-3")
+                check_nothing_is_left_over(directory)
+                # A save that failed is one that a rotation did not count: one older checkpoint may stand for it.
+                wanted = {name for name in files(reference) if not name.startswith("checkpoints/model-")}
+                missing = wanted - files(directory)
+                if missing:
+                    raise DeviationError(f"after {failed}: missing: {sorted(missing)}")
+                say(f"{os.strerror(code)}, operation {at}: {failed}: {outcome}, then resumed and the same")
+                shutil.rmtree(directory)
+    return tried
+
+
+def _one_fault(directory: Path, at: int, code: int, train: Callable[[Path], Any]) -> tuple[str, str]:
+    from trainer.errors import TrainerError
+
+    with Faults(directory, at, code) as faults:
+        try:
+            train(directory)
+            outcome = "went on"
+        except (TrainerError, OSError) as error:
+            outcome = f"ended with {type(error).__name__}"
+    return outcome, faults.failed
+
+
+def _check_after_fault(directory: Path, failed: str) -> None:
+    """Old or new, complete; never none, once there was one."""
+    store = CheckpointStore(directory / "checkpoints", "model")
+    records, unreadable = store.records()
+    if unreadable:
+        raise DeviationError(f"after {failed}: {unreadable}")
+    for record in records:
+        try:
+            store.verify(record)
+        except CheckpointError as error:
+            raise DeviationError(f"after {failed}: a committed checkpoint does not verify: {error}") from error
+    facts = directory / "run.json"
+    if facts.exists() and json.loads(facts.read_text()).get("newest_checkpoint") and not records:
+        raise DeviationError(f"after {failed}: no checkpoint is left")
+
+
+def main() -> None:
+    """The command line of ``scripts/soak``."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--kills", type=int, metavar="N", help="kill and resume until N kills have struck (about 6 s each)"
+    )
+    parser.add_argument("--faults", action="store_true", help="let each file operation of a run fail in turn")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    arguments = parser.parse_args()
+    if not arguments.kills and not arguments.faults:
+        parser.error("choose --kills N or --faults")
+
+    def say(line: str) -> None:
+        print(line, flush=True)  # noqa: T201 - this is a command line
+
+    try:
+        if arguments.kills:
+            tally = kill_soak(arguments.kills, arguments.seed, say)
+            say("\n".join([*tally.lines(), "every run ended with the same bits"]))
+        if arguments.faults:
+            tried = fault_soak([errno.ENOSPC, errno.EIO, errno.EACCES], say)
+            say(f"{tried} faults, each followed by a resume that ended with the same bits")
+    except DeviationError as error:
+        sys.exit(f"DEVIATION: {error}")
+
+
+if __name__ == "__main__":
+    main()
