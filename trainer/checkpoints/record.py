@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -58,24 +59,31 @@ class CommitRecord:
     files: Mapping[str, FileEntry] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the record as JSON data."""
-        return {"format": FORMAT, **asdict(self)}
+        """Returns the record as JSON data, with a checksum of itself."""
+        value = {"format": FORMAT, **asdict(self)}
+        return {**value, "sha256": _checksum(value)}
 
     @classmethod
     def from_json(cls, value: Any) -> CommitRecord:
         """Returns the record that ``to_json`` gave.
 
         Raises:
-            CheckpointError: it is none, or of a later format.
+            CheckpointError: it is none, was changed, or is of a later format.
         """
         try:
             fields = dict(value)
+            if fields.pop("sha256") != _checksum(fields):
+                raise CheckpointError("the record is not what was written (SHA-256)")
             if fields.pop("format") != FORMAT:
                 raise CheckpointError(f"the record's format is not {FORMAT}; a newer version wrote it")
             files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
             return cls(**fields, files=files)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"this is no commit record ({type(error).__name__}: {error})") from error
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(path: Path) -> CommitRecord:
