@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +11,7 @@ from trainer.callback import Callback, Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention
 from trainer.checkpoints.store import CheckpointStore
-from trainer.checks import check_choice, check_names
+from trainer.checks import check_choice, check_file_name, check_names, finite_or_none
 from trainer.errors import CheckpointError, Interrupted
 from trainer.runs.facts import utc_now, versions
 from trainer.schedule import Schedule
@@ -75,7 +74,11 @@ class Checkpoint(Callback):
         self._write_meta_graph = check_choice("write_meta_graph", write_meta_graph, ("first", "every", "never"))
         is_list = var_list is not None and not isinstance(var_list, Mapping)
         self._var_list = check_names("var_list", var_list) if is_list else var_list
-        self._prefix = check_prefix(prefix)
+        self._prefix = check_file_name("prefix", prefix)
+        if prefix == "checkpoint":
+            raise ValueError(
+                "prefix ('checkpoint') is the name of TensorFlow's own file; choose another, such as model"
+            )
         self._clock = clock
         self._saved_step = -1
         self._trained_secs = 0.0
@@ -98,6 +101,7 @@ class Checkpoint(Callback):
         chosen = chosen_variables(self._var_list, variables, build.global_step)
         self._saver = make_saver(chosen)
         left_out = [name for name in variables if name not in chosen or chosen[name] is not variables[name]]
+        left_out += [saveable.name for saveable in build.graph.get_collection("saveable_objects")]
         self._complete = not left_out
         if left_out:
             log.warning(
@@ -119,6 +123,7 @@ class Checkpoint(Callback):
         self._writer.rotate()
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
         self._began = self._clock() - self._trained_secs
+        self._settings["steps_per_epoch"] = context.steps_per_epoch
         self._settings["config"] = context.run.facts.get("config_digest")
 
     def on_step_end(self, context: Context) -> None:
@@ -171,7 +176,7 @@ class Checkpoint(Callback):
             number=number,
             epoch=epoch,
             global_step=step,
-            metrics=context.record.metrics,
+            metrics=finite_or_none(context.record.metrics),
             state=context.states.state_dict(),
             complete=self._complete,
             trained_secs=round(self._trained_secs, 3),
@@ -186,18 +191,3 @@ class Checkpoint(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on counting the time trained."""
         self._trained_secs = float(state["trained_secs"])
-
-
-def check_prefix(prefix: str) -> str:
-    """Returns the prefix if it can begin a file name.
-
-    Raises:
-        ValueError: it holds something else than it may, or would be taken for another file.
-    """
-    if not re.fullmatch(r"\w[\w.-]*", prefix, re.ASCII):
-        raise ValueError(
-            f"prefix ({prefix!r}) must be letters, digits, '_', '.' and '-', and not begin with the last two"
-        )
-    if prefix == "checkpoint":
-        raise ValueError("prefix ('checkpoint') is the name of TensorFlow's own file; choose another, such as model")
-    return prefix

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.callback import Callback, Context
 from trainer.checks import check_choice, check_int, check_number
+from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
 
 
 class EarlyStopping(Callback):
-    """Asks for a stop when the metric has not got better for ``patience`` epochs.
+    """Asks for a stop when the metric has not got better for ``patience`` epochs; the loop stops at each.
 
     The best value so far and the epochs since are part of each checkpoint.
 
@@ -33,6 +34,8 @@ class EarlyStopping(Callback):
         {'best': None, 'epochs_since': 0}
     """
 
+    schedule = Schedule(every_n_epochs=1)
+
     def __init__(
         self, *, monitor: str = "val_loss", mode: str = "min", patience: int = 10, min_delta: float = 0.0
     ) -> None:
@@ -47,7 +50,7 @@ class EarlyStopping(Callback):
         """Refuses a metric that nothing reports."""
         check_choice("monitor", self._monitor, build.reported_metrics)
 
-    def on_epoch_end(self, context: Context) -> None:
+    def on_step_end(self, context: Context) -> None:
         """Compares the metric with the best so far; an epoch without an evaluation does not count."""
         value = context.record.metrics.get(self._monitor)
         if value is None:

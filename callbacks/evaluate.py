@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainer.callback import Callback, Context
@@ -31,6 +32,10 @@ class Evaluate(Callback):
     def __init__(self, *, every_n_epochs: int = 1) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
         self._evaluation: Evaluation | None = None
+
+    def reported_metrics(self, build: Build) -> Sequence[str]:
+        """Returns ``val_...`` for each metric, where there is a held-out part."""
+        return [f"val_{name}" for name in build.metric_names] if build.source.held_out is not None else []
 
     def on_build(self, build: Build) -> None:
         """Adds the evaluation to the graph; without a held-out part the loop need not stop."""

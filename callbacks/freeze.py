@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
-from trainer.checks import check_choice, check_names
+from trainer.checks import check_choice, check_file_name, check_names
 from trainer.runs.facts import utc_now, versions
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Freeze(Callback):
     def __init__(self, *, outputs: Sequence[str] | None = None, which: str = "last", name: str = "model") -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
         self._which = check_choice("which", which, ("last", "best"))
-        self._name = name
+        self._name = check_file_name("name", name)
 
     def on_build(self, build: Build) -> None:
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""

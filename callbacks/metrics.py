@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 
 from trainer.callback import Callback, Context
+from trainer.checks import finite_or_none
 from trainer.files import write_atomically
 
 
@@ -52,8 +52,7 @@ def line_of(epoch: int, global_step: int, metrics: Mapping[str, float]) -> str:
         >>> line_of(1, 100, {"loss": 0.5, "accuracy": float("nan")})
         '{"epoch": 1, "global_step": 100, "loss": 0.5, "accuracy": null}'
     """
-    values = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-    return json.dumps({"epoch": epoch, "global_step": global_step, **values})
+    return json.dumps({"epoch": epoch, "global_step": global_step, **finite_or_none(metrics)})
 
 
 def keep_epochs(path: Path, last_epoch: int) -> None:

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from trainer.config import schema
 from trainer.config.validate import validate
@@ -51,7 +52,7 @@ def main() -> None:
     command = hydra.main(config_path=str(conf_directory()), config_name="train", version_base="1.3")(job)
     try:
         command()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         from trainer.config.messages import explain  # composes the config once more to find close matches
 
         overrides = [each for each in sys.argv[1:] if not each.startswith("-")]
@@ -102,7 +103,7 @@ def start(config: DictConfig, command: str) -> None:
     """Checks the config and hands it to the composition root."""
     choices = HydraConfig.get().runtime.choices
     experiment = choices.get("experiment")
-    if experiment is None and "model" not in choices:
+    if experiment is None and choices.get("model") is None:
         names = ", ".join(sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml")))
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
     settings = validate(config, experiment)
@@ -114,7 +115,7 @@ def start(config: DictConfig, command: str) -> None:
 
 def tell(error: TrainerError) -> int:
     """Prints what went wrong, without a traceback unless it is asked for; returns the exit code."""
-    if os.environ.get(VERBOSE):
+    if os.environ.get(VERBOSE, "0") not in ("", "0"):
         traceback.print_exception(error)
     sys.stdout.flush()
     sys.stderr.write(f"error: {error}\n")

@@ -43,6 +43,8 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: the request cannot be done; nothing was created.
         TrainerError: the run failed.
     """
+    if _may_import_tensorflow(config):
+        import_tensorflow()
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
     now = datetime.now()
     start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
@@ -82,6 +84,13 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         ),
         signals,
     )
+
+
+def _may_import_tensorflow(config: DictConfig) -> bool:
+    """Returns whether a module of the user's own comes into play, whose imports nobody keeps quiet."""
+    nodes = OmegaConf.to_yaml({"callbacks": config.callbacks, "data": config.data})
+    targets = re.findall(r"_target_: (\S+)", nodes)
+    return any(not target.startswith(("trainer.", "callbacks.")) for target in targets)
 
 
 def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from trainer.errors import RequestError
 from trainer.schedule import NEVER, Schedule
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ class Context:
 
     Args:
         session: the open session. In ``on_step_end``, ``on_train_begin`` and ``on_train_end`` the
-            variables are those of ``record``. In ``on_epoch_end`` they may be some epochs ahead,
-            unless the callback's schedule makes the loop stop there.
+            variables are those of ``record``. In ``on_epoch_end`` they may be some epochs ahead
+            (``is_current`` is False), unless a schedule makes the loop stop there.
         run: the run directory: paths, ``run.json``.
         record: where training stands.
         total_epochs: the epoch at which the run is complete.
@@ -93,6 +94,8 @@ class Context:
         states: what a saver stores beside the variables.
         stop_reason: why the run was asked to end early, or None.
         rollback: what was asked for in ``on_exception``, or None.
+        is_current: whether the variables are those of the record; false while the epochs inside a
+            call into the graph are handed out.
     """
 
     session: Any
@@ -103,13 +106,28 @@ class Context:
     states: StateSource
     stop_reason: str | None = None
     rollback: Rollback | None = None
+    is_current: bool = True
 
     def report(self, metrics: Mapping[str, float]) -> None:
-        """Adds metrics to the record, for the callbacks that come later in the order."""
-        self.record = replace(self.record, metrics={**self.record.metrics, **metrics})
+        """Adds metrics to the record, for the callbacks that come later in the order.
+
+        Raises:
+            TypeError, ValueError: a metric is no number.
+        """
+        numbers = {name: float(value) for name, value in metrics.items()}
+        self.record = replace(self.record, metrics={**self.record.metrics, **numbers})
 
     def request_stop(self, reason: str) -> None:
-        """Asks for the run to end in good order at this point; the first reason is kept."""
+        """Asks for the run to end in good order at this point; the first reason is kept.
+
+        Raises:
+            RequestError: the variables are ahead of the record, so the run cannot end at this point.
+        """
+        if not self.is_current:
+            raise RequestError(
+                "request_stop came at an epoch inside a call into the graph, whose later steps have run; give the "
+                "callback schedule = Schedule(every_n_epochs=1), and ask in on_step_end"
+            )
         self.stop_reason = self.stop_reason or reason
 
     def request_rollback(self, rollback: Rollback) -> None:
@@ -144,17 +162,22 @@ class Callback:
 
     Example:
         >>> class StopAtLoss(Callback):
+        ...     schedule = Schedule(every_n_epochs=1)
         ...     def __init__(self, loss):
         ...         self.loss = loss
-        ...     def on_epoch_end(self, context):
+        ...     def on_step_end(self, context):
         ...         if context.record.metrics["loss"] < self.loss:
         ...             context.request_stop(f"loss is below {self.loss}")
-        >>> StopAtLoss(0.1).schedule.is_never
-        True
+        >>> StopAtLoss(0.1).schedule.every_n_epochs
+        1
     """
 
     phase: ClassVar[Phase] = Phase.OBSERVE
     schedule: Schedule = NEVER
+
+    def reported_metrics(self, build: Build) -> Sequence[str]:  # noqa: ARG002 - for those that override it
+        """Returns the names of what this callback will report, so that others may monitor it."""
+        return ()
 
     def on_build(self, build: Build) -> None:
         """The graph is open and nothing is on disk: make ops, check names, refuse early."""

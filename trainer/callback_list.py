@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainer.callback import Callback, Context, Phase, StepMetrics
@@ -40,11 +42,13 @@ class CallbackList:
         return [callback.schedule for callback in self._callbacks.values()]
 
     def on_build(self, build: Build) -> None:
-        """Lets each callback add to the graph.
+        """Lets each callback add to the graph, when all metrics are known.
 
         Raises:
             RequestError: a callback refused what the config asks of it.
         """
+        reported = [name for callback in self._callbacks.values() for name in callback.reported_metrics(build)]
+        build = replace(build, reported_metrics=(*build.metric_names, *reported))
         for name, callback in self._callbacks.items():
             try:
                 callback.on_build(build)
@@ -116,8 +120,16 @@ class CallbackList:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of each callback that has one, by name."""
-        states = {name: callback.state_dict() for name, callback in self._callbacks.items()}
-        return {name: state for name, state in states.items() if state}
+        states = {}
+        for name, callback in self._callbacks.items():
+            state = callback.state_dict()
+            try:
+                json.dumps(state)
+            except (TypeError, ValueError) as error:
+                raise CallbackError(name, "state_dict", error) from error
+            if state:
+                states[name] = state
+        return states
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
         """Hands each callback its state back; one that is new since then starts afresh."""

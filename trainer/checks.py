@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -98,3 +99,24 @@ def check_names(name: str, value: Any) -> tuple[str, ...]:
     if wrong:
         raise TypeError(f"{name} holds {wrong[0]!r}, which is no name")
     return names
+
+
+def check_file_name(name: str, value: Any) -> str:
+    """Returns ``value`` if it can name a file: no separator, nothing that a shell or TensorFlow expands.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it holds something else.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} ({value!r}) must be a name; put it in quotes")
+    if not re.fullmatch(r"\w[\w.-]*", value, re.ASCII):
+        raise ValueError(
+            f"{name} ({value!r}) must be letters, digits, '_', '.' and '-', not beginning with the last two"
+        )
+    return value
+
+
+def finite_or_none(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Returns the metrics with None for what is not finite, as JSON has no word for it."""
+    return {name: v if v is not None and math.isfinite(v) else None for name, v in metrics.items()}

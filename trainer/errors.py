@@ -67,9 +67,17 @@ class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
         self.exit_code = 128 + signal_number
 
 
+FRAME = (" ", "\t", "Graph execution error", "Detected at node", "Original stack trace", "Errors may have originated")
+"""What the other lines of TensorFlow's errors begin with."""
+
+
 def describe(error: BaseException) -> str:
     """Returns the error's message, or its type where it has none or the message alone says little."""
     text = str(error).strip()
+    if type(error).__module__.startswith("tensorflow."):
+        # Around the one line that tells what happened is a screen of where the op was made.
+        lines = [line for line in text.split("\n") if line and not line.startswith(FRAME)]
+        text = lines[0] if lines else text.split("\n")[0]
     if isinstance(error, TrainerError | ValueError | TypeError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -103,8 +103,10 @@ class Loop:
             metrics = self._means.take() if epoch_ended else context.record.metrics
             context.record = Record(self._length.epoch_at(last), last, metrics)
             if epoch_ended and last < stop:
+                context.is_current = False
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
+                context.is_current = True
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the part of the epoch that has run, and the state of every callback."""

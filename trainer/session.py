@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,19 @@ class TrainingSession:
         graph = self._graph.build.graph
         graph.finalize()
         # A Saver refuses to work where no graph is the default one.
-        self._default = graph.as_default()
-        self._default.__enter__()
-        self.session = v1.Session(graph=graph)
-        self._call = self.session.make_callable(self._graph.metrics, [self._graph.count])
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(graph.as_default())
+            self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
+            self._call = self.session.make_callable(self._graph.metrics, [self._graph.count])
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.session.close()
-        self._default.__exit__(*error)
+        self._stack.__exit__(*error)
 
     def initialise(self) -> None:
         """Gives every variable its initial value and fills the feed."""
-        self.session.run(self._graph.initialise)
+        self.session.run([self._graph.initialise, self._graph.initialise_tables])
         self._graph.feed.initialise(self.session)
 
     def restore(self, prefix: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import tensorflow as tf
 
 from trainer.callback import Context, Record
 from trainer.callback_list import CallbackList
 from trainer.checkpoints.differences import check_fits
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
-from trainer.errors import CallbackError, CheckpointError, Interrupted, RequestError
+from trainer.errors import CallbackError, CheckpointError, Interrupted, RequestError, TrainerError, describe
 from trainer.graph.build import MakeOptimizer, TrainingGraph, add_calls, open_graph
 from trainer.graph.sources import look_at
 from trainer.loop import Loop, NoRequests, Requests
@@ -88,6 +90,8 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     try:
         graph, length = _build(job)
         requests.check()
+        if job.start.is_new:
+            job = replace(job, start=job.start.in_new_directory())
         job.start.run.create()
         with RunLock(job.start.run.lock_file):
             check_unchanged(job.start)
@@ -106,6 +110,7 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
+    _check_length(job.start, length)
     opened = open_graph(
         job.make_model,
         job.make_optimizer,
@@ -120,6 +125,16 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call), length
+
+
+def _check_length(start: Start, length: RunLength) -> None:
+    """Refuses a resume with epochs of another length: all that was counted in epochs would mean something else."""
+    before = start.record.settings.get("steps_per_epoch", length.steps_per_epoch) if start.record else None
+    if before not in (None, length.steps_per_epoch):
+        raise RequestError(
+            f"an epoch of this run has {before} steps, and would now have {length.steps_per_epoch}; keep "
+            "data.batch_size, loop.steps_per_epoch and the data as they were, or start a new run"
+        )
 
 
 def _compile_setting(job: Job) -> str:
@@ -162,7 +177,10 @@ class _Execution:
 
     def _step(self, count: int) -> Any:
         self._steps += count
-        return self._session.step(count)
+        try:
+            return self._session.step(count)
+        except tf.errors.OpError as error:
+            raise TrainerError(f"a step of the model failed: {describe(error)}") from error
 
     def _begin(self, record: CommitRecord | None) -> Context:
         """Puts session and loop where a checkpoint has them, or at the very beginning."""
@@ -171,7 +189,8 @@ class _Execution:
         begin = Record(0, 0)
         if record is not None:
             session.restore(start.run.checkpoints / record.name)
-            begin = Record(record.epoch, record.global_step, record.metrics)
+            known = {name: value for name, value in record.metrics.items() if value is not None}
+            begin = Record(record.epoch, record.global_step, known)
         elif start.foreign is not None:
             session.restore(start.foreign)
             begin = Record(self._length.epoch_at(session.global_step()), session.global_step())

@@ -37,7 +37,7 @@ def test_early_stopping(mode, values, stops_after) -> None:
     stopped = None
     for epoch, value in enumerate(values, 1):
         here.record = Record(epoch, epoch, {"loss": value})
-        stopping.on_epoch_end(here)
+        stopping.on_step_end(here)
         stopped = stopped or (epoch if here.stop_reason else None)
     assert stopped == stops_after
 
@@ -50,9 +50,9 @@ def test_patience_goes_on_after_a_resume() -> None:
     )
     for value in (1.0, 2.0):
         here.record = Record(1, 1, {"loss": value})
-        first.on_epoch_end(here)
+        first.on_step_end(here)
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    second.on_epoch_end(here)
+    second.on_step_end(here)
     assert here.stop_reason == "loss has not got better than 1.0 for 2 epochs"
 
 

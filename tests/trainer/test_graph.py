@@ -231,7 +231,6 @@ def test_a_batch_larger_than_a_data_set_is_refused(tmp_path) -> None:
 RULE = [
     ("off", {"MatMul"}, 10, True, "off"),
     ("xla", {"Conv2D"}, 10**9, True, "xla"),
-    ("xla", {"MatMul"}, 10, False, "off"),
     ("auto", {"MatMul", "Relu", "ReadVariableOp"}, 10, True, "xla"),
     ("auto", {"MatMul"}, 10, False, "off"),
     ("auto", {"MatMul", "Conv2D"}, 10, True, "off"),
@@ -246,6 +245,11 @@ def test_the_rule_for_compiling(setting, ops, parameters, in_memory, expected) -
     mode = choose(setting, ops, parameters, in_memory=in_memory)
     assert mode.name == expected
     assert mode.reason
+
+
+def test_compiling_a_pipeline_is_refused() -> None:
+    with pytest.raises(RequestError, match="needs data in memory"):
+        choose("xla", {"MatMul"}, 10, in_memory=False)
 
 
 def test_the_mode_is_kept_on_resume(tmp_path) -> None:

@@ -10,7 +10,7 @@ from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention, best_first, kept
 
 
-def record(step: int, loss: float = 1.0, hours: float = 0.0) -> CommitRecord:
+def record(step: int, loss: float | None = 1.0, hours: float = 0.0) -> CommitRecord:
     return CommitRecord(f"model-{step}", step, step, step, {"loss": loss}, {}, True, hours * 3600, "")
 
 
@@ -31,7 +31,7 @@ TABLE = [
         Retention(max_to_keep=1, keep_best=1, mode="max"),
         {1, 3},
     ),
-    ("NaN is never best", [record(1, float("nan")), record(2)], Retention(max_to_keep=1, keep_best=1), {2}),
+    ("what is not finite is never best", [record(1, None), record(2)], Retention(max_to_keep=1, keep_best=1), {2}),
     ("pinned", [record(1), record(2), record(3)], Retention(max_to_keep=1, pinned=(1,)), {1, 3}),
     (
         "the first of each two hours",

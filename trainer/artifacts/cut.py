@@ -64,10 +64,22 @@ def node_names(names: Sequence[str], graph: Any, likely: Iterable[str]) -> tuple
         node, _, port = name.partition(":")
         if port not in ("", "0"):
             raise ValueError(f"outputs: {name!r} names output {port} of a node; only the first one can be exported")
-        if node not in nodes:
+        if node in nodes:
+            _check_node(node, graph)
+        else:
             raise ValueError(f"outputs: the graph has no node {node!r}; {_hint(node, list(likely), nodes)}")
         found.append(node)
     return tuple(found)
+
+
+def _check_node(node: str, graph: Any) -> None:
+    operation = graph.get_operation_by_name(node)
+    if operation.type == "Placeholder":
+        raise ValueError(f"outputs: {node!r} is an input; name what is computed from it")
+    if operation.type == "VarHandleOp":
+        raise ValueError(
+            f"outputs: {node!r} is a variable; name what is computed from it, or {node}/Read/ReadVariableOp"
+        )
 
 
 def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
@@ -106,7 +118,13 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
     return Cut(result, variables, {name: fed[name] for name in fed if name in placeholders}, tuple(outputs))
 
 
-def _refuse_training_ops(nodes: Iterable[Any], local: Iterable[str], outputs: Sequence[str]) -> None:
+def _refuse_training_ops(nodes: Sequence[Any], local: Iterable[str], outputs: Sequence[str]) -> None:
+    table = next((node for node in nodes if "HashTable" in node.op or "LookupTable" in node.op), None)
+    if table is not None:
+        raise ValueError(
+            f"outputs {list(outputs)} need the look-up table {table.name!r}, which these exports cannot carry; leave "
+            "them out (~callbacks.freeze, ~callbacks.saved_model), or look up outside the model"
+        )
     wrong = next((node for node in nodes if TRAINING_OP.search(node.op)), None)
     if wrong is not None:
         raise ValueError(

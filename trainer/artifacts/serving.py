@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,8 +36,13 @@ class ServingSession:
         self.graph = tf.Graph()
 
     def __enter__(self) -> ServingSession:
-        self._default = self.graph.as_default()
-        self._default.__enter__()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.graph.as_default())
+            self._fill(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _fill(self, stack: contextlib.ExitStack) -> None:
         handles = {}
         for name, variable in self._part.variables.items():
             own = v1.get_variable(
@@ -44,14 +50,12 @@ class ServingSession:
             )
             handles[f"{name}:0"] = own
         tf.import_graph_def(self._part.graph_def, {name: own.handle for name, own in handles.items()}, name="")
-        self.session = v1.Session(graph=self.graph)
+        self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
         for own in handles.values():
             own.load(self._read_value(own.op.name), self.session)
-        return self
 
     def __exit__(self, *error: Any) -> None:
-        self.session.close()
-        self._default.__exit__(*error)
+        self._stack.__exit__(*error)
 
     def outputs(self, example: Mapping[str, Array]) -> list[Array]:
         """Returns what the outputs are for an example batch."""

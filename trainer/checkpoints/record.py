@@ -36,7 +36,7 @@ class CommitRecord:
         number: completed epochs where saves are scheduled by epochs alone, else the global step.
         epoch: completed epochs.
         global_step: updates of the variables.
-        metrics: of the last completed epoch.
+        metrics: of the last completed epoch; None for what is not finite.
         state: of the loop and of the callbacks, as their ``state_dict`` gave it.
         complete: whether the files hold all that a resume needs.
         trained_secs: time spent in training until this save, over all processes.
@@ -50,7 +50,7 @@ class CommitRecord:
     number: int
     epoch: int
     global_step: int
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
     state: Mapping[str, Any]
     complete: bool
     trained_secs: float

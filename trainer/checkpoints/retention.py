@@ -43,10 +43,10 @@ class Retention:
 
 
 def best_first(records: Sequence[CommitRecord], monitor: str, mode: str) -> list[CommitRecord]:
-    """Returns the records that have the metric (NaN is none), the best first, of equals the older."""
+    """Returns the records that have the metric, the best first, of equals the older."""
     sign = 1 if mode == "min" else -1
-    measured = [r for r in records if monitor in r.metrics and r.metrics[monitor] == r.metrics[monitor]]
-    return sorted(measured, key=lambda r: (sign * r.metrics[monitor], r.global_step))
+    measured = [(value, r) for r in records if (value := r.metrics.get(monitor)) is not None]
+    return [r for _, r in sorted(measured, key=lambda pair: (sign * pair[0], pair[1].global_step))]
 
 
 def kept(records: Sequence[CommitRecord], policy: Retention) -> set[str]:

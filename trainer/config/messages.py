@@ -51,6 +51,9 @@ def _about_key(key: str, text: str, overrides: Iterable[str], conf: Path) -> str
     if "could not be converted" in text and (match := VALUE.search(text)):
         return f"{key} ({match.group(1)!r}) must be {_kind(match.group(2))}"
     known = _known_keys(key, overrides, conf)
+    group, _, name = key.rpartition(".")[0].partition(".")
+    if group == "callbacks" and f"callbacks.{name}" not in known and (conf / "callbacks" / f"{name}.yaml").is_file():
+        return f"callbacks.{name} is not on; add it with +callbacks@callbacks.{name}={name}"
     same_parent = [each for each in known if each.rpartition(".")[0] == key.rpartition(".")[0]]
     near = close_matches(key, same_parent) or close_matches(key, known)
     if near:

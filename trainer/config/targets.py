@@ -7,6 +7,8 @@ import inspect
 import re
 from typing import Any
 
+from hydra.utils import get_object
+
 from trainer.checks import close_matches, suggestion
 from trainer.errors import describe
 
@@ -34,11 +36,10 @@ def explain_target(target: str, cause: BaseException | None) -> str:
 
 
 def locate(target: str) -> Any:
-    """Returns the object of a dotted name, or None where there is none."""
-    module, _, name = target.rpartition(".")
+    """Returns the object of a dotted name, such as a class or a method of one, or None where there is none."""
     try:
-        return getattr(importlib.import_module(module), name, None)
-    except ImportError:
+        return get_object(target)
+    except (ImportError, ValueError, AttributeError):
         return None
 
 

@@ -107,6 +107,8 @@ def _check_nodes(config: DictConfig) -> None:
     for group in ("model", "data", "optimizer"):
         if OmegaConf.is_missing(config, group):
             raise RequestError(f"no {group} is chosen; choose an experiment (+experiment=NAME) or {group}=NAME")
+        if config[group] is None:
+            raise RequestError(f"no {group} is chosen; choose an experiment (+experiment=NAME) or {group}=NAME")
         _check_target(group, config[group])
     for name, node in config.callbacks.items():
         _check_target(f"callbacks.{name}", node)
@@ -142,3 +144,5 @@ def _check_best(config: DictConfig) -> None:
     wanted = [name for name in ("freeze", "saved_model") if (config.callbacks.get(name) or {}).get("which") == "best"]
     if wanted and not (config.callbacks.get("checkpoint") or {}).get("keep_best"):
         raise RequestError(f"callbacks.{wanted[0]}.which=best needs callbacks.checkpoint.keep_best=1 (and its monitor)")
+    if wanted and config.callbacks.checkpoint.get("var_list") is not None:
+        raise RequestError(f"callbacks.{wanted[0]}.which=best needs callbacks.checkpoint.var_list=null (all variables)")

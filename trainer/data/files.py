@@ -11,7 +11,7 @@ from typing import TextIO
 
 import numpy as np
 
-from trainer.checks import suggestion
+from trainer.checks import check_names, suggestion
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import RequestError, describe
 
@@ -31,13 +31,14 @@ def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
         RequestError: the file cannot be read or lacks a name.
     """
     file = existing(path)
+    inputs, labels = check_names("data.examples.inputs", inputs), check_names("data.examples.labels", labels)
     try:
         with np.load(file, allow_pickle=False) as stored:
             for name in [*inputs, *labels]:
                 if name not in stored.files:
                     raise RequestError(f"{file} holds no array {name!r}; {suggestion(name, stored.files)}")
             read = {name: narrowed(stored[name]) for name in [*inputs, *labels]}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{file} is no readable .npz file: {describe(error)}") from error
@@ -62,6 +63,9 @@ def csv_columns(
         RequestError: the file cannot be read, lacks a column, or holds something that is no number.
     """
     file = existing(path)
+    for key, columns in (("inputs", inputs), ("labels", labels)):
+        if not isinstance(columns, Mapping):
+            raise RequestError(f"data.examples.{key} ({columns!r}) must be names to columns, such as {{x: [width]}}")
     chosen = {**inputs, **labels}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
@@ -116,6 +120,8 @@ def places_of(columns: Sequence[str], header: Sequence[str], name: str, file: Pa
     if isinstance(columns, str):
         raise RequestError(f"data {name!r} ({columns!r}) must be a list of columns, such as [{columns}]")
     for column in columns:
+        if list(header).count(column) > 1:
+            raise RequestError(f"{file} has {list(header).count(column)} columns {column!r}; give each its own name")
         if column not in header:
             raise RequestError(f"{file} has no column {column!r}; {suggestion(column, header)}")
     return [list(header).index(column) for column in columns]

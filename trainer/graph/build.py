@@ -18,6 +18,7 @@ from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.sources import Source
+from trainer.graph.trained import trained_variables
 from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.variables import make_restorer, make_saver
 from trainer.model import Model
@@ -61,6 +62,7 @@ class Build:
         mode: how the steps are compiled.
         learning_rate: the variable of a constant rate, or None.
         rollback: what a rollback sets, or None in a graph that knows none.
+        reported_metrics: those of an epoch: of the steps and of the callbacks.
     """
 
     graph: Any
@@ -75,12 +77,7 @@ class Build:
     mode: Mode
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
-
-    @property
-    def reported_metrics(self) -> list[str]:
-        """The metrics of an epoch: those of the steps and, with a held-out part, ``val_...``."""
-        held_out = [f"val_{name}" for name in self.metric_names] if self.source.held_out is not None else []
-        return [*self.metric_names, *held_out]
+    reported_metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +103,7 @@ class TrainingGraph:
         build: what callbacks saw.
         feed: to be filled when a session opens.
         initialise: the op that gives each global variable its initial value.
+        initialise_tables: the op that fills the model's look-up tables.
         count: placeholder of the number of steps in a call.
         metrics: what a call returns, float32 [steps, metrics].
         most_steps: the most steps in a call.
@@ -114,6 +112,7 @@ class TrainingGraph:
     build: Build
     feed: Feed
     initialise: Any
+    initialise_tables: Any
     count: Any
     metrics: Any
     most_steps: int
@@ -149,15 +148,24 @@ def open_graph(
         global_step = v1.train.get_or_create_global_step()
         model = _made("model", make_model)
         inference = build_inference(model, source.inputs, source.labels)
-        variables = v1.trainable_variables()
+        variables = trained_variables(model)
         if not variables:
-            raise RequestError(f"{type(model).__name__} made no trainable variable, so there is nothing to train")
+            raise RequestError(
+                f"{type(model).__name__} made no variable that is trained; make layers and variables in the constructor"
+            )
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
         apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
+        known = {variable.ref() for variable in v1.trainable_variables()}
         add_train_step(update, inference.inputs, inference.labels)
+        late = [variable.op.name for variable in v1.trainable_variables() if variable.ref() not in known]
+        if late:
+            raise RequestError(
+                f"{type(model).__name__} makes variables again in each call ({', '.join(late[:3])}), so they would not "
+                "be trained; make layers and variables once, in the constructor"
+            )
         if update.untrained:
             log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
         for name in stateful_random_ops(graph.as_graph_def().library.function):
@@ -202,7 +210,8 @@ def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
     else:
         most_steps = min(longest_call, MOST_PLAIN_STEPS)
         count, metrics = add_steps(update, columns, feed, build.global_step)
-    return TrainingGraph(build, feed, v1.global_variables_initializer(), count, metrics, most_steps)
+    initialise = v1.global_variables_initializer(), v1.tables_initializer()
+    return TrainingGraph(build, feed, *initialise, count, metrics, most_steps)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

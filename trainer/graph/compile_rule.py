@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from trainer.errors import RequestError
+
 SETTINGS = ("auto", "off", "xla")
 
 MOST_PARAMETERS = 1_000_000
@@ -63,9 +65,14 @@ def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memor
         op_types: of the update.
         parameters: numbers in the trained variables.
         in_memory: whether the batches are gathered from memory; only then can a loop be compiled.
+
+    Raises:
+        RequestError: xla is asked for and cannot be.
     """
     if setting == "off":
         return Mode("off", "loop.compile=off")
+    if setting == "xla" and not in_memory:
+        raise RequestError("loop.compile=xla needs data in memory; XLA cannot read from a tf.data pipeline")
     if not in_memory:
         return Mode("off", "the data comes from a tf.data pipeline, which XLA cannot read")
     if setting == "xla":

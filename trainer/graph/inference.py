@@ -16,6 +16,8 @@ from trainer.model import Model, Tensors
 v1 = tf.compat.v1
 
 LOSS = "loss"
+RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
+"""Names in a line of metrics.jsonl that are not the model's."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def placeholder(name: str, spec: Any) -> Any:
 
 def named(name: str, tensor: Any) -> Any:
     """Returns the tensor under exactly this name."""
-    return check_name(name, tf.identity(tensor, name=name))
+    try:
+        return check_name(name, tf.identity(tensor, name=name))
+    except ValueError as error:
+        raise RequestError(f"the model's output {name!r} is no name for a tensor: {describe(error)}") from error
 
 
 def check_name(name: str, tensor: Any) -> Any:
@@ -101,7 +106,8 @@ def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[st
             f"{type(model).__name__}.__call__ returned {type(outputs).__name__}; "
             'it must return a dict of outputs by name, such as {"op": tensor}'
         )
-    return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
+    with refusing(model, "returned what is no tensor for", inputs):
+        return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
 
 
 def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
@@ -124,17 +130,19 @@ def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, A
     """Returns the model's metrics as float32 scalars; {} where it has none.
 
     Raises:
-        RequestError: the model raised, or a metric is no scalar or is called ``loss``.
+        RequestError: the model raised, or a metric is no scalar or bears a name of the trainer.
     """
     if not callable(getattr(model, "metrics", None)):
         return {}
     with refusing(model, "cannot compute its metrics from", {**outputs, **labels}):
         metrics = {name: tf.cast(value, tf.float32) for name, value in model.metrics(outputs, labels).items()}
     for name, value in metrics.items():
-        if value.shape.rank != 0 or name == LOSS:
+        if name in RESERVED or name.startswith("val_"):
+            raise RequestError(f"{type(model).__name__}.metrics returned {name!r}, a name that the trainer uses itself")
+        if value.shape.rank != 0:
             raise RequestError(
                 f"{type(model).__name__}.metrics returned {name!r} of shape {value.shape}; "
-                "a metric is a scalar, the mean over the batch, and is not called loss"
+                "a metric is a scalar, the mean over the batch"
             )
     return metrics
 

@@ -29,4 +29,6 @@ class Linear:
 
     def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
         """Returns the mean squared error against ``y`` [batch, 1]."""
+        # [batch] against [batch, 1] would be broadcast to [batch, batch] without a word.
+        outputs["op"].shape.assert_is_compatible_with(labels["y"].shape)
         return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))

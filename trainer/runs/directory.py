@@ -51,6 +51,24 @@ class RunDirectory:
         except OSError as error:
             raise RequestError(f"run.dir {self.path} cannot be made ({error.strerror}); choose another") from error
 
+    def made_new(self) -> RunDirectory:
+        """Makes this directory, or the next free one after it where another process was faster.
+
+        Raises:
+            RequestError: the place cannot be written.
+        """
+        path, count = self.path, 1
+        while True:
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                count += 1
+                path = self.path.with_name(f"{self.path.name}_{count}")
+            except OSError as error:
+                raise RequestError(f"{path} cannot be made ({error.strerror}); choose another run.root") from error
+            else:
+                return RunDirectory(path)
+
     def clean_up(self) -> None:
         """Removes the unfinished files that killed processes left; call it under the run's lock."""
         for directory in (self.path, self.checkpoints, self.frozen, self.saved_model):
@@ -89,13 +107,8 @@ class RunDirectory:
 
 
 def new_directory(root: Path, name: str, now: datetime) -> RunDirectory:
-    """Returns the directory of a run that starts now; a number is added where one has that time."""
-    stamp = now.strftime("%Y-%m-%d_%H-%M-%S")
-    path, count = root / name / stamp, 1
-    while path.exists():
-        count += 1
-        path = root / name / f"{stamp}_{count}"
-    return RunDirectory(path)
+    """Returns the directory of a run that starts now, which need not be free."""
+    return RunDirectory(root / name / now.strftime("%Y-%m-%d_%H-%M-%S"))
 
 
 def runs_of(root: Path, name: str) -> list[RunDirectory]:

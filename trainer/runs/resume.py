@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Start:
         foreign: the prefix of a checkpoint without a commit record, which gives variables and step
             to a new run; or None.
         seen: the names of the commit records when this was decided.
+        is_new: whether the directory was named by the time, and is not there yet.
     """
 
     run: RunDirectory
@@ -36,6 +37,12 @@ class Start:
     passed_over: tuple[PassedOver, ...] = ()
     foreign: Path | None = None
     seen: tuple[str, ...] = ()
+    is_new: bool = False
+
+    def in_new_directory(self) -> Start:
+        """Returns the same start in a directory that was made just now, for this process alone."""
+        run = self.run.made_new()
+        return replace(self, run=run, store=CheckpointStore(run.checkpoints, self.store.prefix))
 
     @property
     def prefix(self) -> Path | None:
@@ -110,6 +117,9 @@ def check_writable(path: Path) -> None:
     Raises:
         RequestError: the directory, or the nearest one above it that exists, is not writable.
     """
+    special = sorted(set(str(path)) & set("*?[]{}\\"))
+    if special:
+        raise RequestError(f"{path} holds {special[0]!r}, which TensorFlow takes for a pattern; choose another name")
     nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not nearest.is_dir():
         raise RequestError(f"{path} cannot be made: {nearest} is a file; choose another run.root or run.dir")
@@ -121,20 +131,21 @@ def _names(store: CheckpointStore) -> tuple[str, ...]:
     return tuple(record.name for record in store.records()[0])
 
 
-def _new(run: RunDirectory, prefix: str, foreign: Path | None = None) -> Start:
-    return Start(run, CheckpointStore(run.checkpoints, prefix), foreign=foreign)
+def _new(run: RunDirectory, request: Request, foreign: Path | None) -> Start:
+    store = CheckpointStore(run.checkpoints, request.prefix)
+    return Start(run, store, foreign=foreign, is_new=request.run_dir is None)
 
 
 def _fresh(request: Request, foreign: Path | None = None) -> Start:
     if request.run_dir is None:
-        return _new(new_directory(request.root, request.name, request.now), request.prefix, foreign)
+        return _new(new_directory(request.root, request.name, request.now), request, foreign)
     run = RunDirectory(request.run_dir)
     if run.path.exists() and not run.path.is_dir():
         raise RequestError(f"run.dir {run.path} is a file; name a directory")
     if run.exists():
         remedy = "resume=auto to continue it, or" if run.run_file.exists() else "it holds files of others;"
         raise RequestError(f"run.dir {run.path} is in use: {remedy} choose another run.dir")
-    return _new(run, request.prefix, foreign)
+    return _new(run, request, foreign)
 
 
 def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
@@ -159,6 +170,8 @@ def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
 
 
 def _from_path(path: Path, request: Request) -> Start:
+    if request.run_dir is not None and not path.with_name(path.name + ".index").is_file():
+        raise RequestError(f"resume={path} works in the directory of that run; leave out run.dir={request.run_dir}")
     if path.is_dir():
         if not (path / "run.json").is_file():
             raise RequestError(f"resume: {path} is no run directory (it has no run.json); name one, or a checkpoint")

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from trainer.callback import Context, Rollback
+from trainer.checks import finite_or_none
 from trainer.errors import Interrupted, NonFiniteError, describe
 from trainer.plan import RunLength
 from trainer.runs.facts import utc_now, versions
@@ -80,7 +81,7 @@ class RunStory:
             ended=utc_now(),
             epoch=record.epoch,
             global_step=record.global_step,
-            metrics=dict(record.metrics),
+            metrics=finite_or_none(record.metrics),
             steps_per_sec=round(rate, 1),
             stop_reason=context.stop_reason,
         )
