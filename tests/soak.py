@@ -26,6 +26,7 @@ from tests.processes import ROOT
 from trainer.checkpoints.store import NOTE, CheckpointStore, newest_good
 from trainer.errors import CheckpointError
 from trainer.files import TEMPORARY
+from trainer.startup import import_tensorflow
 
 COMMAND = [
     "-m",
@@ -360,6 +361,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.kills and not arguments.faults:
         parser.error("choose --kills N or --faults")
+
+    import_tensorflow()
 
     def say(line: str) -> None:
         print(line, flush=True)  # noqa: T201 - this is a command line

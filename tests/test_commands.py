@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -203,7 +206,8 @@ def test_a_used_directory_is_refused_without_resume(trainer, tmp_path) -> None:
 def test_a_bar_on_a_terminal(tmp_path) -> None:
     """tqdm draws where standard error is a terminal."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "150"}
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     process = subprocess.Popen(
         [sys.executable, "-m", "trainer", "+experiment=linear", "loop.epochs=20"],
         cwd=tmp_path,

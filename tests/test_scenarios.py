@@ -388,14 +388,14 @@ def poisoned_dataset() -> tf.data.Dataset:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "mode"),
     [
-        lambda: InMemory(poisoned(), batch_size=8, shuffle=False),
-        lambda: Streamed(poisoned_dataset, batch_size=8, shuffle_buffer=0),
+        (lambda: InMemory(poisoned(), batch_size=8, shuffle=False), "off"),
+        (lambda: InMemory(poisoned(), batch_size=8, shuffle=False), "xla"),
+        (lambda: Streamed(poisoned_dataset, batch_size=8, shuffle_buffer=0), "off"),
     ],
-    ids=["in memory", "tf.data"],
+    ids=["in memory", "compiled", "tf.data"],
 )
-@pytest.mark.parametrize("mode", ["off", "xla"])
 def test_12_a_rollback_leaves_the_batch_out_and_lowers_the_rate(tmp_path, data, mode) -> None:
     from trainer.graph.optimizers import ScaledRate
 

@@ -67,7 +67,15 @@ class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
         self.exit_code = 128 + signal_number
 
 
-FRAME = (" ", "\t", "Graph execution error", "Detected at node", "Original stack trace", "Errors may have originated")
+FRAME = (
+    " ",
+    "\t",
+    "Graph execution error",
+    "Detected at node",
+    "Node:",
+    "Original stack trace",
+    "Errors may have originated",
+)
 """What the other lines of TensorFlow's errors begin with."""
 
 
