@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
+
+log = logging.getLogger(__name__)
 
 
 class EarlyStopping(Callback):
@@ -45,6 +48,7 @@ class EarlyStopping(Callback):
         self._min_delta = check_number("min_delta", min_delta, above=-1e-12)
         self._best: float | None = None
         self._epochs_since = 0
+        self._was_there = False
 
     def on_build(self, build: Build) -> None:
         """Refuses a metric that nothing reports."""
@@ -55,6 +59,7 @@ class EarlyStopping(Callback):
         value = context.record.metrics.get(self._monitor)
         if value is None:
             return
+        self._was_there = True
         if math.isfinite(value) and self._is_better(value):
             self._best, self._epochs_since = value, 0
             return
@@ -63,6 +68,11 @@ class EarlyStopping(Callback):
             context.request_stop(
                 f"{self._monitor} has not got better than {self._best} for {self._epochs_since} epochs"
             )
+
+    def on_train_end(self, context: Context) -> None:
+        """Says so if the metric never came."""
+        if not self._was_there:
+            log.warning("%s was never there when early stopping looked; put what reports it before it", self._monitor)
 
     def _is_better(self, value: float) -> bool:
         return self._best is None or self._sign * value < self._sign * self._best - self._min_delta

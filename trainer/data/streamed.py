@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainer.checks import check_int, check_optional_int
+from trainer.checks import check_bool, check_int, check_optional_int
 from trainer.errors import RequestError
 
 MakeDataset = Callable[[], Any]
@@ -26,6 +26,8 @@ class Streamed:
         held_out: a function for the examples that are never trained on, or None.
         steps_per_epoch: batches in a pass where the dataset cannot tell (TFRecord files cannot);
             None counts them once, which reads the data.
+        save_position: whether a checkpoint holds where the pipeline stands. False for pipelines
+            that cannot tell, such as ``from_generator``; a resume then starts them anew.
 
     Example:
         >>> Streamed(lambda: None, batch_size=32).batch_size
@@ -39,6 +41,7 @@ class Streamed:
         shuffle_buffer: int = 1000,
         held_out: MakeDataset | None = None,
         steps_per_epoch: int | None = None,
+        save_position: bool = True,
     ) -> None:
         for name, function in (("dataset", dataset), ("held_out", held_out)):
             if function is not None and not callable(function):
@@ -50,4 +53,5 @@ class Streamed:
         self.held_out = held_out
         self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
         self.shuffle_buffer = check_int("data.shuffle_buffer", shuffle_buffer, minimum=0)
+        self.save_position = check_bool("data.save_position", save_position)
         self.steps_per_epoch = check_optional_int("data.steps_per_epoch", steps_per_epoch, minimum=1)

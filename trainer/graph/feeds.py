@@ -133,8 +133,9 @@ class DatasetFeed:
             dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
         dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(2)
         self._iterator = v1.data.make_initializable_iterator(dataset)
-        saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
-        v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
+        if data.save_position:
+            saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
+            v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
 
     def batch(self, step: Any) -> Batch:
         """Returns the next batch; the iterator says which, the step only what is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from trainer.errors import RequestError, describe
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
 HeldOut = Arrays | Callable[[], Any] | None
 """Arrays, a function that returns a data set of single examples, or nothing."""
@@ -96,6 +98,10 @@ def _streamed(data: Streamed) -> Source:
             raise RequestError(
                 f"data.batch_size ({data.batch_size:,}) is larger than the data; set a smaller one"
             ) from None
+        if data.save_position:
+            _check_position(data, session)
+        else:
+            log.warning("data.save_position is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or count_examples(dataset, session) // data.batch_size
     return Source(
         inputs=inputs,
@@ -106,6 +112,22 @@ def _streamed(data: Streamed) -> Source:
         held_out=data.held_out,
         make_feed=lambda seed, skips: DatasetFeed(data, seed=seed, skips=skips),
     )
+
+
+def _check_position(data: Streamed, session: Any) -> None:
+    """Refuses a pipeline that cannot say where it stands, before the first save finds out."""
+    feed = DatasetFeed(data, seed=0, skips=Skips())
+    batch = feed.batch(tf.constant(0, tf.int64))
+    (saveable,) = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
+    feed.initialise(session)
+    session.run(batch)
+    try:
+        session.run([spec.tensor.op for spec in saveable.specs])
+    except tf.errors.OpError as error:
+        raise RequestError(
+            f"where the data set stands cannot be saved ({describe(error)}); set data.save_position=false to do "
+            "without: a resume then starts it from its beginning"
+        ) from error
 
 
 def call_dataset(function: Callable[[], Any], name: str) -> Any:
