@@ -158,14 +158,7 @@ def open_graph(
         optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
         apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
-        known = {variable.ref() for variable in v1.trainable_variables()}
         add_train_step(update, inference.inputs, inference.labels)
-        late = [variable.op.name for variable in v1.trainable_variables() if variable.ref() not in known]
-        if late:
-            raise RequestError(
-                f"{type(model).__name__} makes variables again in each call ({', '.join(late[:3])}), so they would not "
-                "be trained; make layers and variables once, in the constructor"
-            )
         if update.untrained:
             log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
         for name in stateful_random_ops(graph.as_graph_def().library.function):

@@ -11,6 +11,7 @@ from trainer.errors import RequestError
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
 from trainer.graph.optimizers import Apply
+from trainer.graph.variables import variables_by_name
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -43,10 +44,16 @@ class UpdateRule:
         """Adds one update to the graph; what it finds about metrics and gradients is kept."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
+        known = set(variables_by_name(self._global_step.graph))
         outputs = call(self._model, inputs, training=True, seed=seed)
         loss = scalar_loss(self._model, outputs, labels)
         metrics = {LOSS: tf.cast(loss, tf.float32), **scalar_metrics(self._model, outputs, labels)}
         self.metric_names = tuple(metrics)
+        if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
+            raise RequestError(
+                f"{type(self._model).__name__} makes variables when it is called in training ({', '.join(late[:3])}), "
+                "so they would not be trained; make layers and variables once, in the constructor"
+            )
         pairs = list(zip(tf.gradients(loss, self._variables), self._variables, strict=True))
         reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
         if not reached:
