@@ -95,7 +95,7 @@ class Checkpoint(Callback):
         self._saver = build.saver
         variables = variables_by_name(build.graph)
         self._finite = FiniteCheck(variables)
-        self._settings = {"seed": build.seed, "compile": build.mode.name, "versions": versions()}
+        self._settings = {"seed": build.seed, "versions": versions()}
         if self._var_list is None:
             return
         chosen = chosen_variables(self._var_list, variables, build.global_step)
@@ -123,6 +123,7 @@ class Checkpoint(Callback):
         self._writer.rotate()
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
         self._began = self._clock() - self._trained_secs
+        self._settings["compile"] = context.run.facts.get("compile")
         self._settings["steps_per_epoch"] = context.steps_per_epoch
         self._settings["config"] = context.run.facts.get("config_digest")
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from trainer.errors import describe
 from trainer.graph.build import TrainingGraph
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
+
+NOT_COMPILED = (
+    "Detected unsupported operations",
+    "not compilable",
+    "XLA compilation",
+    "must be a compile-time constant",
+)
+"""What TensorFlow says where XLA cannot compile a graph, before anything has run."""
 
 
 class TrainingSession:
@@ -23,6 +35,8 @@ class TrainingSession:
 
     def __init__(self, graph: TrainingGraph) -> None:
         self._graph = graph
+        self.mode = graph.build.mode.name
+        """How the steps run: ``off`` or ``xla``; ``measure`` until that is decided."""
 
     def __enter__(self) -> TrainingSession:
         graph = self._graph.build.graph
@@ -31,8 +45,8 @@ class TrainingSession:
         with contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
             self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
-            self._call = self.session.make_callable(self._graph.metrics, [self._graph.count])
             self._stack = stack.pop_all()
+        self.use(self.mode)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -55,7 +69,56 @@ class TrainingSession:
         """Returns the number of updates that the variables have seen."""
         return int(self.session.run(self._graph.build.global_step))
 
+    @property
+    def most_steps(self) -> int:
+        """The most steps in a call."""
+        return self._calls.most_steps
+
+    def use(self, mode: str) -> None:
+        """Runs the steps in this mode from now on."""
+        compiled = self._graph.compiled
+        self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
+        self._call = self.session.make_callable(self._calls.metrics, [self._calls.count])
+        self.mode = mode
+
     def step(self, count: int) -> np.ndarray[Any, Any]:
-        """Runs ``count`` updates; returns their metrics, float32 [count, metrics]."""
-        values: np.ndarray[Any, Any] = self._call(np.int32(count))
+        """Runs ``count`` updates; returns their metrics, float32 [count, metrics].
+
+        A graph that XLA cannot compile is run as it is from then on, with one line that says so.
+        """
+        try:
+            values: np.ndarray[Any, Any] = self._call(np.int32(count))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
+                raise
+            log.warning("XLA cannot compile this model (%s); its steps run as they are", describe(error))
+            self.use("off")
+            values = self._call(np.int32(count))
         return values
+
+    def measure(self, clock: Callable[[], float]) -> dict[str, float]:
+        """Times both modes, each from initial values, and takes the faster; leaves the session to be initialised.
+
+        Returns:
+            Steps per second by mode; {} where there is but one.
+        """
+        if self._graph.compiled is None:
+            self.use("off")
+            return {}
+        rates = {}
+        for mode in ("off", "xla"):
+            self.use(mode)
+            self.initialise()
+            rates[mode] = self._rate(clock)
+        self.use(max(rates, key=lambda mode: rates[mode]))
+        return rates
+
+    def _rate(self, clock: Callable[[], float]) -> float:
+        """Returns the best of three calls of up to a second, after one that traces and compiles."""
+        steps, rates = 1, []
+        for _ in range(5):
+            began = clock()
+            self.step(steps)
+            rates.append(steps / max(clock() - began, 1e-9))
+            steps = max(1, min(self.most_steps, int(rates[-1]), 10 * steps if len(rates) < 2 else self.most_steps))
+        return max(rates[2:])

@@ -156,18 +156,17 @@ class _Execution:
         self._story = RunStory(job.name, job.start, length)
         self._session = TrainingSession(graph)
         self._steps = 0
-        pace = Pace(job.steps_per_call, graph.most_steps)
-        self._loop = Loop(self._step, graph.build.metric_names, length, pace, job.callbacks, clock, requests)
-        self._initial_state = self._loop.state_dict()
+        self._requests = requests
 
     def run(self) -> Record:
         """Runs to the end; after a rollback, again from an earlier state."""
-        start, mode = self._job.start, self._graph.build.mode.name
+        start, mode = self._job.start, self._graph.build.mode
         start.run.clean_up()
         start.run.write_config(self._job.config_text)
-        self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode)
+        self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
         began = self._clock()
         with self._session:
+            self._open_loop()
             context = self._begin(start.record)
             set_aside_what_does_not_count(start)
             while not self._runs_to_the_end(context):
@@ -175,12 +174,26 @@ class _Execution:
         self._story.finished(context, self._steps, self._clock() - began)
         return context.record
 
+    def _open_loop(self) -> None:
+        """Decides the mode where that was left to a clock, and makes the loop."""
+        if self._session.mode == "measure":
+            rates = self._session.measure(self._clock)
+            self._story.measured(self._session.mode, rates)
+        pace = Pace(self._job.steps_per_call, self._session.most_steps)
+        names, callbacks = self._graph.build.metric_names, self._job.callbacks
+        self._loop = Loop(self._step, names, self._length, pace, callbacks, self._clock, self._requests)
+        self._initial_state = self._loop.state_dict()
+
     def _step(self, count: int) -> Any:
         self._steps += count
+        mode = self._session.mode
         try:
-            return self._session.step(count)
+            values = self._session.step(count)
         except tf.errors.OpError as error:
             raise TrainerError(f"a step of the model failed: {describe(error)}") from error
+        if self._session.mode != mode:
+            self._job.start.run.update(compile=self._session.mode, compile_reason="XLA cannot compile the model")
+        return values
 
     def _begin(self, record: CommitRecord | None) -> Context:
         """Puts session and loop where a checkpoint has them, or at the very beginning."""

@@ -269,3 +269,28 @@ def test_variables_of_a_checkpoint_are_the_models_and_the_optimizers(tmp_path) -
 
 def test_a_job_can_be_made_without_hydra(tmp_path) -> None:
     assert job(tmp_path / "run").epochs == 3
+
+
+def test_measuring_takes_one_mode_and_records_it(tmp_path, caplog) -> None:
+    import json
+    import logging
+
+    with caplog.at_level(logging.INFO):
+        run(tmp_path / "run", epochs=1, compile="measure")
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts["compile"] in ("off", "xla")
+    assert "steps/s" in facts["compile_reason"]
+    assert read_record(tmp_path / "run/checkpoints/model-1.json").settings["compile"] == facts["compile"]
+    assert f"taken: loop.compile={facts['compile']}" in caplog.text
+    run(tmp_path / "straight", epochs=1, compile=facts["compile"])
+    assert_same_bits(tmp_path / "run/checkpoints/model-1", tmp_path / "straight/checkpoints/model-1")
+
+
+def test_a_model_that_xla_cannot_compile_runs_as_it_is(tmp_path, caplog) -> None:
+    class Strings(Line):
+        def __call__(self, inputs: Any, training: bool) -> Any:
+            return super().__call__({"x": tf.strings.to_number(tf.strings.as_string(inputs["x"]))}, training)
+
+    run(tmp_path / "run", epochs=1, compile="xla", make_model=Strings)
+    assert caplog.text.count("XLA cannot compile this model") == 1
+    assert read_record(tmp_path / "run/checkpoints/model-1.json").settings["compile"] == "off"

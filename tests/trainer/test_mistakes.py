@@ -76,7 +76,7 @@ class Again(Line):
         return {"op": super().__call__(inputs, training)["op"] + keras.layers.Dense(1)(inputs["x"])}
 
 
-@pytest.mark.parametrize(("model", "message"), [(Late, "in the constructor"), (Again, "created on the first call")])
+@pytest.mark.parametrize(("model", "message"), [(Late, "in the constructor"), (Again, "in the constructor")])
 def test_layers_made_too_late_or_too_often_are_refused(tmp_path, model, message) -> None:
     with pytest.raises(RequestError, match=message):
         run(tmp_path / "run", make_model=model)

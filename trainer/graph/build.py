@@ -96,6 +96,21 @@ class OpenGraph:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """A way to run many steps in one call.
+
+    Args:
+        count: placeholder of the number of steps in a call.
+        metrics: what a call returns, float32 [steps, metrics].
+        most_steps: the most steps in a call.
+    """
+
+    count: Any
+    metrics: Any
+    most_steps: int
+
+
+@dataclass(frozen=True)
 class TrainingGraph:
     """The whole graph of a run, with the handles to open and step it.
 
@@ -104,18 +119,16 @@ class TrainingGraph:
         feed: to be filled when a session opens.
         initialise: the op that gives each global variable its initial value.
         initialise_tables: the op that fills the model's look-up tables.
-        count: placeholder of the number of steps in a call.
-        metrics: what a call returns, float32 [steps, metrics].
-        most_steps: the most steps in a call.
+        plain: the steps as they are.
+        compiled: the steps compiled by XLA, in a graph whose mode may want them.
     """
 
     build: Build
     feed: Feed
     initialise: Any
     initialise_tables: Any
-    count: Any
-    metrics: Any
-    most_steps: int
+    plain: Calls
+    compiled: Calls | None
 
 
 def open_graph(
@@ -134,7 +147,7 @@ def open_graph(
         make_optimizer: the same, given the global step and the scale of the learning rate.
         source: of the data.
         seed: of initial values, of the order of the data and of random ops.
-        compile_setting: ``auto``, ``off`` or ``xla``.
+        compile_setting: ``auto``, ``off``, ``xla`` or ``measure``.
         with_rollback: whether a batch may be left out and the rate lowered later on.
 
     Raises:
@@ -197,14 +210,15 @@ def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
     """
     build, update, feed = opened.build, opened.update, opened.feed
     columns = len(build.metric_names)
-    if build.mode.compiled and isinstance(feed, ArrayFeed):
+    compiled = None
+    if build.mode.name != "off" and isinstance(feed, ArrayFeed):
         most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(feed.batch_bytes, 1)))
-        count, metrics = add_compiled_steps(update, columns, feed, build.global_step, most_steps)
-    else:
-        most_steps = min(longest_call, MOST_PLAIN_STEPS)
-        count, metrics = add_steps(update, columns, feed, build.global_step)
+        steps = add_compiled_steps(update, columns, feed, build.global_step, most_steps)
+        compiled = Calls(*steps, most_steps)
+    # Beside compiled steps these are for a graph that XLA turns out not to compile.
+    plain = Calls(*add_steps(update, columns, feed, build.global_step), min(longest_call, MOST_PLAIN_STEPS))
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(build, feed, *initialise, count, metrics, most_steps)
+    return TrainingGraph(build, feed, *initialise, plain, compiled)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

@@ -1,7 +1,7 @@
 """Whether to compile the steps with XLA: a rule over the graph, never a clock.
 
 A clock would choose differently from run to run, and compiled and plain steps differ in their last
-bits; the same seed must give the same bits in every run.
+bits; the same seed must give the same bits in every run. Who prefers a clock asks for ``measure``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from trainer.errors import RequestError
 
-SETTINGS = ("auto", "off", "xla")
+SETTINGS = ("auto", "off", "xla", "measure")
 
 MOST_PARAMETERS = 1_000_000
 """Above it a step spends its time inside large products, which XLA does not make faster on a CPU."""
@@ -44,24 +44,19 @@ class Mode:
     """How the steps run.
 
     Args:
-        name: ``xla`` or ``off``; recorded, and kept on resume.
+        name: ``xla`` or ``off``; recorded, and kept on resume. ``measure`` until that is decided.
         reason: why, for people.
     """
 
     name: str
     reason: str
 
-    @property
-    def compiled(self) -> bool:
-        """Whether XLA compiles the steps."""
-        return self.name == "xla"
-
 
 def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memory: bool) -> Mode:
     """Returns how to run the steps.
 
     Args:
-        setting: ``auto``, ``off`` or ``xla``.
+        setting: ``auto``, ``off``, ``xla`` or ``measure``.
         op_types: of the update.
         parameters: numbers in the trained variables.
         in_memory: whether the batches are gathered from memory; only then can a loop be compiled.
@@ -77,6 +72,8 @@ def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memor
         return Mode("off", "the data comes from a tf.data pipeline, which XLA cannot read")
     if setting == "xla":
         return Mode("xla", "loop.compile=xla")
+    if setting == "measure":
+        return Mode("measure", "loop.compile=measure")
     others = sorted(set(op_types) - DENSE_OPS - FRAME_OPS)
     if others:
         return Mode("off", f"the model has ops outside small dense nets ({', '.join(others[:3])})")

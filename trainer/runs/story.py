@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from trainer.callback import Context, Rollback
@@ -53,6 +54,12 @@ class RunStory:
         if self._start.foreign is not None:
             return f"variables and step from {self._start.foreign}"
         return "new run"
+
+    def measured(self, mode: str, rates: Mapping[str, float]) -> None:
+        """The mode was decided by a clock."""
+        figures = ", ".join(f"{name} {rate:,.0f} steps/s" for name, rate in rates.items()) or "one way only"
+        log.info("measured: %s; taken: loop.compile=%s", figures, mode)
+        self._run.update(compile=mode, compile_reason=f"measured: {figures}")
 
     def rolled_back(self, rollback: Rollback, error: BaseException, to: str) -> None:
         """The run goes on from an earlier state."""
