@@ -110,7 +110,8 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
             return
         if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):
             raise DeviationError(f"exit code {process.returncode}:\n{output}")
-        newest = check_after_kill(directory, newest, tally, process.returncode)
+        began = "epochs of" in output
+        newest = check_after_kill(directory, newest, tally, saved=began and process.returncode == 128 + signal.SIGTERM)
 
 
 def wait_for(moment: str, directory: Path, rng: random.Random, process: Any) -> None:
@@ -142,7 +143,7 @@ def in_save(directory: Path) -> bool:
         return False
 
 
-def check_after_kill(directory: Path, newest: int, tally: Tally, code: int) -> int:
+def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool) -> int:
     """Checks that no committed state was lost; returns the newest committed epoch."""
     store = CheckpointStore(directory / "checkpoints", "model")
     records, unreadable = store.records()
@@ -161,7 +162,8 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, code: int) -> i
         raise DeviationError(f"epoch {newest} was committed and the newest good one is {record.epoch}")
     metrics = directory / "metrics.jsonl"
     seen = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-    if code == 128 + signal.SIGTERM and seen > record.epoch:
+    # One that was stopped before it began leaves the lines of the one before it, which was killed.
+    if saved and seen > record.epoch:
         raise DeviationError(f"SIGTERM lost {seen - record.epoch} epochs")
     tally.lost_epochs.append(max(seen - record.epoch, 0))
     return record.epoch
