@@ -123,7 +123,6 @@ class Checkpoint(Callback):
         self._writer.rotate()
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
         self._began = self._clock() - self._trained_secs
-        self._settings["compile"] = context.run.facts.get("compile")
         self._settings["steps_per_epoch"] = context.steps_per_epoch
         self._settings["config"] = context.run.facts.get("config_digest")
 
@@ -182,7 +181,7 @@ class Checkpoint(Callback):
             complete=self._complete,
             trained_secs=round(self._trained_secs, 3),
             saved_at=utc_now(),
-            settings=self._settings,
+            settings={**self._settings, "compile": context.run.facts.get("compile")},
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -284,6 +284,13 @@ def test_09_a_full_disk_in_the_last_save_fails_the_run(three, monkeypatch) -> No
     assert run(three, epochs=4).epoch == 4
 
 
+def test_09_too_little_space_is_refused_at_start(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    with pytest.raises(RequestError, match="a checkpoint needs 80 B and 10 B are free"):
+        run(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("callback", [Freeze, SavedModel])
 def test_09_a_full_disk_in_an_export_leaves_nothing_under_a_final_name(three, callback) -> None:
     with Faults(three / "export", 3, errno.ENOSPC), pytest.raises(CallbackError, match="No space left"):

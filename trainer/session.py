@@ -97,7 +97,7 @@ class TrainingSession:
         return values
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
-        """Times both modes, each from initial values, and takes the faster; leaves the session to be initialised.
+        """Times both modes and takes the faster for this session.
 
         Returns:
             Steps per second by mode; {} where there is but one.
@@ -105,20 +105,23 @@ class TrainingSession:
         if self._graph.compiled is None:
             self.use("off")
             return {}
-        rates = {}
-        for mode in ("off", "xla"):
-            self.use(mode)
-            self.initialise()
-            rates[mode] = self._rate(clock)
+        rates = {mode: _rate(self._graph, mode, clock) for mode in ("off", "xla")}
         self.use(max(rates, key=lambda mode: rates[mode]))
         return rates
 
-    def _rate(self, clock: Callable[[], float]) -> float:
-        """Returns the best of three calls of up to a second, after one that traces and compiles."""
-        steps, rates = 1, []
-        for _ in range(5):
+
+def _rate(graph: TrainingGraph, mode: str, clock: Callable[[], float]) -> float:
+    """Returns the best rate of three calls of up to a second, after two that compile and feel the way.
+
+    In a session of its own: ops that draw initial values would go on in this one, not start again.
+    """
+    steps, rates = 1, []
+    with TrainingSession(graph) as session:
+        session.use(mode)
+        session.initialise()
+        for i in range(5):
             began = clock()
-            self.step(steps)
+            session.step(steps)
             rates.append(steps / max(clock() - began, 1e-9))
-            steps = max(1, min(self.most_steps, int(rates[-1]), 10 * steps if len(rates) < 2 else self.most_steps))
-        return max(rates[2:])
+            steps = max(1, min(session.most_steps, int(rates[-1]), 10 if i == 0 else session.most_steps))
+    return max(rates[2:])

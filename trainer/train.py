@@ -16,8 +16,10 @@ from trainer.checkpoints.differences import check_fits
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
 from trainer.errors import CallbackError, CheckpointError, Interrupted, RequestError, TrainerError, describe
+from trainer.files import check_free_space
 from trainer.graph.build import MakeOptimizer, TrainingGraph, add_calls, open_graph
 from trainer.graph.sources import look_at
+from trainer.graph.variables import variable_bytes
 from trainer.loop import Loop, NoRequests, Requests
 from trainer.model import Model
 from trainer.plan import Pace, RunLength, next_stop
@@ -89,6 +91,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     errors: list[CallbackError] = []
     try:
         graph, length = _build(job)
+        _check_disk(job, graph)
         requests.check()
         if job.start.is_new:
             job = replace(job, start=job.start.in_new_directory())
@@ -125,6 +128,14 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call), length
+
+
+def _check_disk(job: Job, graph: TrainingGraph) -> None:
+    """Refuses to begin what would end at the first save."""
+    try:
+        check_free_space(job.start.run.path, variable_bytes(graph.build.graph), "a checkpoint")
+    except OSError as error:
+        raise RequestError(f"{error.strerror}; free some, or choose another run.root") from error
 
 
 def _check_length(start: Start, length: RunLength) -> None:

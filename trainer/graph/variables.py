@@ -18,6 +18,12 @@ def variables_by_name(graph: Any) -> dict[str, Any]:
     return {variable.op.name: variable for variable in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)}
 
 
+def variable_bytes(graph: Any) -> int:
+    """Returns the size of all global variables, those of strings left out."""
+    variables = variables_by_name(graph).values()
+    return sum(v.shape.num_elements() * v.dtype.size for v in variables if v.dtype.base_dtype != tf.string)
+
+
 def make_restorer() -> Any:
     """Returns a Saver of all that a resume restores in the default graph: not what a rollback sets."""
     saveables = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
