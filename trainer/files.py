@@ -85,6 +85,21 @@ def sync_directory(path: Path) -> None:
     sync_file(path)
 
 
+def make_directory(path: Path) -> None:
+    """Makes a directory that is not there yet, and those above it, durable when this returns.
+
+    Raises:
+        FileExistsError: it is there.
+        OSError: it cannot be made.
+    """
+    above = next(each for each in path.absolute().parents if each.exists())
+    path.mkdir(parents=True)
+    for each in path.absolute().parents:
+        sync_directory(each)
+        if each == above:
+            break
+
+
 def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()

@@ -145,7 +145,8 @@ class CheckpointStore:
         Without the note nobody could tell the leftovers of a kill from a checkpoint that somebody
         put here; with it they are surely ours.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if not self.directory.is_dir():
+            make_directory(self.directory)
         self._note(name).touch()
 
     def end(self, name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
-from trainer.files import remove_temporaries, write_atomically, write_json
+from trainer.files import make_directory, remove_temporaries, write_atomically, write_json
 
 
 class RunDirectory:
@@ -47,7 +47,8 @@ class RunDirectory:
             RequestError: the place cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            if not self.path.is_dir():
+                make_directory(self.path)
         except OSError as error:
             raise RequestError(f"run.dir {self.path} cannot be made ({error.strerror}); choose another") from error
 
@@ -60,7 +61,7 @@ class RunDirectory:
         path, count = self.path, 1
         while True:
             try:
-                path.mkdir(parents=True)
+                make_directory(path)
             except FileExistsError:
                 count += 1
                 path = self.path.with_name(f"{self.path.name}_{count}")
