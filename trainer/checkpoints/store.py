@@ -12,6 +12,7 @@ from pathlib import Path
 from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
 from trainer.errors import CheckpointError
 from trainer.files import (
+    make_directory,
     remove_temporaries,
     sha256_of,
     sync_directory,
