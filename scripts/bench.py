@@ -117,9 +117,10 @@ def trainer_rate(name: str, secs: float, *, bare: bool) -> float:
     from trainer.callback import Callback
     from trainer.callback_list import CallbackList
     from trainer.data.arrays import Arrays, InMemory
+    from trainer.job import Job
     from trainer.runs.resume import Request, decide
     from trainer.schedule import Schedule
-    from trainer.train import Job, train
+    from trainer.train import train
 
     class Watch(Callback):
         """Notes when which step was reached, and ends the run."""

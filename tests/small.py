@@ -15,8 +15,9 @@ from callbacks.checkpoint import Checkpoint
 from trainer.callback import Callback, Record
 from trainer.callback_list import CallbackList
 from trainer.data.arrays import Arrays, InMemory
+from trainer.job import Job
 from trainer.runs.resume import Request, decide
-from trainer.train import Job, train
+from trainer.train import train
 
 
 class Line:

@@ -24,6 +24,7 @@ WITHOUT_TENSORFLOW = [
     "trainer.checks",
     "trainer.errors",
     "trainer.files",
+    "trainer.job",
     "trainer.loop",
     "trainer.means",
     "trainer.plan",

@@ -24,9 +24,10 @@ from callbacks.freeze import Freeze
 from callbacks.metrics import Metrics
 from callbacks.nan_guard import NanGuard
 from callbacks.saved_model import SavedModel
+from tests.faults import Faults, fault_soak
 from tests.processes import ROOT
 from tests.small import Line, assert_same_bits, points, run, variables
-from tests.soak import Faults, fault_soak, kill_soak
+from tests.soak import kill_soak
 from trainer.artifacts.frozen import read_frozen
 from trainer.callback import Callback, Context, Phase
 from trainer.checkpoints.record import read_record

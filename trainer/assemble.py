@@ -18,6 +18,7 @@ from trainer.config.changes import Change, check_changes, digest, stored_config
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
+from trainer.job import Job
 from trainer.runs.directory import is_finished
 from trainer.runs.resume import Request, Start, decide
 from trainer.signals import Signals
@@ -62,7 +63,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     signals.check()
     import_tensorflow()
     signals.check()
-    from trainer.train import Job, train  # imports TensorFlow, which only now is quiet
+    from trainer.train import train  # imports TensorFlow, which only now is quiet
 
     train(
         Job(

@@ -162,20 +162,13 @@ def open_graph(
         model = _made("model", make_model)
         inference = build_inference(model, source.inputs, source.labels)
         variables = trained_variables(model)
-        if not variables:
-            raise RequestError(
-                f"{type(model).__name__} made no variable that is trained; make layers and variables in the constructor"
-            )
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
         apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
-        if update.untrained:
-            log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
-        for name in stateful_random_ops(graph.as_graph_def().library.function):
-            log.warning("%s", STATEFUL_RANDOM.format(name=name))
+        _warn_of_surprises(update, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -199,6 +192,13 @@ def open_graph(
             rollback=rollback,
         )
         return OpenGraph(build, update, feed)
+
+
+def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
+    if update.untrained:
+        log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
+    for name in stateful_random_ops(graph.as_graph_def().library.function):
+        log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
 def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:

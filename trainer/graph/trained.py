@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.errors import RequestError
+
 v1 = tf.compat.v1
 
 
@@ -15,12 +17,20 @@ def trained_variables(model: Any) -> list[Any]:
     """Returns the trainable variables of the default graph without those of frozen Keras layers.
 
     ``layer.trainable = False`` is known to Keras alone: the variable stays in the graph's collection.
+
+    Raises:
+        RequestError: there is none.
     """
     frozen = set()
     for layer in _layers(model, set()):
-        trained = {id(variable) for variable in layer.trainable_variables}
-        frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trained}
-    return [variable for variable in v1.trainable_variables() if variable.ref() not in frozen]
+        trainable = {id(variable) for variable in layer.trainable_variables}
+        frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trainable}
+    trained = [variable for variable in v1.trainable_variables() if variable.ref() not in frozen]
+    if not trained:
+        raise RequestError(
+            f"{type(model).__name__} made no variable that is trained; make layers and variables in the constructor"
+        )
+    return trained
 
 
 def _layers(value: Any, seen: set[int]) -> Iterator[Any]:
