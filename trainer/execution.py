@@ -53,12 +53,16 @@ class Execution:
         start.run.write_config(self._job.config_text)
         self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
         began = self._clock()
-        with self._session:
-            self._open_loop()
-            context = self._begin(start.record)
-            set_aside_what_does_not_count(start)
-            while not self._runs_to_the_end(context):
-                context = self._begin(newest_or_none(start))
+        try:
+            with self._session:
+                self._open_loop()
+                context = self._begin(start.record)
+                set_aside_what_does_not_count(start)
+                while not self._runs_to_the_end(context):
+                    context = self._begin(newest_or_none(start))
+        except BaseException as error:
+            self._story.failed(error)
+            raise
         self._story.finished(context, self._steps, self._clock() - began)
         return context.record
 
@@ -118,9 +122,7 @@ class Execution:
                 return False
             # A signal that could not be followed by a save is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
-                self._story.failed(also[0])
                 raise also[0] from error
-            self._story.failed(error)
             raise
         return True
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.errors import describe
+from trainer.errors import CheckpointError, describe
 from trainer.graph.build import TrainingGraph
 
 v1 = tf.compat.v1
@@ -62,8 +62,14 @@ class TrainingSession:
 
         Args:
             prefix: of the checkpoint's files, of which ``check_fits`` has found that they fit.
+
+        Raises:
+            CheckpointError: the files cannot be read, or a data pipeline cannot take its position back.
         """
-        self._graph.build.restorer.restore(self.session, str(prefix))
+        try:
+            self._graph.build.restorer.restore(self.session, str(prefix))
+        except (tf.errors.OpError, ValueError) as error:
+            raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
 
     def global_step(self) -> int:
         """Returns the number of updates that the variables have seen."""
