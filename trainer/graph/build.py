@@ -216,7 +216,8 @@ def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
         steps = add_compiled_steps(update, columns, feed, build.global_step, most_steps)
         compiled = Calls(*steps, most_steps)
     # Beside compiled steps these are for a graph that XLA turns out not to compile.
-    plain = Calls(*add_steps(update, columns, feed, build.global_step), min(longest_call, MOST_PLAIN_STEPS))
+    most_plain = min(longest_call, MOST_PLAIN_STEPS)
+    plain = Calls(*add_steps(update, columns, feed, build.global_step, most_plain), most_plain)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
     return TrainingGraph(build, feed, *initialise, plain, compiled)
 

@@ -73,7 +73,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
         raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tuple[Any, Any]:
+def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any, most_steps: int) -> tuple[Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
@@ -81,14 +81,15 @@ def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tup
         metrics: how many numbers it returns.
         feed: of the batches.
         global_step: counted by the update.
+        most_steps: the greatest n.
 
     Returns:
         The placeholder of n (int32 scalar) and the metrics, float32 [n, metrics].
     """
 
-    def steps(count: Any) -> Any:
+    def steps(plan: Any, count: Any) -> Any:
         def body(i: Any, rows: Any) -> Any:
-            return i + 1, rows.write(i, update(*feed.batch(global_step.read_value())))
+            return i + 1, rows.write(i, update(*feed.batch(plan[i])))
 
         rows = tf.TensorArray(tf.float32, size=count, element_shape=[metrics])
         # One iteration at a time: an update reads the variables that the one before it wrote.
@@ -96,7 +97,8 @@ def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any) -> tup
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    return count, tf.function(steps, autograph=False)(count)
+    plan = feed.plan(global_step.read_value(), most_steps)
+    return count, tf.function(steps, autograph=False)(plan, count)
 
 
 def add_compiled_steps(
@@ -125,5 +127,5 @@ def add_compiled_steps(
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    compiled = tf.function(steps, autograph=False, jit_compile=True)
-    return count, compiled(feed.batches(global_step.read_value(), most_steps), count)[:count]
+    batches = feed.batches(feed.plan(global_step.read_value(), most_steps), most_steps)
+    return count, tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
