@@ -25,8 +25,8 @@ class Evaluate(Callback):
         TypeError, ValueError: it is no positive whole number.
 
     Example:
-        >>> Evaluate(every_n_epochs=5).schedule.every_n_epochs
-        5
+        >>> Evaluate(every_n_epochs=5).schedule.is_never  # until there is a held-out part
+        True
     """
 
     def __init__(self, *, every_n_epochs: int = 1) -> None:

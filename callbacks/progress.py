@@ -29,7 +29,7 @@ class Progress(Callback):
         TypeError, ValueError: it is no positive number.
 
     Example:
-        >>> metrics_for_people({"loss": 0.012345, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
+        >>> metrics_for_people({"loss": 0.01234, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
         'loss 0.01234, val_accuracy 0.9812'
     """
 

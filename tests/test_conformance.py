@@ -94,6 +94,8 @@ def test_a_callback_survives_a_run_and_its_resume(callback, tmp_path) -> None:
 def test_a_config_file_is_explained_and_names_what_exists(path) -> None:
     text = (CONF / path).read_text()
     for node in nodes(OmegaConf.to_container(OmegaConf.load(CONF / path))):
+        if node["_target_"] == "???":
+            continue  # the user's own
         found = locate(node["_target_"])
         assert found is not None, node["_target_"]
         if node["_target_"].startswith(("trainer.", "callbacks.")):

@@ -210,14 +210,16 @@ def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
     """
     build, update, feed = opened.build, opened.update, opened.feed
     columns = len(build.metric_names)
+    gathered = feed if isinstance(feed, ArrayFeed) and build.mode.name != "off" else None
+    most_steps = min(longest_call, MOST_PLAIN_STEPS)
+    if gathered is not None:
+        most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
+    plan = feed.plan(build.global_step.read_value(), most_steps)
+    # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
+    plain = Calls(*add_steps(update, columns, feed, plan), most_steps)
     compiled = None
-    if build.mode.name != "off" and isinstance(feed, ArrayFeed):
-        most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(feed.batch_bytes, 1)))
-        steps = add_compiled_steps(update, columns, feed, build.global_step, most_steps)
-        compiled = Calls(*steps, most_steps)
-    # Beside compiled steps these are for a graph that XLA turns out not to compile.
-    most_plain = min(longest_call, MOST_PLAIN_STEPS)
-    plain = Calls(*add_steps(update, columns, feed, build.global_step, most_plain), most_plain)
+    if gathered is not None:
+        compiled = Calls(*add_compiled_steps(update, columns, gathered, plan), most_steps)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
     return TrainingGraph(build, feed, *initialise, plain, compiled)
 

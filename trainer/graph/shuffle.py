@@ -18,6 +18,9 @@ import tensorflow as tf
 ROUNDS = 4
 MASK = 0xFFFFFFFF
 
+STRIDE = 0x7F4A7C15
+"""Between the keys of two rounds; any odd number does."""
+
 
 def shuffled(places: Any, passes: Any, examples: int, seed: int) -> Any:
     """Returns which example stands at each place: for each pass a permutation of all examples.
@@ -35,21 +38,21 @@ def shuffled(places: Any, passes: Any, examples: int, seed: int) -> Any:
         return places
     a = math.isqrt(examples - 1) + 1
     b = -(-examples // a)
-    keys = [_mixed(passes + _constant(seed * 0x9E3779B9 + round_ * 0x7F4A7C15)) for round_ in range(2 * ROUNDS)]
+    key = _mixed(passes + _constant(seed * 0x9E3779B9))
 
     def once(x: Any) -> Any:
         left, right = x // b, x % b
         for round_ in range(ROUNDS):
-            left = _added(left, _mixed(right + keys[2 * round_]), a)
-            right = _added(right, _mixed(left + keys[2 * round_ + 1]), b)
+            left = _added(left, _mixed(right + key + _constant(2 * round_ * STRIDE)), a)
+            right = _added(right, _mixed(left + key + _constant((2 * round_ + 1) * STRIDE)), b)
         return left * b + right
 
-    return tf.while_loop(
-        lambda x: tf.reduce_any(x >= examples),
-        lambda x: (tf.where(x >= examples, once(x), x),),
-        [once(places)],
-        parallel_iterations=1,
-    )[0]
+    def walk(x: Any, outside: Any) -> Any:
+        x = tf.where(outside, once(x), x)
+        return x, x >= examples
+
+    start = places, tf.ones_like(places, tf.bool)
+    return tf.while_loop(lambda _, outside: tf.reduce_any(outside), walk, start, parallel_iterations=1)[0]
 
 
 def _constant(value: int) -> Any:

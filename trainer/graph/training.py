@@ -73,15 +73,14 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
         raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any, most_steps: int) -> tuple[Any, Any]:
+def add_steps(update: Update, metrics: int, feed: Feed, plan: Any) -> tuple[Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
         update: of one batch.
         metrics: how many numbers it returns.
         feed: of the batches.
-        global_step: counted by the update.
-        most_steps: the greatest n.
+        plan: of the feed, for the greatest n.
 
     Returns:
         The placeholder of n (int32 scalar) and the metrics, float32 [n, metrics].
@@ -97,25 +96,22 @@ def add_steps(update: Update, metrics: int, feed: Feed, global_step: Any, most_s
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    plan = feed.plan(global_step.read_value(), most_steps)
     return count, tf.function(steps, autograph=False)(plan, count)
 
 
-def add_compiled_steps(
-    update: Update, metrics: int, feed: ArrayFeed, global_step: Any, most_steps: int
-) -> tuple[Any, Any]:
+def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any) -> tuple[Any, Any]:
     """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
 
-    A compiled function has fixed shapes, so ``most_steps`` batches are gathered for each call and
+    A compiled function has fixed shapes, so all batches of the plan are gathered for each call and
     the first n used.
 
     Args:
         update: of one batch.
         metrics: how many numbers it returns.
         feed: of the batches.
-        global_step: counted by the update.
-        most_steps: the greatest n.
+        plan: of the feed, for the greatest n.
     """
+    most_steps = plan.shape[0]
 
     def steps(batches: Any, count: Any) -> Any:
         def body(i: Any, rows: Any) -> Any:
@@ -127,5 +123,5 @@ def add_compiled_steps(
         return rows.stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    batches = feed.batches(feed.plan(global_step.read_value(), most_steps), most_steps)
+    batches = feed.batches(plan, most_steps)
     return count, tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
