@@ -99,6 +99,14 @@ def test_outputs_that_are_none_are_refused(tmp_path, outputs, message) -> None:
         run(tmp_path / "run", make_model=model)
 
 
+def test_a_keras_model_is_held_not_handed_over(tmp_path) -> None:
+    def whole() -> Any:
+        return keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
+
+    with pytest.raises(RequestError, match="Sequential"):
+        run(tmp_path / "run", make_model=whole)
+
+
 def test_an_error_of_a_step_is_told_in_one_line(tmp_path) -> None:
     class Lookup(Line):
         def __call__(self, inputs: Any, training: bool) -> Any:

@@ -67,9 +67,10 @@ def placeholder(name: str, spec: Any) -> Any:
 def named(name: str, tensor: Any) -> Any:
     """Returns the tensor under exactly this name."""
     try:
-        return check_name(name, tf.identity(tensor, name=name))
+        bearer = tf.identity(tensor, name=name)
     except ValueError as error:
         raise RequestError(f"the model's output {name!r} is no name for a tensor: {describe(error)}") from error
+    return check_name(name, bearer)
 
 
 def check_name(name: str, tensor: Any) -> Any:
@@ -116,6 +117,11 @@ def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
     Raises:
         RequestError: the model raised, or its loss is no float scalar.
     """
+    if not callable(getattr(model, "loss", None)):
+        raise RequestError(
+            f"{type(model).__name__} has no method loss(outputs, labels); a Keras model, whose own loss is something "
+            "else, is held in an attribute of a class that has one"
+        )
     with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
         loss = tf.convert_to_tensor(model.loss(outputs, labels))
     if loss.shape.rank != 0 or not loss.dtype.is_floating:
