@@ -155,7 +155,7 @@ def test_a_stop_inside_a_call_is_refused_with_the_remedy(tmp_path) -> None:
             context.request_stop("enough")
 
     with pytest.raises(CallbackError, match=r"give the callback schedule = Schedule\(every_n_epochs=1\)"):
-        run(tmp_path / "run", {"stop": Stop()}, epochs=100)
+        run(tmp_path / "run", {"stop": Stop()}, steps_per_call=7)
 
 
 @pytest.mark.parametrize("per_call", [1, 3, None])
