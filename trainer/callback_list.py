@@ -33,6 +33,10 @@ class CallbackList:
                     "derive it from trainer.callback.Callback"
                 )
         self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
+        self._listeners = {
+            event: [name for name, callback in self._callbacks.items() if _listens(callback, event)]
+            for event in ("on_epoch_begin", "on_epoch_end", "on_call_end")
+        }
         self._last_due = dict.fromkeys(self._callbacks, 0.0)
         self._open = list(self._callbacks)
 
@@ -139,7 +143,7 @@ class CallbackList:
                 self._call(name, "load_state_dict", lambda each: each.load_state_dict(state))  # noqa: B023 - called at once
 
     def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
-        for name in self._callbacks:
+        for name in self._listeners.get(event, self._callbacks):
             self._call(name, event, call)
 
     def _tell_all(self, event: str, call: Callable[[Callback], None]) -> list[CallbackError]:
@@ -158,3 +162,8 @@ class CallbackList:
             raise
         except Exception as error:
             raise CallbackError(name, event, error) from error
+
+
+def _listens(callback: Callback, event: str) -> bool:
+    """Returns whether the callback does anything there: thousands of epochs may end in a second."""
+    return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
