@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,13 @@ class CallbackList:
 
     Args:
         callbacks: by name, in the order of the config; sorted by phase, otherwise kept.
+        clock: monotonic seconds, for the time that they take.
 
     Raises:
         RequestError: something is no callback.
     """
 
-    def __init__(self, callbacks: Mapping[str, Callback]) -> None:
+    def __init__(self, callbacks: Mapping[str, Callback], clock: Callable[[], float] = time.perf_counter) -> None:
         for name, callback in callbacks.items():
             if not isinstance(callback, Callback):
                 raise RequestError(
@@ -39,6 +41,9 @@ class CallbackList:
         }
         self._last_due = dict.fromkeys(self._callbacks, 0.0)
         self._open = list(self._callbacks)
+        self._clock = clock
+        self.secs = dict.fromkeys(Phase, 0.0)
+        """The time that the callbacks of each phase have taken."""
 
     @property
     def schedules(self) -> list[Schedule]:
@@ -156,12 +161,15 @@ class CallbackList:
         return errors
 
     def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
+        callback, began = self._callbacks[name], self._clock()
         try:
-            call(self._callbacks[name])
+            call(callback)
         except (Interrupted, NonFiniteError):
             raise
         except Exception as error:
             raise CallbackError(name, event, error) from error
+        finally:
+            self.secs[callback.phase] += self._clock() - began
 
 
 def _listens(callback: Callback, event: str) -> bool:

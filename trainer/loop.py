@@ -67,6 +67,8 @@ class Loop:
         self._clock = clock
         self._requests = requests or NoRequests()
         self._metric_names = metric_names
+        self.call_secs = 0.0
+        """What all calls into the graph have taken."""
         self._means = EpochMeans(metric_names, length.steps_per_epoch)
 
     def run(self, context: Context) -> None:
@@ -94,6 +96,7 @@ class Loop:
         stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
         values = self._step(stop - begin)
         secs = self._clock() - started
+        self.call_secs += secs
         self._pace = self._pace.after(stop - begin, secs)
         self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
         epoch = self._length.epoch_at(begin)

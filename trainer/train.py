@@ -20,6 +20,7 @@ from trainer.loop import NoRequests, Requests
 from trainer.plan import RunLength, next_stop
 from trainer.runs.lock import RunLock
 from trainer.runs.resume import Start, check_unchanged
+from trainer.times import timed
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     requests = requests or NoRequests()
     errors: list[CallbackError] = []
     try:
-        graph, length = _build(job)
+        with timed("build the graph"):
+            graph, length = _build(job)
         _check_disk(job, graph)
         requests.check()
         if job.start.is_new:

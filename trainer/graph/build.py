@@ -102,11 +102,13 @@ class Calls:
     Args:
         count: placeholder of the number of steps in a call.
         metrics: what a call returns, float32 [steps, metrics].
+        waited: the seconds of the call that were waited for batches, float64.
         most_steps: the most steps in a call.
     """
 
     count: Any
     metrics: Any
+    waited: Any
     most_steps: int
 
 

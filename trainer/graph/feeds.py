@@ -29,8 +29,8 @@ class Feed(Protocol):
         One tensor [count, ...] for a whole call into the graph, so that this is thought out once.
         """
 
-    def batch(self, taken: Any) -> Batch:
-        """Returns the batch of one row of a plan."""
+    def batch(self, taken: Any) -> tuple[Batch, Any]:
+        """Returns the batch of one row of a plan, and the seconds that were waited for it, float64."""
 
     def initialise(self, session: Any) -> None:
         """Fills what the feed reads from; once for each session, before a restore."""
@@ -100,18 +100,18 @@ class ArrayFeed:
         same = tf.repeat(passes, self._batch_size)
         return tf.reshape(shuffled(tf.reshape(places, [-1]), same, self._examples, self._seed), tf.shape(places))
 
-    def batch(self, taken: Any) -> Batch:
-        """Returns the batch of one step: tensors [batch_size, ...]."""
-        return self._pick(lambda table: tf.ensure_shape(tf.gather(table, taken), [self._batch_size, *table.shape[1:]]))
+    def batch(self, taken: Any) -> tuple[Batch, Any]:
+        """Returns the batch of one step: tensors [batch_size, ...]; it is there, so nothing waits."""
+        shapes = {name: [self._batch_size, *table.shape[1:]] for name, (table, _) in self._tables.items()}
+        return self._pick(lambda table: tf.gather(table, taken), shapes), tf.constant(0.0, tf.float64)
 
     def batches(self, plan: Any, count: int) -> Batch:
         """Returns the batches of a whole plan: tensors [count, batch_size, ...]."""
-        return self._pick(
-            lambda table: tf.ensure_shape(tf.gather(table, plan), [count, self._batch_size, *table.shape[1:]])
-        )
+        shapes = {name: [count, self._batch_size, *table.shape[1:]] for name, (table, _) in self._tables.items()}
+        return self._pick(lambda table: tf.gather(table, plan), shapes)
 
-    def _pick(self, take: Any) -> Batch:
-        picked = {name: take(table) for name, (table, _) in self._tables.items()}
+    def _pick(self, take: Any, shapes: Mapping[str, list[int]]) -> Batch:
+        picked = {name: tf.ensure_shape(take(table), shapes[name]) for name, (table, _) in self._tables.items()}
         inputs, labels = self._names
         return {name: picked[name] for name in inputs}, {name: picked[name] for name in labels}
 
@@ -144,8 +144,15 @@ class DatasetFeed:
         """Returns how many batches are left out just before each step, int64 [count]."""
         return self._skips.counts_at(step + tf.range(count, dtype=tf.int64))
 
-    def batch(self, taken: Any) -> Batch:
+    def batch(self, taken: Any) -> tuple[Batch, Any]:
         """Returns the next batch; the iterator says which, the plan only what is left out."""
+        began = tf.timestamp()
+        with tf.control_dependencies([began]):
+            batch = self._next(taken)
+        with tf.control_dependencies(tf.nest.flatten(batch)):
+            return batch, tf.timestamp() - began
+
+    def _next(self, taken: Any) -> Batch:
         inputs, labels = self._iterator.get_next()
         if self._skips.steps is not None:
             # A batch is drawn for each that is left out, and the last one drawn is taken.
