@@ -12,9 +12,9 @@ from pathlib import Path
 from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
 from trainer.errors import CheckpointError
 from trainer.files import (
+    checksum_of,
     make_directory,
     remove_temporaries,
-    sha256_of,
     sync_directory,
     sync_file,
     temporary_beside,
@@ -114,7 +114,7 @@ class CheckpointStore:
             path = self.file(name, suffix)
             if path.is_file():
                 sync_file(path)
-                entries[path.name] = FileEntry(path.stat().st_size, sha256_of(path))
+                entries[path.name] = FileEntry(path.stat().st_size, checksum_of(path))
             elif suffix != META:
                 raise CheckpointError(f"{path} was not written")
         sync_directory(self.directory)
@@ -132,8 +132,8 @@ class CheckpointStore:
                 raise CheckpointError(f"{path} is missing")
             if path.stat().st_size != entry.size:
                 raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes instead of {entry.size:,}")
-            if sha256_of(path) != entry.sha256:
-                raise CheckpointError(f"{path} differs from what was written (SHA-256)")
+            if checksum_of(path) != entry.xxh3_128:
+                raise CheckpointError(f"{path} differs from what was written (XXH3)")
 
     def commit(self, record: CommitRecord) -> None:
         """Makes the checkpoint count; durable when this returns."""
