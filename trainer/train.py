@@ -83,7 +83,7 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     with opened.build.graph.as_default():
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
-        return add_calls(opened, longest_call), length
+        return add_calls(opened, longest_call, length.total_steps), length
 
 
 def _check_disk(job: Job, graph: TrainingGraph) -> None:
