@@ -141,7 +141,7 @@ class DatasetFeed:
         dataset = data.dataset()
         if data.shuffle_buffer:
             dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
-        dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(2)
+        dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
         if data.save_position:
             saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
