@@ -87,6 +87,7 @@ class Checkpoint(Callback):
 
     def on_build(self, build: Build) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
+        from trainer.artifacts.signatures import signatures_of
         from trainer.checkpoints.saving import FiniteCheck, chosen_variables
         from trainer.graph.variables import make_saver, variables_by_name
 
@@ -95,6 +96,8 @@ class Checkpoint(Callback):
         self._saver = build.saver
         variables = variables_by_name(build.graph)
         self._finite = FiniteCheck(variables)
+        part = build.inference
+        self._signatures = signatures_of(part.inputs, part.labels, part.outputs, part.loss)
         self._settings = {"seed": build.seed, "versions": versions()}
         if self._var_list is None:
             return
@@ -118,7 +121,9 @@ class Checkpoint(Callback):
         from trainer.checkpoints.saving import CheckpointWriter
 
         store = CheckpointStore(context.run.checkpoints, self._prefix)
-        self._writer = CheckpointWriter(store, self._saver, self._retention, self._write_meta_graph, self._finite)
+        self._writer = CheckpointWriter(
+            store, self._saver, self._retention, self._write_meta_graph, self._finite, self._signatures
+        )
         store.clean_up()
         self._writer.rotate()
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1

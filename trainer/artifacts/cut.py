@@ -23,6 +23,10 @@ TRAINING_OP = re.compile(
 )
 
 
+VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
+"""Resource variables, and the reference variables of old graphs."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """The part of a graph that some outputs need.
@@ -42,7 +46,8 @@ class Cut:
     @property
     def variable_bytes(self) -> int:
         """The size of the variables' values."""
-        return sum(v.shape.num_elements() * v.dtype.size for v in self.variables.values() if v.dtype != tf.string)
+        sizes = [(v.shape.num_elements(), v.dtype.base_dtype) for v in self.variables.values()]
+        return sum(count * dtype.size for count, dtype in sizes if dtype != tf.string)
 
 
 def node_names(names: Sequence[str], graph: Any, likely: Iterable[str]) -> tuple[str, ...]:
@@ -76,10 +81,9 @@ def _check_node(node: str, graph: Any) -> None:
     operation = graph.get_operation_by_name(node)
     if operation.type == "Placeholder":
         raise ValueError(f"outputs: {node!r} is an input; name what is computed from it")
-    if operation.type == "VarHandleOp":
-        raise ValueError(
-            f"outputs: {node!r} is a variable; name what is computed from it, or {node}/Read/ReadVariableOp"
-        )
+    if operation.type in VARIABLE_OPS:
+        read = f"{node}/Read/ReadVariableOp" if operation.type == "VarHandleOp" else f"{node}/read"
+        raise ValueError(f"outputs: {node!r} is a variable; name what is computed from it, or {read}")
 
 
 def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
@@ -105,7 +109,7 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
     whole = graph.as_graph_def()
     part = v1.graph_util.extract_sub_graph(whole, list(outputs))
     functions = _needed_functions(part)
-    handles = {node.name for node in part.node if node.op == "VarHandleOp"}
+    handles = {node.name for node in part.node if node.op in VARIABLE_OPS}
     variables = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in handles}
     _refuse_training_ops([*part.node, *(n for f in functions for n in f.node_def)], handles - set(variables), outputs)
     placeholders = {node.name for node in part.node if node.op in ("Placeholder", "PlaceholderWithDefault")}
@@ -114,6 +118,9 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
         raise ValueError(f"outputs {list(outputs)} need {min(unknown)!r}, which is no input of the model")
     result = v1.GraphDef(versions=part.versions)
     result.node.extend(node for node in part.node if node.name not in handles)
+    for node in result.node:
+        # Beside a node that is not there now no other can be placed.
+        node.attr.pop("_class", None)
     result.library.function.extend(functions)
     return Cut(result, variables, {name: fed[name] for name in fed if name in placeholders}, tuple(outputs))
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.artifacts.cut import Cut
-from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, run_outputs
+from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
@@ -129,13 +129,4 @@ def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: lis
             raise ReadBackError(f"{file} still holds variables ({', '.join(held)})")
         with v1.Session(graph=graph) as session:
             check_equal(str(file), part.outputs, run_outputs(session, part, example), expected)
-        return {
-            "inputs": {name: describe_tensor(graph.get_tensor_by_name(f"{name}:0")) for name in part.inputs},
-            "outputs": {name: describe_tensor(graph.get_tensor_by_name(f"{name}:0")) for name in part.outputs},
-        }
-
-
-def describe_tensor(tensor: Any) -> dict[str, Any]:
-    """Returns a tensor as a manifest has it; null in a shape is any size."""
-    shape = None if tensor.shape.rank is None else tensor.shape.as_list()
-    return {"tensor": tensor.name, "dtype": tensor.dtype.name, "shape": shape}
+        return describe_part(graph, part)

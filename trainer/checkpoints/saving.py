@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.retention import Retention, best_first, kept
+from trainer.checkpoints.retention import Retention, best_first
+from trainer.checkpoints.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import suggestion
 from trainer.errors import NonFiniteError
@@ -40,11 +41,19 @@ class CheckpointWriter:
         retention: what stays.
         write_meta_graph: ``first``, ``every`` or ``never``.
         finite: the check of the variables before each save.
+        signatures: SignatureDefs by key, for the graph that is written.
     """
 
     def __init__(
-        self, store: CheckpointStore, saver: Any, retention: Retention, write_meta_graph: str, finite: FiniteCheck
+        self,
+        store: CheckpointStore,
+        saver: Any,
+        retention: Retention,
+        write_meta_graph: str,
+        finite: FiniteCheck,
+        signatures: Mapping[str, Any],
     ) -> None:
+        self._signatures = signatures
         self._finite = finite
         self._bytes = finite.variable_bytes
         self._store = store
@@ -86,13 +95,7 @@ class CheckpointWriter:
 
     def rotate(self) -> None:
         """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
-        records, _ = self._store.records()
-        stay = kept(records, self._retention)
-        # The list first: it must never name a file that is gone.
-        self._store.write_state([record.name for record in records if record.name in stay])
-        for record in records:
-            if record.name not in stay:
-                self._store.remove(record.name)
+        apply_rotation(self._store, plan_rotation(self._store, self._retention))
 
     def best(self) -> CommitRecord | None:
         """Returns the best checkpoint by the retention's metric, if any has it."""
@@ -103,7 +106,10 @@ class CheckpointWriter:
         if self._write_meta_graph == "never":
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
-            meta = self._saver.export_meta_graph(collection_list=META_COLLECTIONS).SerializeToString(deterministic=True)
+            exported = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
+            for key, signature in self._signatures.items():
+                exported.signature_def[key].CopyFrom(signature)
+            meta = exported.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)
