@@ -19,6 +19,7 @@ from yaml import YAMLError
 from trainer.config import schema
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.output import close_output
 from trainer.signals import Signals
 
 PACKAGE = Path(__file__).parent
@@ -62,14 +63,6 @@ def main() -> None:
     finally:
         close_output()
     sys.exit(exit_code(outcomes))
-
-
-def close_output() -> None:
-    """Flushes standard output, and gives it up where nobody reads it any more."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True)

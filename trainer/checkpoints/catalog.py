@@ -55,6 +55,8 @@ class Catalog:
         if not good:
             reasons = "\n  ".join(each.problem for each in self.checkpoints)
             raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
+        # One without a number, such as an average, is no step of the training where others are.
+        good = [each for each in good if each.number is not None] or good
         newest = next((each for each in good if self.listed and each.name == self.listed[0]), None)
         return newest if newest and newest.record is None else good[-1]
 
@@ -68,18 +70,16 @@ class Catalog:
         Raises:
             RequestError: no record has the metric; the message has close names.
         """
-        ranked = []
         for prefix in self.prefixes:
             known = self.checkpointing(prefix)
-            mode_taken = check_choice("mode", mode or known.mode, ("min", "max"))
+            wanted, end = monitor or known.monitor, check_choice("mode", mode or known.mode, ("min", "max"))
             records = [each.record for each in self.checkpoints if each.record and each.name_prefix == prefix]
-            ranked += best_first(records, monitor or known.monitor, mode_taken)[:1]
-        if not ranked:
-            metrics = {name for each in self.checkpoints if each.record for name in each.record.metrics}
-            if not metrics:
-                raise RequestError(f"{self.directory}: no checkpoint has a commit record with metrics to be best by")
-            raise RequestError(f"no checkpoint has the metric {monitor!r}; {suggestion(str(monitor), metrics)}")
-        return self.named(ranked[0].name)
+            if ranked := best_first(records, wanted, end):
+                return self.named(ranked[0].name)
+        metrics = {name for each in self.checkpoints if each.record for name in each.record.metrics}
+        if not metrics:
+            raise RequestError(f"{self.directory}: no checkpoint has a commit record with metrics to be best by")
+        raise RequestError(f"no checkpoint has the metric {wanted!r}; {suggestion(wanted, metrics)}")
 
     def named(self, which: str) -> StoredCheckpoint:
         """Returns the checkpoint of a name or a number.
@@ -112,7 +112,9 @@ def look_into(path: Path) -> Catalog:
         there = sorted(each.name for each in directory.iterdir())
         found = f"found {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty"
         raise RequestError(f"{directory} holds no checkpoint (looked for *{INDEX}, or a run's checkpoints/; {found})")
-    run = RunDirectory(path if directory != path else path.absolute().parent)
+    # The directory "." has a name and a parent only as an absolute path.
+    above = path.parent if path.name else path.absolute().parent
+    run = RunDirectory(path if directory != path else above)
     return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, _listed(directory))
 
 
@@ -136,14 +138,15 @@ def find(reference: str | Path, monitor: str | None = None, mode: str | None = N
             ...
         trainer.errors.RequestError: there is no directory no/such/place
     """
-    found = _find(str(reference), monitor, mode)
+    found = locate(reference, monitor, mode)
     if found.problem:
         raise CheckpointError(found.problem)
     return found
 
 
-def _find(reference: str, monitor: str | None, mode: str | None) -> StoredCheckpoint:
-    path = Path(reference)
+def locate(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
+    """As ``find``, and returns a damaged checkpoint too."""
+    reference, path = str(reference), Path(reference)
     if path.is_dir():
         return look_into(path).last()
     folder, at, which = reference.rpartition("@")

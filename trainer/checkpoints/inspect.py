@@ -10,7 +10,7 @@ import numpy as np
 from trainer.checkpoints.catalog import Catalog
 from trainer.checkpoints.kinds import optimizer_variables
 from trainer.checkpoints.reading import TensorReader, read_meta, trainable_names
-from trainer.checkpoints.store import STATE_FILE, CheckpointStore
+from trainer.checkpoints.store import STATE_FILE
 from trainer.checkpoints.stored import StoredCheckpoint
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
@@ -97,7 +97,7 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
         return
     if checkpoint.record:
         try:
-            CheckpointStore(checkpoint.directory, checkpoint.name_prefix).verify(checkpoint.record)
+            checkpoint.store.verify(checkpoint.record)
         except CheckpointError as error:
             yield str(error)
     try:

@@ -33,10 +33,8 @@ class TensorReader:
     Example:
         >>> import tempfile
         >>> prefix = Path(tempfile.mkdtemp(), "model-1")
-        >>> with tf.Graph().as_default(), v1.Session() as session:
-        ...     w = v1.get_variable("w", initializer=[1.0, 2.0])
-        ...     session.run(w.initializer)
-        ...     _ = v1.train.Saver().save(session, str(prefix), write_meta_graph=False)
+        >>> w = tf.constant([1.0, 2.0])
+        >>> _ = tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=["w"], shape_and_slices=[""], tensors=[w])
         >>> reader = TensorReader(prefix)
         >>> str(reader.tensors["w"]), reader.value("w").tolist()
         ('float32 [2]', [1.0, 2.0])

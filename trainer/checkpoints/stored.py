@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class StoredCheckpoint:
         """What the name begins with, before ``-<number>``."""
         match = NUMBERED.fullmatch(self.name)
         return match["prefix"] if match else self.name
+
+    @property
+    def store(self) -> CheckpointStore:
+        """The store of the checkpoints that share its directory and the beginning of its name."""
+        return CheckpointStore(self.directory, self.name_prefix)
 
     @property
     def number(self) -> int | None:
@@ -102,7 +107,8 @@ def _look_at(directory: Path, name: str, shards: Mapping[str, list[int]]) -> Sto
             record = read_record(record_file)
         except CheckpointError as error:
             return StoredCheckpoint(directory, name, None, str(error))
-        return StoredCheckpoint(directory, name, record, _size_problem(directory, record))
+        checkpoint = StoredCheckpoint(directory, name, record)
+        return replace(checkpoint, problem=_size_problem(checkpoint, record))
     counts = shards.get(name, [0])
     if len(counts) != counts[0]:
         missing = f"{directory / name}: {len(shards.get(name, []))} of {counts[0] or 'its'} data files are there"
@@ -110,9 +116,11 @@ def _look_at(directory: Path, name: str, shards: Mapping[str, list[int]]) -> Sto
     return StoredCheckpoint(directory, name)
 
 
-def _size_problem(directory: Path, record: CommitRecord) -> str:
+def _size_problem(checkpoint: StoredCheckpoint, record: CommitRecord) -> str:
+    if record.name != checkpoint.name:
+        return f"{checkpoint.prefix}{RECORD} is the record of {record.name}; copy a checkpoint under its own name"
     try:
-        CheckpointStore(directory, record.name).verify(record, sizes_only=True)
+        checkpoint.store.verify(record, sizes_only=True)
     except CheckpointError as error:
         return str(error)
     return ""
