@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifacts.cut import Cut, cut, node_names
-from trainer.artifacts.frozen import export_frozen
+from trainer.artifacts.cut import Cut, cut, likely_outputs, node_names
+from trainer.artifacts.frozen import check_fits_a_pb, export_frozen
 from trainer.artifacts.reopen import Reopened, made_up_example, reopened_from_code, reopened_from_meta
 from trainer.artifacts.saved_model import export_saved_model
 from trainer.artifacts.serving import ReadValue, run_outputs, values_in
@@ -94,6 +94,7 @@ def freeze_checkpoint(
             f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
         )
     with opened(checkpoint, outputs, example, parts) as export:
+        check_fits_a_pb(export.part)
         export_frozen(target, export.part, export.read_value, export.example, export.expected, export.facts)
     return target
 
@@ -184,23 +185,14 @@ def _session(checkpoint: StoredCheckpoint, parts: MakeParts | None) -> contextli
 
 def _cut(live: Reopened, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
     graph = live.session.graph
+    likely = live.outputs or likely_outputs(graph, live.fed)
     names = live.outputs if outputs is None else outputs
     if not names:
+        perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
         raise RequestError(
-            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them (--outputs), perhaps "
-            f"{' or '.join(likely_outputs(graph)[:4]) or 'none is likely'}"
+            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them (--outputs){perhaps}"
         )
-    return cut(graph, live.fed, node_names(names, graph, live.outputs or likely_outputs(graph)))
-
-
-def likely_outputs(graph: Any) -> list[str]:
-    """Returns the nodes whose result no other node takes, the last first, without what trains and saves."""
-    ends = []
-    for op in graph.get_operations():
-        computes = op.outputs and op.inputs and op.outputs[0].dtype.is_floating
-        if computes and not any(tensor.consumers() for tensor in op.outputs):
-            ends.append(op.name)
-    return [name for name in reversed(ends) if not name.startswith(("save", "gradients", "report_uninitialized"))]
+    return cut(graph, live.fed, node_names(names, graph, likely))
 
 
 def _checked(example: Mapping[str, Array], part: Cut) -> Mapping[str, Array]:

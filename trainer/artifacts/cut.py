@@ -14,8 +14,8 @@ from trainer.model import Tensors
 
 v1 = tf.compat.v1
 
-MOST_BYTES = 2**31 - 1
-"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+NOT_OF_THE_MODEL = ("gradients", "save", "report_uninitialized")
+"""What the names begin with of the parts of a graph that TensorFlow adds for training and saving."""
 
 # What has no place in an inference graph: input pipelines, calls into Python, updates of variables.
 TRAINING_OP = re.compile(
@@ -92,6 +92,36 @@ def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
         return hint
     wider = suggestion(node, nodes)
     return wider if wider.startswith("did you mean") else f"the model's outputs are: {', '.join(likely)}"
+
+
+def likely_outputs(graph: Any, fed: Tensors) -> list[str]:
+    """Returns the nodes that a person named and that depend on an input: what a model may give.
+
+    A node that nobody named bears the name of its type: ``MatMul_1``, ``dense/BiasAdd``.
+
+    Args:
+        graph: where nothing says what the outputs are.
+        fed: its placeholders.
+    """
+    reached: dict[str, Any] = {}
+    waiting = [operation for tensor in fed.values() for operation in tensor.consumers()]
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in reached:
+            reached[operation.name] = operation
+            waiting += [each for tensor in operation.outputs for each in tensor.consumers()]
+    return [name for name in sorted(reached) if _is_named(reached[name])]
+
+
+def _is_named(operation: Any) -> bool:
+    if (
+        operation.name.startswith(NOT_OF_THE_MODEL)
+        or not operation.outputs
+        or not operation.outputs[0].dtype.is_floating
+    ):
+        return False
+    last = re.sub(r"(_\d+)+$", "", operation.name.rpartition("/")[2])
+    return last.lower() != re.sub(r"V\d$", "", operation.type).lower()
 
 
 def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:

@@ -20,6 +20,23 @@ from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside
 v1 = tf.compat.v1
 
 
+MOST_BYTES = 2**31 - 1
+"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+
+
+def check_fits_a_pb(part: Cut) -> None:
+    """Refuses what one file cannot hold.
+
+    Raises:
+        ValueError: the variables are too large.
+    """
+    if part.variable_bytes > MOST_BYTES:
+        raise ValueError(
+            f"the variables have {part.variable_bytes / 1e9:.1f} GB, and a .pb holds 2 GB at most; "
+            "export a SavedModel instead"
+        )
+
+
 def export_frozen(
     target: Path,
     part: Cut,

@@ -73,11 +73,17 @@ def reopened_from_meta(prefix: Path, meta_file: Path) -> Iterator[Reopened]:
             saver.restore(session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored into {meta_file} ({describe(error)})") from error
-        signatures = meta.signature_def
-        infos = {**signatures[EVAL].inputs, **signatures[SERVING].inputs} if SERVING in signatures else {}
-        named = [graph.get_tensor_by_name(info.name) for info in infos.values()] or _placeholders(graph)
-        outputs = [graph.get_tensor_by_name(info.name).op.name for info in signatures[SERVING].outputs.values()]
-        yield Reopened(session, {tensor.op.name: tensor for tensor in named}, tuple(outputs))
+        serving, evaluation = (meta.signature_def[key] for key in (SERVING, EVAL))
+        fed = _tensors(graph, {**evaluation.inputs, **serving.inputs}) or _placeholders(graph)
+        outputs = _tensors(graph, serving.outputs)
+        yield Reopened(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
+
+
+def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
+    """Returns the tensors of a signature, by name; what a stranger's signature names and is not there is left out."""
+    nodes = {operation.name for operation in graph.get_operations()}
+    names = [info.name for _, info in sorted(infos.items())]
+    return [graph.get_tensor_by_name(name) for name in names if name.endswith(":0") and name[:-2] in nodes]
 
 
 @contextlib.contextmanager

@@ -89,7 +89,9 @@ class Catalog:
         """
         exact = [each for each in self.checkpoints if each.name == which]
         # model-7+43 was saved inside the eighth epoch: 7 means the one at the end of the seventh.
-        numbered = sorted((each for each in self.checkpoints if str(each.number) == which), key=lambda c: "+" in c.name)
+        numbered = sorted(
+            (each for each in self.checkpoints if str(each.number) == which), key=lambda c: ("+" in c.name, c.name)
+        )
         if not exact and not numbered:
             names = [each.name for each in self.checkpoints]
             raise RequestError(f"{self.directory} has no checkpoint {which!r}; {suggestion(which, names)}")
