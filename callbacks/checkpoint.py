@@ -35,7 +35,7 @@ class Checkpoint(Callback):
         keep_best: besides, the best so many by ``monitor`` stay.
         monitor: a metric, such as ``loss`` or ``val_accuracy``.
         mode: ``min`` or ``max``: which end of the metric is best.
-        pinned: numbers of checkpoints that are never removed.
+        pinned: numbers of checkpoints that are never removed; ``scripts/checkpoints pin`` adds others.
         write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every``, ``never``.
         var_list: None for all variables; a list of names or patterns; or a mapping from the name
             in the file to the variable's. global_step is always in.

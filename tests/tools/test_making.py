@@ -20,6 +20,7 @@ from trainer.artifacts.frozen import read_frozen
 from trainer.assemble import parts_of
 from trainer.checkpoints.average import average
 from trainer.checkpoints.catalog import find
+from trainer.checkpoints.compare import compare
 from trainer.checkpoints.inspect import problems_of
 from trainer.checkpoints.record import read_record
 from trainer.data.streamed import Streamed
@@ -261,6 +262,9 @@ def test_an_average_leaves_out_where_a_pipeline_stands(tmp_path) -> None:
     data = Streamed(examples, batch_size=8)
     run(tmp_path / "run", {"c": Checkpoint(max_to_keep=0)}, data=data, epochs=2)
     checkpoints = [find(f"{tmp_path / 'run'}@{number}") for number in (1, 2)]
+    comparison = compare(*(each.prefix for each in checkpoints))
+    (state,) = comparison.unread
+    assert "Iterator" in state
     made = average(checkpoints, tmp_path / "mean/model")
     assert made.record is not None
     assert not made.record.complete

@@ -185,7 +185,7 @@ def _session(checkpoint: StoredCheckpoint, parts: MakeParts | None) -> contextli
 
 def _cut(live: Reopened, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
     graph = live.session.graph
-    likely = live.outputs or likely_outputs(graph, live.fed)
+    likely = live.outputs or likely_outputs(live.fed)
     names = live.outputs if outputs is None else outputs
     if not names:
         perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""

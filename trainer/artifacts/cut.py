@@ -94,14 +94,13 @@ def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
     return wider if wider.startswith("did you mean") else f"the model's outputs are: {', '.join(likely)}"
 
 
-def likely_outputs(graph: Any, fed: Tensors) -> list[str]:
+def likely_outputs(fed: Tensors) -> list[str]:
     """Returns the nodes that a person named and that depend on an input: what a model may give.
 
     A node that nobody named bears the name of its type: ``MatMul_1``, ``dense/BiasAdd``.
 
     Args:
-        graph: where nothing says what the outputs are.
-        fed: its placeholders.
+        fed: the placeholders of a graph that does not say what its outputs are.
     """
     reached: dict[str, Any] = {}
     waiting = [operation for tensor in fed.values() for operation in tensor.consumers()]
@@ -114,11 +113,8 @@ def likely_outputs(graph: Any, fed: Tensors) -> list[str]:
 
 
 def _is_named(operation: Any) -> bool:
-    if (
-        operation.name.startswith(NOT_OF_THE_MODEL)
-        or not operation.outputs
-        or not operation.outputs[0].dtype.is_floating
-    ):
+    gives_numbers = operation.outputs and operation.outputs[0].dtype.is_floating
+    if not gives_numbers or operation.name.startswith(NOT_OF_THE_MODEL):
         return False
     last = re.sub(r"(_\d+)+$", "", operation.name.rpartition("/")[2])
     return last.lower() != re.sub(r"V\d$", "", operation.type).lower()

@@ -55,6 +55,18 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
     References:
         Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization,
         https://arxiv.org/abs/1803.05407
+
+    Example:
+        >>> import tempfile
+        >>> from trainer.checkpoints.catalog import find
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
+        ...     _ = tf.raw_ops.SaveV2(
+        ...         prefix=str(folder / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant(w)]
+        ...     )
+        >>> mean = average([find(f"{folder}@1"), find(f"{folder}@2")], folder / "mean")
+        >>> TensorReader(mean.prefix).value("w").tolist()
+        [1.0, 3.0]
     """
     if len(checkpoints) < 2:
         raise RequestError("an average needs two checkpoints or more")
@@ -89,7 +101,7 @@ def _check_target(target: Path) -> None:
 def _check_same_variables(readers: Sequence[TensorReader]) -> None:
     first = readers[0]
     for other in readers[1:]:
-        if found := differences(other.tensors, first.tensors):
+        if found := differences(other.readable, first.readable):
             lines = "\n  ".join(line.replace("graph", first.prefix.name, 1) for line in found[:6])
             raise RequestError(f"{other.prefix} does not hold the variables of {first.prefix}:\n  {lines}")
 
@@ -100,13 +112,8 @@ def _averaged_names(reader: TensorReader, trainable: set[str] | None) -> set[str
 
 
 def _values(readers: Sequence[TensorReader], averaged: set[str]) -> dict[str, Array]:
-    values = {}
-    for name in readers[-1].tensors:
-        if name in averaged:
-            values[name] = _mean(readers, name)
-        elif not readers[-1].is_opaque(name):
-            values[name] = readers[-1].value(name)
-    return values
+    last = readers[-1]
+    return {name: _mean(readers, name) if name in averaged else last.value(name) for name in last.readable}
 
 
 def _mean(readers: Sequence[TensorReader], name: str) -> Array:

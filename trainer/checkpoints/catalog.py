@@ -105,6 +105,17 @@ def look_into(path: Path) -> Catalog:
 
     Raises:
         RequestError: it is no directory, or holds no checkpoint; the message says what is there.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("model-90", "model-100"):
+        ...     for suffix in (".index", ".data-00000-of-00001"):
+        ...         (folder / f"{name}{suffix}").touch()
+        >>> [each.name for each in look_into(folder).checkpoints]
+        ['model-90', 'model-100']
+        >>> find(folder).number, find(f"{folder}@90").name
+        (100, 'model-90')
     """
     if not path.is_dir():
         raise RequestError(f"there is no directory {path}{_nearest(path)}")
@@ -135,10 +146,10 @@ def find(reference: str | Path, monitor: str | None = None, mode: str | None = N
         CheckpointError: it is there and is damaged at a glance.
 
     Example:
-        >>> find("no/such/place@best")
+        >>> find("outputs/nowhere@best")
         Traceback (most recent call last):
             ...
-        trainer.errors.RequestError: there is no directory no/such/place
+        trainer.errors.RequestError: there is no directory outputs/nowhere
     """
     found = locate(reference, monitor, mode)
     if found.problem:

@@ -58,15 +58,27 @@ def compare(a: Path, b: Path) -> Comparison:
 
     Raises:
         CheckpointError: one cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> import tensorflow as tf
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
+        ...     _ = tf.raw_ops.SaveV2(
+        ...         prefix=str(folder / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant(w)]
+        ...     )
+        >>> (change,) = compare(folder / "model-1", folder / "model-2").differences
+        >>> change.name, change.absolute, change.relative
+        ('w', 2.0, 0.5)
     """
     first, second = TensorReader(a), TensorReader(b)
     found, same, unread = [], [], []
     for name in sorted({*first.tensors, *second.tensors}):
         one, other = first.tensors.get(name), second.tensors.get(name)
-        if one is None or other is None or one != other:
-            found.append(Difference(name, one, other))
-        elif first.is_opaque(name):
+        if one and other and first.is_opaque(name) and second.is_opaque(name):
             unread.append(name)
+        elif one is None or other is None or one != other:
+            found.append(Difference(name, one, other))
         elif _same(x := first.value(name), y := second.value(name)):
             same.append(name)
         else:

@@ -51,6 +51,16 @@ def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
 
     Raises:
         CheckpointError: it cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> import tensorflow as tf
+        >>> from trainer.checkpoints.catalog import find
+        >>> names, values = ["w", "w/Momentum"], [tf.constant([3.0, 4.0]), tf.zeros([2])]
+        >>> prefix = f"{tempfile.mkdtemp()}/model-1"
+        >>> _ = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=["", ""], tensors=values)
+        >>> [(each.name, each.mean, each.norm, each.of_optimizer) for each in variables_of(find(prefix))]
+        [('w', 3.5, 5.0, False), ('w/Momentum', 0.0, 0.0, True)]
     """
     reader = TensorReader(checkpoint.prefix)
     trainable = trainable_names(read_meta(checkpoint.meta)) if checkpoint.meta else None
@@ -107,10 +117,9 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
     except CheckpointError as error:
         yield str(error)
         return
-    for name in reader.tensors:
+    for name in reader.readable:
         try:
-            if not reader.is_opaque(name):
-                reader.value(name)
+            reader.value(name)
         except CheckpointError as error:
             yield str(error)
 

@@ -46,8 +46,9 @@ def prune(
     """Removes the checkpoints that a retention does not keep, as a run's own rotation does.
 
     Pins hold, those of the config too. Damaged checkpoints do not count and are not touched, so the
-    newest good one always stays; every byte is read to find them. TensorFlow's state file and
-    ``best_checkpoint`` in run.json follow.
+    newest good one always stays; every byte is read to find them. What the run's own retention keeps
+    besides, such as one checkpoint for each N hours, has no claim here: pin it. TensorFlow's state
+    file and ``best_checkpoint`` in run.json follow.
 
     Args:
         path: a run directory or a checkpoint directory.

@@ -54,6 +54,11 @@ class TensorReader:
         """Returns whether a tensor has no form outside a graph."""
         return self.tensors[name].dtype in OPAQUE
 
+    @property
+    def readable(self) -> dict[str, Tensor]:
+        """The tensors that have a value outside a graph."""
+        return {name: tensor for name, tensor in self.tensors.items() if not self.is_opaque(name)}
+
     def value(self, name: str) -> Array:
         """Returns a tensor's value.
 

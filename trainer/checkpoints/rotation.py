@@ -34,6 +34,15 @@ def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collec
 
     Raises:
         CheckpointError: the pins cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> store = CheckpointStore(Path(tempfile.mkdtemp()), "model")
+        >>> for n in (1, 2, 3):
+        ...     store.commit(CommitRecord(f"model-{n}", n, n, n, {}, {}, True, 0.0, ""))
+        >>> [record.name for record in plan_rotation(store, Retention(max_to_keep=1, pinned=[1])).go]
+        ['model-2']
     """
     records = [record for record in store.records()[0] if record.name not in left_out]
     pinned = {*retention.pinned, *read_pins(store.directory)}

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ class Tool:
         self._subparsers = self._parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
         self._commands: dict[str, argparse.ArgumentParser] = {}
 
-    def command(self, name: str, summary: str, run: Run, description: str = "") -> argparse.ArgumentParser:
+    def command(self, name: str, summary: str, run: Run) -> argparse.ArgumentParser:
         """Adds a command and returns its parser, for the arguments."""
-        parser = self._subparsers.add_parser(name, help=summary, description=description or f"{summary}.".capitalize())
+        parser = self._subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         parser.add_argument("--json", action="store_true", help="for programs")
         parser.set_defaults(run=run)
         self._commands[name] = parser
@@ -104,7 +105,7 @@ class Tool:
             raise RequestError(f"there is no command {arguments[0]!r}; {suggestion(arguments[0], self._commands)}")
         chosen, unknown = self._parser.parse_known_args(arguments)
         if unknown:
-            known = [each for each in self._commands[arguments[0]]._option_string_actions if each.startswith("--")]
+            known = set(re.findall(r"--[\w-]+", self._commands[arguments[0]].format_help()))
             raise RequestError(f"{arguments[0]} takes no {unknown[0]}; {suggestion(unknown[0], known)}")
         return chosen
 

@@ -65,7 +65,7 @@ def _list(chosen: argparse.Namespace) -> Answer:
     data = [_entry(each, each.number in pinned, problems[each.name]) for each in catalog.checkpoints]
     return Answer(
         {"directory": catalog.directory, "verified": chosen.verify, "checkpoints": data},
-        _list_text(data, verified=chosen.verify),
+        _list_text(data, time.time(), verified=chosen.verify),
         int(any(problems.values())),
     )
 
@@ -95,9 +95,8 @@ def _entry(checkpoint: StoredCheckpoint, pinned: bool, problems: list[str]) -> d
     }
 
 
-def _list_text(data: list[dict[str, Any]], *, verified: bool) -> str:
+def _list_text(data: list[dict[str, Any]], now: float, *, verified: bool) -> str:
     metrics = list(dict.fromkeys(name for each in data for name in each["metrics"] if name not in NOT_METRICS))
-    now = time.time()
     rows = [
         [
             each["name"],
