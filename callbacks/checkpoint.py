@@ -41,7 +41,7 @@ class Checkpoint(Callback):
         keep_best: besides, the best so many by ``monitor`` stay.
         monitor: a metric, such as ``loss`` or ``val_accuracy``.
         mode: ``min`` or ``max``: which end of the metric is best.
-        pinned: numbers of checkpoints that are never removed.
+        pinned: numbers of checkpoints that are never removed; ``scripts/checkpoints pin`` adds others.
         write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every``, ``never``.
         var_list: None for all variables; a list of names or patterns; or a mapping from the name
             in the file to the variable's. global_step is always in.
@@ -99,6 +99,7 @@ class Checkpoint(Callback):
 
     def on_build(self, build: Build) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
+        from trainer.artifacts.signatures import signatures_of
         from trainer.checkpoints.saving import chosen_variables
         from trainer.checkpoints.values import LiveValues, Snapshot
         from trainer.graph.variables import make_saver, variable_bytes, variables_by_name
@@ -116,6 +117,8 @@ class Checkpoint(Callback):
         self._live = LiveValues(saver, variables)
         self._snapshot = Snapshot(chosen, pipelines) if self._wants_background else None
         self._variable_bytes = variable_bytes(build.graph)
+        part = build.inference
+        self._signatures = signatures_of(part.inputs, part.labels, part.outputs, part.loss)
         self._settings = {"seed": build.seed, "versions": versions()}
 
     def _warn_of(self, left_out: Sequence[str], count: int) -> None:
@@ -136,7 +139,7 @@ class Checkpoint(Callback):
 
         store = CheckpointStore(context.run.checkpoints, self._prefix)
         self._writer = CheckpointWriter(
-            store, self._live.saver, self._retention, self._write_meta_graph, self._variable_bytes
+            store, self._live.saver, self._retention, self._write_meta_graph, self._variable_bytes, self._signatures
         )
         store.clean_up()
         self._writer.rotate()

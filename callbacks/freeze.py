@@ -40,17 +40,17 @@ class Freeze(Callback):
 
     def on_build(self, build: Build) -> None:
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
-        from trainer.artifacts.cut import MOST_BYTES, cut, node_names
+        from trainer.artifacts.cut import cut, node_names
+        from trainer.artifacts.frozen import check_fits_a_pb
 
         inference = build.inference
         names = list(inference.outputs) if self._outputs is None else self._outputs
         nodes = node_names(names, build.graph, inference.outputs)
         self._part = cut(build.graph, {**inference.inputs, **inference.labels}, nodes)
-        if self._part.variable_bytes > MOST_BYTES:
-            raise ValueError(
-                f"the variables have {self._part.variable_bytes / 1e9:.1f} GB, and a .pb holds 2 GB at most; "
-                "export a SavedModel and leave this out with ~callbacks.freeze"
-            )
+        try:
+            check_fits_a_pb(self._part)
+        except ValueError as error:
+            raise ValueError(f"{error}, and leave this out with ~callbacks.freeze") from error
         self._example = build.source.example
 
     def on_train_end(self, context: Context) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_names
+from trainer.runs.facts import utc_now, versions
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
@@ -51,5 +52,6 @@ class SavedModel(Callback):
 
         source = source_of(self._which, context, self._part, self._example)
         target = context.run.saved_model / str(source.number)
-        export_saved_model(target, self._part, source.read_value, self._example, source.expected, self.tags)
+        facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
+        export_saved_model(target, self._part, source.read_value, self._example, source.expected, self.tags, facts)
         context.run.add_export(target)

@@ -111,7 +111,12 @@ def test_linear_leaves_exactly_the_documented_tree(linear_run) -> None:
     run, _ = linear_run
     suffixes = ("data-00000-of-00001", "index", "json", "meta")
     checkpoints = {f"checkpoints/model-{n}.{suffix}" for n in (270, 280, 290, 300) for suffix in suffixes}
-    saved_model = {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}
+    saved_model = {
+        "saved_model.pb",
+        "assets.extra/manifest.json",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    }
     assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
         "run.json",
         "config.yaml",

@@ -39,7 +39,6 @@ from trainer.runs.lock import RunLock
 from trainer.runs.resume import check_writable
 from trainer.schedule import Schedule
 from trainer.signals import Signals
-from trainer.tools import checkpoints as tool
 
 v1 = tf.compat.v1
 
@@ -631,11 +630,3 @@ def test_a_stateful_random_op_is_reported_with_its_name(tmp_path, caplog) -> Non
     run(tmp_path / "run", {}, make_model=Noisy, epochs=1)
     assert "my_noise" in caplog.text
     assert "tf.random.stateless" in caplog.text
-
-
-def test_the_plan_of_a_retention(capsys) -> None:
-    arguments = ["plan", "--epochs", "40", "--every-n-epochs", "10", "--max-to-keep", "2", "--pinned", "10", "--json"]
-    assert tool.main(arguments) == 0
-    assert json.loads(capsys.readouterr().out) == {"saves": 4, "most_at_once": 4, "kept": [10, 30, 40]}
-    assert tool.main(["plan", "--epochs", "40", "--every-n-epochs", "0"]) == 2
-    assert "every_n_epochs (0) must be at least 1" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from yaml import YAMLError
 from trainer.config import schema
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.output import close_output
 from trainer.signals import Signals
 
 PACKAGE = Path(__file__).parent
@@ -72,14 +73,6 @@ def arguments(typed: list[str]) -> list[str]:
         for package in ("trainer", "callbacks"):
             logging.getLogger(package).setLevel(logging.DEBUG)
     return [f"+{each}" if each.startswith("experiment=") else each for each in others]
-
-
-def close_output() -> None:
-    """Flushes standard output, and gives it up where nobody reads it any more."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True)

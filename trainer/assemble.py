@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -19,6 +20,7 @@ from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
 from trainer.job import Job
+from trainer.model import Model
 from trainer.runs.directory import is_finished
 from trainer.runs.resume import Request, Start, decide
 from trainer.signals import Signals
@@ -88,6 +90,19 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         ),
         signals,
     )
+
+
+def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
+    """Returns what makes the model of a run, and its data, by the config that the run has stored.
+
+    Raises:
+        RequestError: there is no config, or what it names is not there any more.
+    """
+    stored = stored_config(run)
+    if stored is None or not {"model", "data"} <= stored.keys():
+        raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
+    config = OmegaConf.create(dict(stored))
+    return lambda: _made("model", config.model), _made("data", config.data)
 
 
 def _may_import_tensorflow(config: DictConfig) -> bool:

@@ -14,13 +14,17 @@ from trainer.model import Tensors
 
 v1 = tf.compat.v1
 
-MOST_BYTES = 2**31 - 1
-"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+NOT_OF_THE_MODEL = ("gradients", "save", "report_uninitialized")
+"""What the names begin with of the parts of a graph that TensorFlow adds for training and saving."""
 
 # What has no place in an inference graph: input pipelines, calls into Python, updates of variables.
 TRAINING_OP = re.compile(
     r"Iterator|Dataset|Queue|PyFunc|^Assign|^Resource(Sparse)?Apply|^(Sparse)?Apply|^Scatter|^ResourceScatter|^Save|^Restore"
 )
+
+
+VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
+"""Resource variables, and the reference variables of old graphs."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Cut:
     @property
     def variable_bytes(self) -> int:
         """The size of the variables' values."""
-        return sum(v.shape.num_elements() * v.dtype.size for v in self.variables.values() if v.dtype != tf.string)
+        sizes = [(v.shape.num_elements(), v.dtype.base_dtype) for v in self.variables.values()]
+        return sum(count * dtype.size for count, dtype in sizes if dtype != tf.string)
 
 
 def node_names(names: Sequence[str], graph: Any, likely: Iterable[str]) -> tuple[str, ...]:
@@ -76,10 +81,9 @@ def _check_node(node: str, graph: Any) -> None:
     operation = graph.get_operation_by_name(node)
     if operation.type == "Placeholder":
         raise ValueError(f"outputs: {node!r} is an input; name what is computed from it")
-    if operation.type == "VarHandleOp":
-        raise ValueError(
-            f"outputs: {node!r} is a variable; name what is computed from it, or {node}/Read/ReadVariableOp"
-        )
+    if operation.type in VARIABLE_OPS:
+        read = f"{node}/Read/ReadVariableOp" if operation.type == "VarHandleOp" else f"{node}/read"
+        raise ValueError(f"outputs: {node!r} is a variable; name what is computed from it, or {read}")
 
 
 def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
@@ -88,6 +92,32 @@ def _hint(node: str, likely: list[str], nodes: Iterable[str]) -> str:
         return hint
     wider = suggestion(node, nodes)
     return wider if wider.startswith("did you mean") else f"the model's outputs are: {', '.join(likely)}"
+
+
+def likely_outputs(fed: Tensors) -> list[str]:
+    """Returns the nodes that a person named and that depend on an input: what a model may give.
+
+    A node that nobody named bears the name of its type: ``MatMul_1``, ``dense/BiasAdd``.
+
+    Args:
+        fed: the placeholders of a graph that does not say what its outputs are.
+    """
+    reached: dict[str, Any] = {}
+    waiting = [operation for tensor in fed.values() for operation in tensor.consumers()]
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in reached:
+            reached[operation.name] = operation
+            waiting += [each for tensor in operation.outputs for each in tensor.consumers()]
+    return [name for name in sorted(reached) if _is_named(reached[name])]
+
+
+def _is_named(operation: Any) -> bool:
+    gives_numbers = operation.outputs and operation.outputs[0].dtype.is_floating
+    if not gives_numbers or operation.name.startswith(NOT_OF_THE_MODEL):
+        return False
+    last = re.sub(r"(_\d+)+$", "", operation.name.rpartition("/")[2])
+    return last.lower() != re.sub(r"V\d$", "", operation.type).lower()
 
 
 def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
@@ -105,7 +135,7 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
     whole = graph.as_graph_def()
     part = v1.graph_util.extract_sub_graph(whole, list(outputs))
     functions = _needed_functions(part)
-    handles = {node.name for node in part.node if node.op == "VarHandleOp"}
+    handles = {node.name for node in part.node if node.op in VARIABLE_OPS}
     variables = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in handles}
     _refuse_training_ops([*part.node, *(n for f in functions for n in f.node_def)], handles - set(variables), outputs)
     placeholders = {node.name for node in part.node if node.op in ("Placeholder", "PlaceholderWithDefault")}
@@ -114,6 +144,9 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
         raise ValueError(f"outputs {list(outputs)} need {min(unknown)!r}, which is no input of the model")
     result = v1.GraphDef(versions=part.versions)
     result.node.extend(node for node in part.node if node.name not in handles)
+    for node in result.node:
+        # Beside a node that is not there now no other can be placed.
+        node.attr.pop("_class", None)
     result.library.function.extend(functions)
     return Cut(result, variables, {name: fed[name] for name in fed if name in placeholders}, tuple(outputs))
 

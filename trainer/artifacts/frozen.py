@@ -12,12 +12,36 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.artifacts.cut import Cut
-from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, run_outputs, session_as_is
+from trainer.artifacts.serving import (
+    ReadValue,
+    ServingSession,
+    check_equal,
+    describe_part,
+    run_outputs,
+    session_as_is,
+)
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 
 v1 = tf.compat.v1
+
+
+MOST_BYTES = 2**31 - 1
+"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+
+
+def check_fits_a_pb(part: Cut) -> None:
+    """Refuses what one file cannot hold.
+
+    Raises:
+        ValueError: the variables are too large.
+    """
+    if part.variable_bytes > MOST_BYTES:
+        raise ValueError(
+            f"the variables have {part.variable_bytes / 1e9:.1f} GB, and a .pb holds 2 GB at most; "
+            "export a SavedModel instead"
+        )
 
 
 def export_frozen(
@@ -129,13 +153,4 @@ def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: lis
             raise ReadBackError(f"{file} still holds variables ({', '.join(held)})")
         with session_as_is(graph) as session:
             check_equal(str(file), part.outputs, run_outputs(session, part, example), expected)
-        return {
-            "inputs": {name: describe_tensor(graph.get_tensor_by_name(f"{name}:0")) for name in part.inputs},
-            "outputs": {name: describe_tensor(graph.get_tensor_by_name(f"{name}:0")) for name in part.outputs},
-        }
-
-
-def describe_tensor(tensor: Any) -> dict[str, Any]:
-    """Returns a tensor as a manifest has it; null in a shape is any size."""
-    shape = None if tensor.shape.rank is None else tensor.shape.as_list()
-    return {"tensor": tensor.name, "dtype": tensor.dtype.name, "shape": shape}
+        return describe_part(graph, part)

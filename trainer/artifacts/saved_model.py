@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.artifacts.cut import Cut
-from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, run_outputs
+from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
+from trainer.artifacts.signatures import SERVING, predict_signature
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
-from trainer.files import sync_directory, sync_file, temporary_beside
+from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 
 v1 = tf.compat.v1
 
-SIGNATURE = v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+MANIFEST = Path("assets.extra", "manifest.json")
+"""Which checkpoint went in; ``assets.extra`` is where the format has room for files that no loader reads."""
 
 
 def export_saved_model(
@@ -27,6 +29,7 @@ def export_saved_model(
     example: Mapping[str, Array],
     expected: list[Array] | None,
     tags: Sequence[str],
+    facts: Mapping[str, Any],
 ) -> Path:
     """Saves the inference part, reads it back, and only then gives the directory its number.
 
@@ -39,6 +42,7 @@ def export_saved_model(
         example: a batch of the data.
         expected: what the live session gives for it; None to compare with the part before saving.
         tags: of the meta graph.
+        facts: for the manifest: source checkpoint, versions and so on.
 
     Returns:
         The target.
@@ -53,9 +57,11 @@ def export_saved_model(
         with ServingSession(part, read_value) as serving:
             expected = serving.outputs(example) if expected is None else expected
             _write(temporary, part, serving, tags)
+        tensors = read_back(temporary, part, example, expected, tags)
+        (temporary / MANIFEST).parent.mkdir(exist_ok=True)
+        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **facts})
         for path in temporary.rglob("*"):
             sync_file(path)
-        read_back(temporary, part, example, expected, tags)
         _put_in_place(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -63,29 +69,30 @@ def export_saved_model(
 
 
 def _write(directory: Path, part: Cut, serving: ServingSession, tags: Sequence[str]) -> None:
-    def infos(names: Sequence[str]) -> dict[str, Any]:
-        return {name: v1.saved_model.build_tensor_info(serving.graph.get_tensor_by_name(f"{name}:0")) for name in names}
+    def tensors(names: Iterable[str]) -> dict[str, Any]:
+        return {name: serving.graph.get_tensor_by_name(f"{name}:0") for name in names}
 
-    signature = v1.saved_model.build_signature_def(
-        infos(list(part.inputs)), infos(part.outputs), v1.saved_model.signature_constants.PREDICT_METHOD_NAME
-    )
+    signature = predict_signature(tensors(part.inputs), tensors(part.outputs))
     builder = v1.saved_model.Builder(str(directory))
     builder.add_meta_graph_and_variables(
-        serving.session, list(tags), signature_def_map={SIGNATURE: signature}, strip_default_attrs=True
+        serving.session, list(tags), signature_def_map={SERVING: signature}, strip_default_attrs=True
     )
     builder.save()
 
 
 def read_back(
     directory: Path, part: Cut, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
-) -> None:
+) -> dict[str, Any]:
     """Loads the directory in a fresh graph and runs its signature.
+
+    Returns:
+        Inputs and outputs as the manifest has them.
 
     Raises:
         ReadBackError: the signature lacks something, or it gives something else.
     """
     with tf.Graph().as_default(), v1.Session() as session:
-        signature = v1.saved_model.load(session, list(tags), str(directory)).signature_def[SIGNATURE]
+        signature = v1.saved_model.load(session, list(tags), str(directory)).signature_def[SERVING]
         for kind, names, infos in (
             ("inputs", part.inputs, signature.inputs),
             ("outputs", part.outputs, signature.outputs),
@@ -93,6 +100,7 @@ def read_back(
             if {name: f"{name}:0" for name in names} != {name: info.name for name, info in infos.items()}:
                 raise ReadBackError(f"{directory} has the {kind} {sorted(infos)} instead of {sorted(names)}")
         check_equal(str(directory), part.outputs, run_outputs(session, part, example), expected)
+        return describe_part(session.graph, part)
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:

@@ -43,15 +43,17 @@ class ServingSession:
         return self
 
     def _fill(self, stack: contextlib.ExitStack) -> None:
-        handles = {}
+        own_variables, replaced = [], {}
         for name, variable in self._part.variables.items():
             own = v1.get_variable(
                 name, variable.shape, variable.dtype.base_dtype, v1.zeros_initializer(), use_resource=True
             )
-            handles[f"{name}:0"] = own
-        tf.import_graph_def(self._part.graph_def, {name: own.handle for name, own in handles.items()}, name="")
+            own_variables.append(own)
+            # What reads a reference variable takes a value, what reads a resource variable its handle.
+            replaced[f"{name}:0"] = own.handle if variable.dtype.base_dtype == variable.dtype else own.value()
+        tf.import_graph_def(self._part.graph_def, replaced, name="")
         self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
-        for own in handles.values():
+        for own in own_variables:
             own.load(self._read_value(own.op.name), self.session)
 
     def __exit__(self, *error: Any) -> None:
@@ -86,6 +88,20 @@ def run_outputs(session: Any, part: Cut, example: Mapping[str, Array]) -> list[A
     fed = {f"{name}:0": example[name] for name in part.inputs}
     values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
     return values
+
+
+def describe_part(graph: Any, part: Cut) -> dict[str, Any]:
+    """Returns inputs and outputs as a manifest has them: name to tensor name, dtype and shape; null is any size."""
+
+    def described(name: str) -> dict[str, Any]:
+        tensor = graph.get_tensor_by_name(f"{name}:0")
+        shape = None if tensor.shape.rank is None else tensor.shape.as_list()
+        return {"tensor": tensor.name, "dtype": tensor.dtype.name, "shape": shape}
+
+    return {
+        "inputs": {name: described(name) for name in part.inputs},
+        "outputs": {name: described(name) for name in part.outputs},
+    }
 
 
 def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected: Sequence[Array]) -> None:

@@ -1,1 +1,1 @@
-"""Checkpoints: records, retention, the store of files (no TensorFlow), saving and restoring."""
+"""Checkpoints: records, retention, pins and the store of files (no TensorFlow); saving, inspecting, averaging."""

@@ -10,7 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.retention import Retention, best_first, kept
+from trainer.checkpoints.retention import Retention, best_first
+from trainer.checkpoints.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checkpoints.values import LiveValues, Snapshot
 from trainer.checks import suggestion
@@ -39,11 +40,19 @@ class CheckpointWriter:
         retention: what stays.
         write_meta_graph: ``first``, ``every`` or ``never``.
         variable_bytes: of all variables, to see beforehand whether the disk has room.
+        signatures: SignatureDefs by key, for the graph that is written.
     """
 
     def __init__(
-        self, store: CheckpointStore, saver: Any, retention: Retention, write_meta_graph: str, variable_bytes: int
+        self,
+        store: CheckpointStore,
+        saver: Any,
+        retention: Retention,
+        write_meta_graph: str,
+        variable_bytes: int,
+        signatures: Mapping[str, Any],
     ) -> None:
+        self._signatures = signatures
         self._store = store
         self._saver = saver
         self._retention = retention
@@ -93,13 +102,7 @@ class CheckpointWriter:
 
     def rotate(self) -> None:
         """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
-        records, _ = self._store.records()
-        stay = kept(records, self._retention)
-        # The list first: it must never name a file that is gone.
-        self._store.write_state([record.name for record in records if record.name in stay])
-        for record in records:
-            if record.name not in stay:
-                self._store.remove(record.name)
+        apply_rotation(self._store, plan_rotation(self._store, self._retention))
 
     def best(self) -> CommitRecord | None:
         """Returns the best checkpoint by the retention's metric, if any has it."""
@@ -111,8 +114,10 @@ class CheckpointWriter:
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
             with graph.as_default():
-                meta_graph = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
-            meta = meta_graph.SerializeToString(deterministic=True)
+                exported = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
+            for key, signature in self._signatures.items():
+                exported.signature_def[key].CopyFrom(signature)
+            meta = exported.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)

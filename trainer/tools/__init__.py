@@ -1,1 +1,1 @@
-"""Command-line tools beside the trainer."""
+"""What the file tools in scripts/ run: command lines over the typed functions of the other packages."""
