@@ -58,6 +58,19 @@ def stored_tensors(prefix: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{prefix} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
 
 
+def declared_tensors(variables: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns what variables of a graph declare, by the same names."""
+    return {
+        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
+        for name, variable in variables.items()
+    }
+
+
+def pipeline_names(graph: Any) -> set[str]:
+    """Returns the names under which a Saver keeps where data pipelines stand."""
+    return {spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs}
+
+
 def check_fits(prefix: Path, graph: Any) -> None:
     """Compares a checkpoint with the graph that is to take it.
 
@@ -65,14 +78,9 @@ def check_fits(prefix: Path, graph: Any) -> None:
         RequestError: they differ; the message is a table of all differences.
         CheckpointError: the checkpoint cannot be read.
     """
-    declared = {
-        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
-        for name, variable in variables_by_name(graph).items()
-    }
-    saveables = {
-        spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs
-    }
-    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in saveables}
+    pipelines = pipeline_names(graph)
+    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in pipelines}
+    declared = declared_tensors(variables_by_name(graph))
     found = [line for line in differences(stored, declared) if not line.startswith(ROLLBACK_SCOPE)]
     if found:
         shown = "\n  ".join(found[:30])
