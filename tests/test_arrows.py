@@ -105,7 +105,9 @@ def test_there_is_no_cycle() -> None:
 
 def makes_a_default_graph(path: Path) -> bool:
     """Returns whether the code of a file does, its examples left out."""
-    return any(isinstance(node, ast.Attribute) and node.attr == "as_default" for node in ast.walk(ast.parse(path.read_text())))
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "as_default" for node in ast.walk(ast.parse(path.read_text()))
+    )
 
 
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:

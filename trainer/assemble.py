@@ -89,7 +89,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             seed=settings.seed,
             compile=settings.compile,
             may_roll_back=_may_roll_back(config),
-            config_text=f"# {command}\n{OmegaConf.to_yaml(config)}",
+            config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
             new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
             facts=facts,
         ),

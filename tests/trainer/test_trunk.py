@@ -196,7 +196,7 @@ def test_another_file_under_the_same_name_is_refused_at_a_resume(tmp_path) -> No
     with pytest.raises(RequestError, match="is not the one that this run began with"):
         train_on(file, tmp_path / "run", epochs=2, callbacks=None)
     file.unlink()
-    with pytest.raises(RequestError, match="model.trunk.path: there is no"):
+    with pytest.raises(RequestError, match=r"model\.trunk\.path: there is no"):
         train_on(file, tmp_path / "run", epochs=2, callbacks=None)
 
 

@@ -56,10 +56,18 @@ def test_what_is_taken(stored, wanted, loaded) -> None:
 @pytest.mark.parametrize(
     ("stored", "wanted", "message"),
     [
-        (OLD, {}, "has no variable of the model\n  the model has: body/b, body/w, head/w\n  the file has:  global_step"),
+        (
+            OLD,
+            {},
+            "has no variable of the model\n  the model has: body/b, body/w, head/w\n  the file has:  global_step",
+        ),
         (BODY_AND_HEAD, {"variables": ["bodi/*"]}, "'bodi/*' matches no variable; did you mean body/*?"),
         (BODY_AND_HEAD, {"variables": ["body/ww"]}, "did you mean body/w"),
-        (BODY_AND_HEAD, {"exclude": ["haed/*"]}, "warm_start.exclude: 'haed/*' matches no variable; did you mean head/*"),
+        (
+            BODY_AND_HEAD,
+            {"exclude": ["haed/*"]},
+            "exclude: 'haed/*' matches no variable; did you mean head/*",
+        ),
         ({"body/w": F32}, {"variables": ["body/w", "body/b"]}, "body/b: not in the file; did you mean body/w?"),
         (OLD, {"variables": {"old/ww": "body/w"}}, "'old/ww' matches no name in the file; did you mean old/w"),
         (OLD, {"variables": {"old/w": "old/w"}}, "'old/w' matches no variable; did you mean"),

@@ -66,7 +66,7 @@ class TrainConfig:
         run: where.
         resume: ``never``, ``latest``, ``auto``, or a path.
         resume_changes: ``refuse`` or ``allow`` what changes the result of a resumed run.
-        warm_start: whose variables the model's begin with.
+        warm_start: whose variables the model's begin with; null is the model's own start.
         seed: of initial values, the order of the data and random ops.
         trainable: names or patterns of the variables that are trained; null is all.
         loop: how long and how fast.
@@ -77,7 +77,7 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     resume: str = "never"
     resume_changes: str = "refuse"
-    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    warm_start: WarmStartConfig | None = field(default_factory=WarmStartConfig)
     seed: int = 0
     trainable: list[str] | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)

@@ -102,14 +102,16 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     )
 
 
-def _warm_start(node: DictConfig) -> WarmStart | None:
-    variables: Any = OmegaConf.to_container(node, resolve=True)["variables"]  # type: ignore[index, call-overload]
-    if node.path is None:
-        given = "variables" if variables is not None else "exclude" if node.exclude else None
-        if given:
-            raise RequestError(f"warm_start.{given} is given and warm_start.path is not; add warm_start.path=PATH")
-        return None
-    return WarmStart(Path(node.path), variables, tuple(node.exclude))
+def _warm_start(node: DictConfig | None) -> WarmStart | None:
+    given: Any = {} if node is None else OmegaConf.to_container(node, resolve=True)
+    if given.get("path") is not None:
+        return WarmStart(Path(given["path"]), given["variables"], given["exclude"])
+    useless = [key for key in ("variables", "exclude") if given.get(key)]
+    if useless:
+        raise RequestError(
+            f"warm_start.{useless[0]} is given and warm_start.path is not; add warm_start.path=PATH, or warm_start=null"
+        )
+    return None
 
 
 def _name(name: str) -> str:
