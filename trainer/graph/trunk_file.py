@@ -139,13 +139,15 @@ def read_trunk(file: Path, outputs: Iterable[str], key: str) -> TrunkFile:
 
 
 def _check_outputs(names: Sequence[str], whole: Any, key: str) -> None:
-    nodes = {node.name for node in whole.node}
+    nodes = {node.name: node.op for node in whole.node}
     for name in names:
+        if nodes.get(name) in ("Const", *PLACEHOLDERS):
+            raise RequestError(f"{key}.outputs: {name!r} is a constant or an input; name what is computed from it")
         if name not in nodes:
             hint = suggestion(name, nodes)
             if not hint.startswith("did you mean"):
                 read = {each.partition(":")[0].removeprefix("^") for node in whole.node for each in node.input}
-                hint = f"it ends in: {', '.join(sorted(nodes - read))}"
+                hint = f"it ends in: {', '.join(sorted(set(nodes) - read))}"
             raise RequestError(f"{key}.outputs: the graph has no node {name!r}; {hint}")
 
 
