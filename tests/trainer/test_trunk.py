@@ -237,7 +237,7 @@ WRONG = [
     ({"outputs": ["zzz"]}, "it ends in: features, other"),
     ({"outputs": []}, "model.trunk.outputs is empty"),
     ({"outputs": ["features", "dense/kernel"]}, "'dense/kernel' is a constant or an input"),
-    ({"outputs": ["dense/bias/read"]}, "depend on no input"),
+    ({"outputs": ["dense/kernel/read"]}, "depend on no input"),
     ({"outputs": "features"}, "must be a list of names"),
     ({"input_map": {"zz": "x"}}, "model.trunk.input_map: the outputs need no placeholder 'zz'; there are: keep, x"),
     ({"input_map": {"keep": "x"}}, "model.trunk.input_map lacks x, which the outputs need"),
