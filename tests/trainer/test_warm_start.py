@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainer.checkpoints.given import given_checkpoint
 from trainer.checkpoints.transfer import Transfer, WarmStart, plan_transfer
 from trainer.data.arrays import InMemory
 from trainer.errors import CheckpointError, RequestError
+from trainer.runs.resume import Request, decide
 from trainer.train import train
 
 v1 = tf.compat.v1
@@ -211,6 +213,7 @@ def test_the_places_that_a_checkpoint_is_found_at(earlier, tmp_path) -> None:
     for place in (earlier, earlier.parent, earlier / "checkpoints", prefix):
         assert given_checkpoint(place) == prefix
     assert given_checkpoint(earlier / "checkpoints/model-1").name == "model-1"
+    assert given_checkpoint(Path(f"{earlier}@1")).name == "model-1"
     with pytest.raises(RequestError, match="did you mean model-2"):
         given_checkpoint(earlier / "checkpoints/model-22")
     with pytest.raises(RequestError, match="holds no checkpoint"):
@@ -309,6 +312,16 @@ def test_a_run_directory_of_ones_own_goes_with_files_of_others(tmp_path) -> None
     line_by_hand(tmp_path / "then", OPTIMIZERS["adam"], 7)
     started = job(tmp_path / "mine", resume=str(tmp_path / "then"), make_optimizer=OPTIMIZERS["adam"], epochs=2)
     assert train(started).global_step == 10
+
+
+def test_a_copy_of_checkpoints_goes_on_in_a_run_of_its_own(tmp_path) -> None:
+    run(tmp_path / "then", epochs=1)
+    shutil.copytree(tmp_path / "then/checkpoints", tmp_path / "copies/kept")
+    assert run(tmp_path / "now", resume=str(tmp_path / "copies/kept"), epochs=2).epoch == 2
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["kept"]
+    # Inside its run it is that run which goes on.
+    start = decide(Request(str(tmp_path / "then/checkpoints"), tmp_path, "test", None, "model", datetime(2026, 11, 24)))
+    assert start.run.path == tmp_path / "then"
 
 
 def test_a_pipeline_begins_at_its_beginning_where_the_file_knows_of_none(tmp_path) -> None:

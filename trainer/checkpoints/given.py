@@ -17,8 +17,9 @@ def given_checkpoint(path: Path) -> Path:
 
     Args:
         path: of a run directory, a directory of runs (for the newest that has one), a checkpoint
-            directory, or the prefix of a checkpoint; this trainer's or plain TensorFlow's, also of
-            the one-file format of its first versions.
+            directory, ``DIRECTORY@WHICH`` with a number, ``last`` or ``best``, or the prefix of a
+            checkpoint; this trainer's or plain TensorFlow's, also in the one-file format of its
+            first versions.
 
     Raises:
         RequestError: there is none; the message says what is there.

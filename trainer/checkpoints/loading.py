@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.differences import Tensor, declared_tensors, differences, pipeline_names, stored_tensors
+from trainer.checkpoints.differences import (
+    Tensor,
+    both_sides,
+    declared_tensors,
+    differences,
+    pipeline_names,
+    stored_tensors,
+)
 from trainer.checkpoints.reading import TensorReader
 from trainer.checkpoints.transfer import MOST_SHOWN, Transfer, WarmStart, plan_transfer
 from trainer.errors import RequestError
-from trainer.graph.variables import ROLLBACK_SCOPE, variables_by_name
+from trainer.graph.variables import variables_by_name
 
 v1 = tf.compat.v1
 
@@ -62,17 +69,13 @@ def whole_of(prefix: Path, graph: Any, global_step: str) -> Transfer:
         RequestError: names, dtypes or shapes differ.
         CheckpointError: it cannot be read.
     """
-    declared = declared_tensors(variables_by_name(graph))
-    declared = {name: each for name, each in declared.items() if not name.startswith(ROLLBACK_SCOPE)}
-    stored, pipelines = stored_tensors(prefix), pipeline_names(graph)
-    compared = {name: each for name, each in stored.items() if name not in pipelines}
-    compared = {name: each for name, each in compared.items() if not name.startswith(ROLLBACK_SCOPE)}
-    if global_step in compared and compared[global_step].dtype == "int32":
-        compared[global_step] = replace(compared[global_step], dtype=declared[global_step].dtype)
-    found = differences(compared, declared)
-    if found:
-        raise RequestError(_refusal(prefix, found, compared, declared))
-    with_pipeline = bool(pipelines) and pipelines <= set(stored)
+    stored, declared = both_sides(prefix, graph)
+    if global_step in stored and stored[global_step].dtype == "int32":
+        stored[global_step] = replace(stored[global_step], dtype=declared[global_step].dtype)
+    if found := differences(stored, declared):
+        raise RequestError(_refusal(prefix, found, stored, declared))
+    pipelines = pipeline_names(graph)
+    with_pipeline = bool(pipelines) and pipelines <= set(stored_tensors(prefix))
     transfer = Transfer(prefix, {name: name for name in declared}, tensors=stored, with_pipeline=with_pipeline)
     check_readable(transfer)
     return transfer

@@ -46,7 +46,7 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Returns the keys that differ between two configs, sorted.
+    """Returns the keys that differ between two configs, sorted; a key that is not there is null.
 
     Example:
         >>> [str(each) for each in changes({"loop": {"epochs": 1}, "seed": 0}, {"loop": {"epochs": 2}})]
@@ -56,7 +56,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     return [
         Change(key, before.get(key, ABSENT), after.get(key, ABSENT))
         for key in sorted({*before, *after})
-        if before.get(key, ABSENT) != after.get(key, ABSENT)
+        if before.get(key) != after.get(key)
     ]
 
 

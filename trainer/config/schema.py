@@ -46,8 +46,9 @@ class WarmStartConfig:
     """Whose variables the model's begin with, at the first start of a run.
 
     Args:
-        path: a run directory, a directory of runs (the newest), a checkpoint directory, or the prefix
-            of a checkpoint, of this trainer or of plain TensorFlow; null is the model's own start.
+        path: a run directory, a directory of runs (the newest), a checkpoint directory,
+            DIRECTORY@WHICH with a number, last or best, or the prefix of a checkpoint, of this trainer
+            or of plain TensorFlow; null is the model's own start.
         variables: null (all that both have), names or patterns of variables, or a mapping from the
             name in the file to the variable's.
         exclude: names or patterns of variables that keep the model's own start.

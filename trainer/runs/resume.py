@@ -171,7 +171,10 @@ def _from_path(path: Path, request: Request) -> Start:
         start = _continued(RunDirectory(path), request.prefix, may_be_new=False)
     elif path.is_dir():
         found = find(path)
-        start = _from_record(found.prefix, found.record) if found.record else _fresh(request, foreign=found.prefix)
+        if found.record is not None and (path.parent / "run.json").is_file():
+            start = _from_record(found.prefix, found.record)
+        else:
+            start = _fresh(request, foreign=found.prefix)
     elif (record_file := path.with_name(path.name + ".json")).is_file():
         start = _from_record(path, read_record(record_file))
     elif path.with_name(path.name + ".index").is_file() or is_one_file(path):
