@@ -40,11 +40,11 @@ class Freeze(Callback):
 
     def on_build(self, build: Build) -> None:
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
-        from trainer.artifacts.contained import check_of_trunks
         from trainer.artifacts.cut import cut, node_names
         from trainer.artifacts.frozen import check_fits_a_pb
         from trainer.graph.held import held
-        from trainer.graph.trunk import Trunk
+        from trainer.trunks.contained import check_of_trunks
+        from trainer.trunks.trunk import Trunk
 
         inference = build.inference
         names = list(inference.outputs) if self._outputs is None else self._outputs

@@ -116,5 +116,5 @@ def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     # The same graph once more: each thread has its own default, and saves run in another one.
     allowed |= {"trainer.checkpoints.saving"}
     # These make graphs of their own, which no run ever sees.
-    apart = {name for name in makers if name.startswith(("trainer.artifacts", "trainer.models"))}
+    apart = {name for name in makers if name.startswith(("trainer.artifacts", "trainer.models", "trainer.trunks"))}
     assert makers <= allowed | apart | {"trainer.checkpoints.average"}

@@ -13,8 +13,8 @@ from trainer.checkpoints.transfer import Transfer
 from trainer.errors import RequestError
 from trainer.graph.build import Build
 from trainer.graph.held import held
-from trainer.graph.trunk import Trunk
 from trainer.job import Job
+from trainer.trunks.trunk import Trunk
 
 Facts = Sequence[Mapping[str, Any]]
 

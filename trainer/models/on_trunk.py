@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from trainer.graph.trunk import Trunk
 from trainer.model import Tensors
 from trainer.models.classifier import accuracy, cross_entropy, named_outputs
+from trainer.trunks.trunk import Trunk
 
 
 class OnTrunk:

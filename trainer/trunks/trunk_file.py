@@ -57,7 +57,8 @@ class TrunkFile:
         Raises:
             RequestError: a pattern matches none.
         """
-        floating = {name: tensor for name, node in self.constants().items() if (tensor := _tensor(node)) is not None}
+        tensors = {name: node.attr["value"].tensor for name, node in self.constants().items()}
+        floating = {name: tensor for name, tensor in tensors.items() if tf.as_dtype(tensor.dtype).is_floating}
         weights = [name for name, tensor in floating.items() if tensor.tensor_shape.dim]
         found: dict[str, None] = {}
         try:
@@ -67,12 +68,6 @@ class TrunkFile:
         except ValueError as error:
             raise RequestError(str(error)) from error
         return list(found)
-
-
-def _tensor(node: Any) -> Any:
-    """Returns the TensorProto of a floating constant, else None."""
-    tensor = node.attr["value"].tensor
-    return tensor if tf.as_dtype(tensor.dtype).is_floating else None
 
 
 def value_of(node: Any) -> Array:

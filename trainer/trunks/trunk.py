@@ -11,8 +11,8 @@ import tensorflow as tf
 from trainer.checks import check_file_name, check_names, suggestion
 from trainer.errors import RequestError
 from trainer.graph.inference import described
-from trainer.graph.trunk_file import TrunkFile, find_pb, read_trunk, value_of, without
 from trainer.model import Tensors
+from trainer.trunks.trunk_file import TrunkFile, find_pb, read_trunk, value_of, without
 
 v1 = tf.compat.v1
 
@@ -89,14 +89,13 @@ class Trunk:
         if self.prefix in taken:
             raise RequestError(f"{KEY}.prefix ({self.prefix!r}) is a scope of the graph already; choose another")
         nodes = self.file.constants()
-        self.variables = {name: self._variable(nodes[name]) for name in self._again_variables()}
+        self.variables = {
+            name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns, f"{KEY}.trainable")
+        }
         large = {name: node for name, node in nodes.items() if name not in self.variables and _is_large(node)}
         self._constants = self._place(large)
         gone = {*self.inputs, *self.variables, *large}
         self._rest = without(self.file.graph_def, gone, set(self.file.inputs()) - set(self.inputs))
-
-    def _again_variables(self) -> list[str]:
-        return self.file.former_variables(self._patterns, f"{KEY}.trainable")
 
     def _variable(self, node: Any) -> Any:
         return v1.get_variable(f"{self.prefix}/{node.name}", initializer=value_of(node), use_resource=True)

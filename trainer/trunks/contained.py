@@ -12,8 +12,8 @@ import tensorflow as tf
 from trainer.artifacts.frozen import read_frozen
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
-from trainer.graph.trunk import Trunk
-from trainer.graph.trunk_file import value_of
+from trainer.trunks.trunk import Trunk
+from trainer.trunks.trunk_file import value_of
 
 v1 = tf.compat.v1
 
