@@ -16,6 +16,7 @@ from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import suggestion
 from trainer.errors import NonFiniteError
 from trainer.files import check_free_space, write_atomically
+from trainer.graph.inference import INPUTS, OUTPUTS
 
 v1 = tf.compat.v1
 
@@ -28,6 +29,8 @@ META_COLLECTIONS = (
     v1.GraphKeys.LOCAL_VARIABLES,
     v1.GraphKeys.TRAINABLE_VARIABLES,
     v1.GraphKeys.GLOBAL_STEP,
+    INPUTS,
+    OUTPUTS,
 )
 
 

@@ -16,6 +16,9 @@ from trainer.model import Model, Tensors
 v1 = tf.compat.v1
 
 LOSS = "loss"
+INPUTS, OUTPUTS = "inputs", "outputs"
+"""Collections of the graph that list what a prediction is made from and what it gives; the ``.meta`` holds them."""
+
 RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
 """Names in a line of metrics.jsonl that are not the model's."""
 
@@ -52,6 +55,9 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
     outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
+    for collection, tensors in ((INPUTS, fed), (OUTPUTS, outputs)):
+        for tensor in tensors.values():
+            v1.add_to_collection(collection, tensor)
     return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
 
 
