@@ -10,7 +10,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.artifacts.saved_model import SIGNATURE
-from trainer.errors import RequestError, describe
+from trainer.errors import DamagedError, RequestError, describe
 from trainer.graph.inference import OUTPUTS
 from trainer.predict.engine import own_session, session_predictor
 from trainer.predict.found import find_checkpoint, find_meta
@@ -77,7 +77,7 @@ def read_meta(file: Path) -> Any:
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from error
     except DecodeError as error:
-        raise RequestError(f"{file} is no graph, or only a part of one ({error})") from error
+        raise DamagedError(f"{file} is no graph, or only a part of one ({error})") from error
     if not meta_graph.graph_def.node:
         raise RequestError(f"{file} holds no node")
     return meta_graph

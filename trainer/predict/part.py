@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.artifacts.cut import TRAINING_OP, needed_functions
-from trainer.checks import close_matches
+from trainer.checks import check_names, close_matches
 from trainer.errors import RequestError
 from trainer.predict.engine import tensor_info
 from trainer.predict.tensors import TensorInfo
@@ -74,7 +74,7 @@ def part_of(graph_def: Any, outputs: Names, inputs: Names | None, what: str) -> 
         if node.op.startswith(("InitializeTable", "LookupTableImport")) and node_of(node.input[0]) in needed
     )
     needed |= upstream(nodes, tables, set(fed.values()))
-    _refuse_pipelines([nodes[name] for name in needed], list(wanted), what)
+    _refuse_pipelines([node for node in graph_def.node if node.name in needed], list(wanted), what)
     return Part(
         _importable(graph_def, needed),
         {name: _declared(graph_def, nodes, tensor, what) for name, tensor in fed.items()},
@@ -91,10 +91,9 @@ def named_tensors(kind: str, names: Names, graph_def: Any, what: str) -> dict[st
         TypeError: it is a single string.
         RequestError: a node is not there; the message has close matches.
     """
-    if isinstance(names, str):
-        raise TypeError(f"{kind} ({names!r}) must be a list of names, such as [{names!r}]")
-    pairs = names.items() if isinstance(names, Mapping) else ((name.removesuffix(":0"), name) for name in names)
-    tensors = {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in pairs}
+    if not isinstance(names, Mapping):
+        names = {name.removesuffix(":0"): name for name in check_names(kind, names)}
+    tensors = {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in names.items()}
     nodes = {node.name for node in graph_def.node}
     for tensor in tensors.values():
         node = node_of(tensor)
@@ -127,7 +126,7 @@ def upstream(nodes: Mapping[str, Any], ends: Iterable[str], fed: Collection[str]
 def likely_outputs(graph_def: Any, most: int = 10) -> list[str]:
     """Returns nodes that somebody may want to predict with, the likeliest first.
 
-    Those depend on a placeholder. What was given a name outside all scopes comes first, then what no
+    Those depend on a placeholder. What a person gave a name outside all scopes comes first, then what no
     other of them reads.
     """
     reached: dict[str, Any] = {}
@@ -137,9 +136,14 @@ def likely_outputs(graph_def: Any, most: int = 10) -> list[str]:
             reached[node.name] = node
     read = {node_of(tensor) for node in reached.values() for tensor in node.input}
     candidates = [name for name, node in reached.items() if not NO_OUTPUT.match(node.op)]
-    named = [name for name in candidates if "/" not in name]
-    last = [name for name in candidates if "/" in name and name not in read]
+    named = [name for name in candidates if _is_named_by_hand(reached[name])]
+    last = [name for name in candidates if name not in named and name not in read]
     return [*reversed(named), *reversed(last)][:most]
+
+
+def _is_named_by_hand(node: Any) -> bool:
+    plain = re.sub(r"_\d+$", "", node.name).replace("_", "").lower()
+    return "/" not in node.name and not node.op.lower().startswith(plain)
 
 
 def ends(graph_def: Any) -> list[str]:
@@ -149,7 +153,8 @@ def ends(graph_def: Any) -> list[str]:
 
 
 def _refuse_pipelines(nodes: Sequence[Any], outputs: list[str], what: str) -> None:
-    source = next((node for node in nodes if SOURCES.search(node.op)), None)
+    # The last one is the nearest to the outputs: what gives the data, not what holds it.
+    source = next((node for node in reversed(nodes) if SOURCES.search(node.op)), None)
     if source is not None:
         raise RequestError(
             f"the outputs {outputs} of {what} need {source.name!r} ({source.op}), which reads data by itself; name a "

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from trainer.artifacts.saved_model import SIGNATURE
 from trainer.checks import check_choice, check_names
-from trainer.errors import RequestError, describe
+from trainer.errors import DamagedError, RequestError, describe
 from trainer.predict.engine import own_session, session_predictor
 from trainer.predict.places import saved_model_file
 from trainer.predict.predictor import Predictor
@@ -75,7 +75,7 @@ def read_saved_model(path: Path) -> Any:
             return text_format.Parse(file.read_bytes(), saved_model_pb2.SavedModel())
         message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     except (OSError, DecodeError, text_format.ParseError) as error:
-        raise RequestError(f"{file} is no SavedModel, or only a part of one ({error})") from error
+        raise DamagedError(f"{file} is no SavedModel, or only a part of one ({error})") from error
     if not message.meta_graphs:
         raise RequestError(f"{file} holds no graph")
     return message

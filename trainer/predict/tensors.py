@@ -98,13 +98,12 @@ def _converted(name: str, array: Array, info: TensorInfo) -> Array:
         given = array.dtype.name if array.dtype.kind in "biufc" else f"of values such as {next(array.flat, None)!r}"
         raise TypeError(f"{name} is {given} and must be {info.dtype}; convert it, if that is meant")
     if wanted.kind == "O":
-        wrong = next((each for each in array.flat if not isinstance(each, str | bytes)), None)
-        if wrong is not None:
-            raise TypeError(f"{name} holds {wrong!r} and must be {info.dtype}")
-        return array.astype(object)
+        wrong = [each for each in array.flat if not isinstance(each, str | bytes)]
+        if wrong:
+            raise TypeError(f"{name} holds {wrong[0]!r} and must be {info.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):
         result: Array = array.astype(wanted)
-        kept = _kept(array, result)
+        kept = np.asarray(True) if wanted.kind == "O" else _kept(array, result)
     if not np.all(kept):
         raise ValueError(f"{name} holds {array[~kept][0]}, which {info.dtype} cannot hold")
     return result
@@ -113,8 +112,10 @@ def _converted(name: str, array: Array, info: TensorInfo) -> Array:
 def _kept(array: Array, result: Array) -> Array:
     """Returns where integers are the same numbers, and where floats did not become infinite."""
     if array.dtype.kind in "iu":
-        return np.asarray(result.astype(array.dtype) == array) & ((result < 0) == (array < 0))
-    return np.asarray(np.isfinite(result) == np.isfinite(array))
+        same: Array = (result.astype(array.dtype) == array) & ((result < 0) == (array < 0))
+    else:
+        same = np.isfinite(result) == np.isfinite(array)
+    return same
 
 
 def _fits(given: tuple[int, ...], declared: tuple[int | None, ...] | None) -> bool:
