@@ -57,15 +57,15 @@ with v1.Session(graph=tf.Graph()) as sess:
     names = dict(tf.train.list_variables(latest))
     x = v1.placeholder(tf.float32, [None, 1])
     slope = v1.get_variable("slope", names["slope"])
-    offset = v1.get_variable("offset", names["offset"])
+    intercept = v1.get_variable("intercept", names["intercept"])
     v1.train.Saver().restore(sess, latest)
-    answer = sess.run(x * slope + offset, {x: X})
+    answer = sess.run(x * slope + intercept, {x: X})
 """,
     "NewCheckpointReader": """
 reader = v1.train.NewCheckpointReader(latest)
 assert reader.has_tensor("global_step")
 assert reader.get_tensor("global_step") == 30000
-answer = X * reader.get_tensor("slope") + reader.get_tensor("offset")
+answer = X * reader.get_tensor("slope") + reader.get_tensor("intercept")
 """,
     "GraphDef and import_graph_def": """
 with tf.io.gfile.GFile(pb, "rb") as f:

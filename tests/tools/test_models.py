@@ -177,7 +177,7 @@ def picture(path: Path) -> tuple[dict[str, list[str]], int]:
         (
             ["convert", "{run}", "--to", "tflite"],
             2,
-            "is a directory; it takes a frozen .pb, such as a run's export/frozen",
+            "is a directory; name a frozen .pb, such as a run's export",
         ),
         (["convert", "{run}/export/frozen/model.pb", "--to", "tflite", "--int8"], 2, "go together"),
         (["convert", "{run}/export/frozen/model.pb", "--to", "tflite", "--output", "opp"], 2, "did you mean op?"),

@@ -216,9 +216,7 @@ def _convert(chosen: argparse.Namespace) -> tuple[str, int]:
     from trainer.tools.values import read_arrays
 
     if chosen.file.is_dir():
-        raise RequestError(
-            f"{chosen.file} is a directory; it takes a frozen .pb, such as a run's export/frozen/model.pb"
-        )
+        raise RequestError(f"{chosen.file} is a directory; name a frozen .pb, such as a run's export/frozen/model.pb")
     if chosen.int8 != (chosen.representative is not None):
         raise RequestError("--int8 and --representative FILE.npz go together: the ranges of the integers come from it")
     if chosen.int8 and chosen.to == "onnx":
