@@ -85,6 +85,25 @@ def test_without_its_list_the_highest_number_is_taken(moved, tmp_path) -> None:
         assert predictor.source.endswith("model.ckpt-2")
 
 
+def test_a_graph_of_the_same_series_is_taken(moved, tmp_path) -> None:
+    shutil.copytree(moved, tmp_path / "run")
+    (tmp_path / "run/model.ckpt-2.meta").unlink()
+    with open_checkpoint(tmp_path / "run", ["prediction"]) as predictor:
+        assert predictor.source.endswith("model.ckpt-2")
+        assert predictor(x=X)["prediction"] == pytest.approx(EXPECTED)
+    (tmp_path / "run/model.ckpt-1.meta").rename(tmp_path / "run/other.meta")
+    with pytest.raises(RequestError, match=r"looked for model.ckpt-2.meta and model.ckpt.meta; .* there: other.meta"):
+        open_checkpoint(tmp_path / "run", ["prediction"])
+    with open_checkpoint(tmp_path / "run", ["prediction"], meta=tmp_path / "run/other.meta") as predictor:
+        assert predictor(x=X)["prediction"] == pytest.approx(EXPECTED)
+
+
+def test_a_list_whose_files_are_gone(moved, tmp_path) -> None:
+    shutil.copy(moved / "checkpoint", tmp_path)
+    with pytest.raises(RequestError, match=r"checkpoint names model.ckpt-2, model.ckpt-1, whose files are not here"):
+        open_checkpoint(tmp_path, ["prediction"])
+
+
 @pytest.mark.filterwarnings("ignore:.*")
 @pytest.mark.parametrize(
     "options", [{"sharded": True}, {"write_version": v1.train.SaverDef.V1}], ids=["sharded", "format before 2017"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -103,6 +104,27 @@ def test_compare(models, small_run) -> None:
     assert code == 0
 
 
+def test_compare_a_checkpoint_with_a_saved_model_of_several_tags(models, small_run) -> None:
+    code, text, errors = models("compare", small_run, small_run / "export/saved_model", "--tags", "serve", "gpu")
+    assert (code, "the same" in text, errors) == (0, True, "")
+
+
+def test_strings_as_json(models, tmp_path) -> None:
+    with tf.Graph().as_default() as graph:
+        words = v1.placeholder(tf.string, [None, 1], name="words")
+        tf.strings.upper(words, name="op")
+        tf.identity(tf.strings.reduce_join(words), name="joined")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    code, text, _ = models("run", "net.pb", "--input", "words=a,b", "--json")
+    assert (code, json.loads(text)) == (0, {"op": [["A"], ["B"]], "joined": "ab"})
+
+
+def test_a_picture_without_grandalf_names_the_extra(models, small_run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "grandalf.graphs", None)
+    code, _, errors = models("graph", small_run)
+    assert (code, "pip install 'graph-trainer[graph]'" in errors) == (2, True)
+
+
 def test_convert_and_compare_across_runtimes(models, small_run, tmp_path) -> None:
     shutil.copy(small_run / PB, tmp_path)
     np.savez("data.npz", x=np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32))
@@ -110,7 +132,8 @@ def test_convert_and_compare_across_runtimes(models, small_run, tmp_path) -> Non
         code, text, errors = models("convert", "model.pb", "--to", to)
         assert (code, errors) == (0, "")
         assert "against model.pb on 16 examples" in text
-        assert models("compare", "model.pb", f"model.{to}")[0] == 0
+        assert models("compare", "model.pb", f"model.{to}", "--output", "op")[0] == 0
+        assert models("run", f"model.{to}", "--input", "x=1,2", "--output", "op")[0] == 2
     int8 = ("--int8", "--representative", "data.npz")
     code, text, errors = models("convert", "model.pb", "--to", "tflite", *int8, "--json")
     found = json.loads(text)

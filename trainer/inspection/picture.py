@@ -45,8 +45,8 @@ def svg(drawn: Boxes, title: str) -> str:
 
     Example:
         >>> boxes = {"x": Box("x", ("float32 [?]",), "input"), "y": Box("y", ("Neg",), "output")}
-        >>> svg(Boxes(boxes, (("x", "y"),)), "minus").count("<rect")
-        2
+        >>> svg(Boxes(boxes, (("x", "y"),)), "minus").count("<polyline")
+        1
     """
     centres, lines = layout(drawn)
     sizes = {name: _size(box) for name, box in drawn.boxes.items()}

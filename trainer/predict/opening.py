@@ -36,9 +36,15 @@ def open_predictor(
         CheckpointError: the checkpoint is damaged.
 
     Example:
-        >>> with open_predictor("outputs/linear/2026-11-23_14-07-00") as predictor:  # doctest: +SKIP
-        ...     predictor(x=[[2.0]])
-        {'op': array([[7.0]], dtype=float32)}
+        >>> import tempfile, tensorflow as tf
+        >>> with tf.Graph().as_default() as graph:
+        ...     x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+        ...     twice = tf.multiply(x, 2.0, name="twice")
+        >>> file = Path(tempfile.mkdtemp()) / "model.pb"
+        >>> size = file.write_bytes(graph.as_graph_def().SerializeToString())
+        >>> with open_predictor(file) as predictor:
+        ...     predictor(x=[1, 2.5])
+        {'twice': array([2., 5.], dtype=float32)}
     """
     kind, place = recognise(Path(path))
     if kind == "saved_model":

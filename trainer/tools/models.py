@@ -102,14 +102,21 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: %(default)s)")
 
 
-def _open(file: Path, chosen: argparse.Namespace) -> Predictor:
+def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -> Predictor:
+    """Opens a file of any format; of two, an option is for those whose format knows it."""
     from trainer.convert.onnx import open_onnx
     from trainer.convert.tflite import open_tflite
     from trainer.predict.opening import open_predictor
+    from trainer.predict.places import recognise
 
     if file.suffix in (".tflite", ".onnx"):
+        if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
+            raise RequestError(f"{file} gives all its outputs; --output, --tags and --signature are for other formats")
         return open_tflite(file) if file.suffix == ".tflite" else open_onnx(file)
-    return open_predictor(file, chosen.output, tags=chosen.tags, signature=chosen.signature)
+    tags, signature = chosen.tags, chosen.signature
+    if one_of_two and recognise(file)[0] != "saved_model":
+        tags = signature = None
+    return open_predictor(file, chosen.output, tags=tags, signature=signature)
 
 
 def _show(chosen: argparse.Namespace) -> tuple[str, int]:
@@ -152,23 +159,24 @@ def _run(chosen: argparse.Namespace) -> tuple[str, int]:
         np.savez(content, **dict[str, Any](results))
         write_atomically(chosen.save, content.getvalue())
     if chosen.json:
-        return json.dumps({name: _plain(value) for name, value in results.items()}), SAME
+        return json.dumps({name: _plain(value.tolist()) for name, value in results.items()}), SAME
     shown = (f"{name} {value.dtype} {list(value.shape)}\n{value}" for name, value in results.items())
     return "\n\n".join(shown), SAME
 
 
 def _plain(value: Any) -> Any:
-    """Returns an array as JSON has it: bytes become text."""
-    if value.dtype.kind in "OS":
-        return [_plain(each) for each in value] if value.ndim else value.item().decode(errors="replace")
-    return value.tolist()
+    """Returns an array, or nested lists, as JSON has it: bytes become text."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _compare(chosen: argparse.Namespace) -> tuple[str, int]:
     from trainer.predict.compare import compare, random_batch
     from trainer.tools.values import parse_inputs
 
-    with _open(chosen.file, chosen) as first, _open(chosen.second, chosen) as second:
+    opened = [_open(file, chosen, one_of_two=True) for file in (chosen.file, chosen.second)]
+    with opened[0] as first, opened[1] as second:
         typed = parse_inputs(chosen.input, first.inputs)
         batch = typed or random_batch(first.inputs, chosen.seed)
         found = compare(first, second, batch, chosen.tolerance)
