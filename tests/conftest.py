@@ -31,6 +31,19 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run of ``tests.small.Line`` that left all formats."""
+    from callbacks.checkpoint import Checkpoint
+    from callbacks.freeze import Freeze
+    from callbacks.saved_model import SavedModel
+    from tests.small import run
+
+    directory = tmp_path_factory.mktemp("small") / "run"
+    run(directory, {"c": Checkpoint(), "f": Freeze(), "s": SavedModel(tags=["gpu"])})
+    return directory
+
+
+@pytest.fixture(scope="session")
 def linear_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """The run of the first README command: its directory and what it printed."""
     cwd = tmp_path_factory.mktemp("linear")

@@ -10,11 +10,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def python(*args: str, cwd: Path, ours: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+def python(*args: str, cwd: Path, ours: bool = True, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     """Runs Python in a process of its own; without ``ours`` nothing of this project can be imported."""
     surroundings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TERM")}
     if ours:
         surroundings["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
-        [sys.executable, *args], cwd=cwd, env={**surroundings, **env}, capture_output=True, text=True, timeout=300
+        [sys.executable, *args],
+        cwd=cwd,
+        env={**surroundings, **env},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )

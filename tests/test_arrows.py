@@ -42,6 +42,12 @@ WITHOUT_TENSORFLOW = [
     "trainer.data.files",
     "trainer.data.streamed",
     "trainer.data.synthetic",
+    "trainer.predict.compare",
+    "trainer.predict.places",
+    "trainer.predict.predictor",
+    "trainer.predict.tensors",
+    "trainer.tools.models",
+    "trainer.tools.values",
     *(name for name in MODULES if name.startswith(("trainer.config", "trainer.runs", "callbacks"))),
     *(name for name in MODULES if name.startswith("trainer.tools") and not name.endswith("__main__")),
 ]
@@ -116,5 +122,5 @@ def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     # The same graph once more: each thread has its own default, and saves run in another one.
     allowed |= {"trainer.checkpoints.saving"}
     # These make graphs of their own, which no run ever sees.
-    apart = {name for name in makers if name.startswith(("trainer.artifacts", "trainer.models", "trainer.trunks"))}
-    assert makers <= allowed | apart | {"trainer.checkpoints.average"}
+    apart = ("artifacts", "convert", "inspection", "models", "predict", "trunks", "checkpoints.average")
+    assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

@@ -15,6 +15,10 @@ class RequestError(TrainerError, ValueError):
     exit_code = 2
 
 
+class DamagedError(RequestError):
+    """A file that was asked for is not what was written."""
+
+
 class CallbackError(TrainerError):
     """A callback raised; the message names the callback and the event.
 

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
-from trainer.errors import RequestError
+from trainer.errors import RequestError, TrainerError
 from trainer.times import timed
 
 
@@ -24,7 +24,7 @@ def import_tensorflow() -> None:
     if backend != "tensorflow":
         raise RequestError(f"KERAS_BACKEND is {backend!r}; this trainer needs tensorflow: unset KERAS_BACKEND")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with timed("import TensorFlow and Keras"), _stderr_kept_back():
+    with timed("import TensorFlow and Keras"), stderr_kept_back():
         try:
             import tensorflow as tf
         except ImportError as error:
@@ -40,8 +40,8 @@ def import_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _stderr_kept_back() -> Iterator[None]:
-    """Keeps back what is written to file descriptor 2; shows it only if the block raises.
+def stderr_kept_back() -> Iterator[None]:
+    """Keeps back what is written to file descriptor 2; shows it only if the block raises what we did not foresee.
 
     The first lines come from C++ before any log level counts, so Python's own redirection misses them.
     """
@@ -51,9 +51,10 @@ def _stderr_kept_back() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
-            kept.seek(0)
-            os.write(saved, kept.read())
+        except BaseException as error:
+            if not isinstance(error, ValueError | TypeError | TrainerError):
+                kept.seek(0)
+                os.write(saved, kept.read())
             raise
         finally:
             sys.stderr.flush()

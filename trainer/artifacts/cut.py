@@ -134,7 +134,7 @@ def cut(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Cut:
     # TensorFlow's own function prunes nodes, yet keeps every function of the graph.
     whole = graph.as_graph_def()
     part = v1.graph_util.extract_sub_graph(whole, list(outputs))
-    functions = _needed_functions(part)
+    functions = needed_functions(whole.library, part.node)
     handles = {node.name for node in part.node if node.op in VARIABLE_OPS}
     variables = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in handles}
     _refuse_training_ops([*part.node, *(n for f in functions for n in f.node_def)], handles - set(variables), outputs)
@@ -168,16 +168,16 @@ def _refuse_training_ops(nodes: Sequence[Any], local: Iterable[str], outputs: Se
         raise ValueError(f"outputs {list(outputs)} read {min(local)!r}, which is no variable of the model")
 
 
-def _needed_functions(graph_def: Any) -> list[Any]:
-    """Returns the functions that the nodes call, and those that these call."""
-    library = {function.signature.name: function for function in graph_def.library.function}
+def needed_functions(library: Any, nodes: Iterable[Any]) -> list[Any]:
+    """Returns the functions of a library that the nodes call, and those that these call."""
+    functions = {function.signature.name: function for function in library.function}
     needed: dict[str, Any] = {}
-    waiting = list(_called(graph_def.node))
+    waiting = list(_called(nodes))
     while waiting:
         name = waiting.pop()
-        if name in library and name not in needed:
-            needed[name] = library[name]
-            waiting += _called(library[name].node_def)
+        if name in functions and name not in needed:
+            needed[name] = functions[name]
+            waiting += _called(functions[name].node_def)
     return list(needed.values())
 
 

@@ -21,7 +21,7 @@ from trainer.artifacts.serving import (
     session_as_is,
 )
 from trainer.data.arrays import Array
-from trainer.errors import ReadBackError, RequestError
+from trainer.errors import DamagedError, ReadBackError, RequestError
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 
 v1 = tf.compat.v1
@@ -104,21 +104,22 @@ def read_frozen(file: Path) -> Any:
     when the graph is loaded, and an empty file is a valid graph of no nodes.
 
     Raises:
-        RequestError: it is missing, empty, no graph, or not what the manifest says.
+        RequestError: it is missing.
+        DamagedError: it is empty, no graph, or not what the manifest says.
     """
     try:
         data = file.read_bytes()
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from error
     manifest_file = file.with_suffix(".json")
-    if manifest_file.is_file():
+    if manifest_file != file and manifest_file.is_file():
         _compare_with_manifest(file, data, manifest_file)
     if not data:
-        raise RequestError(f"{file} is empty")
+        raise DamagedError(f"{file} is empty")
     try:
         graph_def = v1.GraphDef.FromString(data)
     except DecodeError as error:
-        raise RequestError(f"{file} is no frozen graph, or only a part of one ({error})") from error
+        raise DamagedError(f"{file} is no frozen graph, or only a part of one ({error})") from error
     if not graph_def.node:
         raise RequestError(f"{file} holds no node")
     return graph_def
@@ -131,9 +132,9 @@ def _compare_with_manifest(file: Path, data: bytes, manifest_file: Path) -> None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{manifest_file} is no manifest ({error}); remove it to do without") from error
     if len(data) != size:
-        raise RequestError(f"{file} has {len(data):,} bytes; its manifest says {size:,}: it is damaged")
+        raise DamagedError(f"{file} has {len(data):,} bytes; its manifest says {size:,}: it is damaged")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise RequestError(f"{file} is not what its manifest says (SHA-256): it is damaged")
+        raise DamagedError(f"{file} is not what its manifest says (SHA-256): it is damaged")
 
 
 def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: list[Array]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Frozen graphs for other runtimes, each checked against the ``.pb`` before it counts."""

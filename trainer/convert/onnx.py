@@ -1,0 +1,133 @@
+"""ONNX, by tf2onnx; the check runs it in onnxruntime."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.artifacts.frozen import read_frozen
+from trainer.convert.checked import Conversion, examples_of, put_in_place
+from trainer.data.arrays import Array
+from trainer.errors import DamagedError, RequestError
+from trainer.predict.compare import random_batch
+from trainer.predict.frozen import open_frozen
+from trainer.predict.predictor import Predictor
+from trainer.predict.tensors import TensorInfo
+
+DTYPES = {"float": "float32", "double": "float64", "string": "string", "bool": "bool"}
+"""ONNX's names of types where they differ from TensorFlow's."""
+
+
+def convert_to_onnx(
+    source: str | Path,
+    target: str | Path,
+    *,
+    outputs: Sequence[str] | None = None,
+    opset: int | None = None,
+    batch: Mapping[str, Array] | None = None,
+    seed: int = 0,
+) -> Conversion:
+    """Converts a frozen ``.pb``; inputs and outputs keep their names. Needs the extra ``onnx``.
+
+    Args:
+        source: the ``.pb``.
+        target: the ``.onnx``.
+        outputs: nodes to compute; None as for ``open_frozen``.
+        opset: version of ONNX's ops; None for the one that tf2onnx takes.
+        batch: to compare both on; None for random values.
+        seed: of the random values.
+
+    Raises:
+        RequestError: the extra is not installed, the source is no frozen graph, or tf2onnx refuses.
+        ReadBackError: the result gives something else; nothing was put in place.
+
+    Example:
+        >>> convert_to_onnx("no.pb", "model.onnx")  # doctest: +IGNORE_EXCEPTION_DETAIL
+        Traceback (most recent call last):
+        trainer.errors.RequestError: no.pb cannot be read: No such file or directory
+    """
+    tf2onnx, _ = _extra("tf2onnx"), _extra("onnxruntime")
+    target = Path(target)
+    with open_frozen(source, outputs) as predictor:
+        batch = batch or random_batch(predictor.inputs, seed)
+        names = {info.tensor: name for name, info in {**predictor.inputs, **predictor.outputs}.items()}
+        try:
+            with tf.Graph().as_default():
+                model, _ = tf2onnx.convert.from_graph_def(
+                    read_frozen(Path(source)),
+                    input_names=[info.tensor for info in predictor.inputs.values()],
+                    output_names=[info.tensor for info in predictor.outputs.values()],
+                    tensors_to_rename=names,
+                    opset=opset,
+                )
+        except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+            raise RequestError(f"{source} cannot be converted to ONNX: {str(error).splitlines()[0]}") from error
+        _refuse_unknown_ops(model, source)
+        content: bytes = model.SerializeToString()
+        differences = put_in_place(content, target, predictor, open_onnx, batch)
+    return Conversion(target, len(content), examples_of(batch), differences, {})
+
+
+def _refuse_unknown_ops(model: Any, source: str | Path) -> None:
+    """Refuses what tf2onnx leaves as it was: TensorFlow's ops, which no runtime of ONNX knows."""
+    known = _extra("onnx").defs.has
+    wrong = next((node for node in model.graph.node if not node.domain and not known(node.op_type)), None)
+    if wrong is not None:
+        raise RequestError(
+            f"{source} cannot be converted to ONNX: it has no counterpart of the op {wrong.name!r} ({wrong.op_type})"
+        )
+
+
+def open_onnx(path: str | Path) -> Predictor:
+    """Opens an ``.onnx`` in onnxruntime, on the CPU. Needs the extra ``onnx``.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        RequestError: the extra is not installed, or there is no such file.
+        DamagedError: it is no ONNX model.
+    """
+    runtime = _extra("onnxruntime")
+    path = Path(path)
+    if not path.is_file():
+        raise RequestError(f"{path} cannot be read: there is no such file")
+    try:
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise DamagedError(f"{path} cannot be loaded as an ONNX model: {str(error).splitlines()[0]}") from error
+    inputs = {each.name: _info(each) for each in session.get_inputs()}
+    outputs = {each.name: _info(each) for each in session.get_outputs()}
+    return Predictor(str(path), inputs, outputs, _OnnxEngine(session))
+
+
+def _extra(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RequestError(f"ONNX needs {name} ({error}): pip install 'graph-trainer[onnx]'") from error
+
+
+def _info(argument: Any) -> TensorInfo:
+    name = argument.type.removeprefix("tensor(").removesuffix(")")
+    # A dimension of any size has a name of its own there.
+    shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
+    return TensorInfo(argument.name, DTYPES.get(name, name), shape)
+
+
+class _OnnxEngine:
+    """Runs a session of onnxruntime."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def run(self, fed: Mapping[str, Array]) -> Sequence[Any]:
+        results: Sequence[Any] = self._session.run(None, dict(fed))
+        return results
+
+    def close(self) -> None:
+        self._session = None

@@ -1,0 +1,186 @@
+"""TensorFlow Lite: float, or int8 for devices that compute in integers alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.convert.checked import Conversion, examples_of, put_in_place
+from trainer.data.arrays import Array, Arrays
+from trainer.errors import DamagedError, RequestError
+from trainer.predict.compare import random_batch
+from trainer.predict.frozen import open_frozen
+from trainer.predict.predictor import Predictor
+from trainer.predict.tensors import TensorInfo, fitted
+
+MOST_OF_RANGE = 0.25
+"""How far an int8 output may be off before the file is refused; a usual error is some hundredths."""
+
+
+def convert_to_tflite(
+    source: str | Path,
+    target: str | Path,
+    *,
+    outputs: Sequence[str] | None = None,
+    representative: Mapping[str, Array] | None = None,
+    batch: Mapping[str, Array] | None = None,
+    seed: int = 0,
+) -> Conversion:
+    """Converts a frozen ``.pb``; with representative data to int8, inputs and outputs included.
+
+    Args:
+        source: the ``.pb``.
+        target: the ``.tflite``.
+        outputs: nodes to compute; None as for ``open_frozen``.
+        representative: examples by input, from which the ranges of int8 are taken; None for float.
+        batch: to compare both on; None for the representative data, else for random values.
+        seed: of the random values.
+
+    Raises:
+        RequestError: the source is no frozen graph, the data does not fit, or the converter refuses.
+        ReadBackError: the result gives something else; nothing was put in place.
+
+    Example:
+        >>> convert_to_tflite("no.pb", "model.tflite")
+        Traceback (most recent call last):
+        trainer.errors.RequestError: no.pb cannot be read: No such file or directory
+    """
+    target = Path(target)
+    with open_frozen(source, outputs) as predictor:
+        data = None if representative is None else _checked_data(representative, predictor)
+        batch = batch or data or random_batch(predictor.inputs, seed)
+        content = _converted(Path(source), predictor, data)
+        most_of_range = None if data is None else MOST_OF_RANGE
+        differences = put_in_place(content, target, predictor, open_tflite, batch, most_of_range)
+    steps = {}
+    if data is not None:
+        details = _interpreter(content).get_output_details()
+        steps = {_name(each): float(each["quantization"][0]) for each in details}
+    return Conversion(target, len(content), examples_of(batch), differences, steps)
+
+
+def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, Array]:
+    missing = [name for name in predictor.inputs if name not in data]
+    if missing:
+        raise RequestError(f"the representative data lacks the input {missing[0]!r}; it has: {', '.join(data)}")
+    arrays = {name: fitted(name, data[name], info) for name, info in predictor.inputs.items()}
+    if not len(Arrays(arrays, {})):
+        raise RequestError("the representative data holds no example")
+    return arrays
+
+
+def _converted(source: Path, predictor: Predictor, data: Mapping[str, Array] | None) -> bytes:
+    inputs = [info.tensor.removesuffix(":0") for info in predictor.inputs.values()]
+    outputs = [info.tensor.removesuffix(":0") for info in predictor.outputs.values()]
+    converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(str(source), inputs, outputs)
+    if data is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: _single_examples(data)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+    try:
+        content: bytes = converter.convert()
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise RequestError(f"{source} cannot be converted to TensorFlow Lite: {(lines or ['?'])[0][:300]}") from error
+    return content
+
+
+def _single_examples(data: Mapping[str, Array]) -> Iterator[list[Array]]:
+    for i in range(examples_of(data)):
+        yield [value[i : i + 1] if value.ndim else value for value in data.values()]
+
+
+def open_tflite(path: str | Path) -> Predictor:
+    """Opens a ``.tflite``; of an int8 one, floats are given and taken as for the float one.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        RequestError: it cannot be read.
+        DamagedError: it is no TensorFlow Lite model.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        interpreter = _interpreter(content)
+    except ValueError as error:
+        raise DamagedError(f"{path} is no TensorFlow Lite model ({str(error).splitlines()[0]})") from error
+    inputs = {_name(each): _info(each) for each in interpreter.get_input_details()}
+    outputs = {_name(each): _info(each) for each in interpreter.get_output_details()}
+    return Predictor(str(path), inputs, outputs, _LiteEngine(interpreter))
+
+
+def _interpreter(content: bytes) -> Any:
+    with warnings.catch_warnings():
+        # TensorFlow's own copy of the interpreter is to move into a package of its own one day.
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        return tf.lite.Interpreter(model_content=content)
+
+
+def _name(detail: Mapping[str, Any]) -> str:
+    return str(detail["name"]).removesuffix(":0")
+
+
+def _info(detail: Mapping[str, Any]) -> TensorInfo:
+    shape = tuple(None if size == -1 else int(size) for size in detail["shape_signature"])
+    dtype = "float32" if _is_quantized(detail) else tf.as_dtype(detail["dtype"]).name
+    return TensorInfo(str(detail["name"]), dtype, shape)
+
+
+def _is_quantized(detail: Mapping[str, Any]) -> bool:
+    return bool(detail["quantization"][0])
+
+
+class _LiteEngine:
+    """Runs an interpreter; quantises what goes in and what comes out where the model is int8."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._shapes: list[tuple[int, ...]] = []
+
+    def run(self, fed: Mapping[str, Array]) -> Sequence[Any]:
+        details = self._interpreter.get_input_details()
+        shapes = [value.shape for value in fed.values()]
+        if shapes != self._shapes:
+            for detail, shape in zip(details, shapes, strict=True):
+                self._interpreter.resize_tensor_input(detail["index"], shape)
+            self._interpreter.allocate_tensors()
+            self._shapes = shapes
+        for detail, value in zip(details, fed.values(), strict=True):
+            self._interpreter.set_tensor(detail["index"], _quantized(value, detail))
+        self._interpreter.invoke()
+        return [
+            _dequantized(self._interpreter.get_tensor(detail["index"]), detail)
+            for detail in self._interpreter.get_output_details()
+        ]
+
+    def close(self) -> None:
+        self._interpreter = None
+
+
+def _quantized(value: Array, detail: Mapping[str, Any]) -> Array:
+    """Real = scale * (quantized - zero_point): https://ai.google.dev/edge/litert/models/quantization_spec."""
+    if not _is_quantized(detail):
+        return value
+    scale, zero_point = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    whole: Array = np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max)
+    return np.asarray(whole, detail["dtype"])
+
+
+def _dequantized(value: Array, detail: Mapping[str, Any]) -> Array:
+    if not _is_quantized(detail):
+        return value
+    scale, zero_point = detail["quantization"]
+    return np.asarray(scale * (value.astype(np.float32) - zero_point), np.float32)

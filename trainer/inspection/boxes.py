@@ -1,0 +1,136 @@
+"""A graph as boxes for people: name scopes are one box each, and parameters stand in the box that uses them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.predict.part import PLACEHOLDERS, VARIABLES
+from trainer.predict.tensors import shape_for_people
+
+MOST_BOXES = 60
+"""What a person can look over; scopes are opened as far as this allows."""
+
+MOST_LINES = 4
+"""Of parameters, or of types of ops, in a box."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of a picture.
+
+    Args:
+        name: of the op, or of the name scope.
+        lines: what stands below the name.
+        kind: ``input``, ``output``, ``scope`` or ``op``.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes by name, and pairs of names: from, to."""
+
+    boxes: Mapping[str, Box]
+    edges: tuple[tuple[str, str], ...]
+
+
+def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> Boxes:
+    """Returns the boxes of an inference graph.
+
+    Ops that depend on no placeholder are constant; they are shown as the parameters of what uses them.
+
+    Args:
+        graph: a ``tf.Graph`` that holds the inference part alone.
+        outputs: names of its tensors.
+        depth: how many levels of name scopes to open; None for as many as can be looked over.
+    """
+    ends = {name.partition(":")[0] for name in outputs}
+    dependent = _dependent(graph) | ends
+    shown = [op for op in graph.get_operations() if op.name in dependent]
+    if depth is not None:
+        return _at_depth(shown, ends, depth)
+    deepest = max((op.name.count("/") for op in shown), default=0)
+    found = _at_depth(shown, ends, deepest)
+    while len(found.boxes) > MOST_BOXES and deepest > 1:
+        deepest -= 1
+        found = _at_depth(shown, ends, deepest)
+    return found
+
+
+def _dependent(graph: Any) -> set[str]:
+    found: set[str] = set()
+    for op in graph.get_operations():
+        if op.type in PLACEHOLDERS or any(tensor.op.name in found for tensor in op.inputs):
+            found.add(op.name)
+    return found
+
+
+def _at_depth(shown: list[Any], ends: Collection[str], depth: int) -> Boxes:
+    groups: dict[str, list[Any]] = {}
+    group_of = {}
+    names = {op.name for op in shown}
+    for op in shown:
+        scope = "/".join(_scope(op.name, names).split("/")[:depth])
+        alone = not scope or op.name in ends or op.type in PLACEHOLDERS
+        group_of[op.name] = op.name if alone else scope
+        groups.setdefault(group_of[op.name], []).append(op)
+    edges = {
+        (group_of[tensor.op.name], group): None
+        for group, ops in groups.items()
+        for op in ops
+        for tensor in op.inputs
+        if tensor.op.name in group_of and group_of[tensor.op.name] != group
+    }
+    return Boxes({name: _box(name, ops, ends, group_of) for name, ops in groups.items()}, tuple(edges))
+
+
+def _scope(name: str, names: Collection[str]) -> str:
+    """Returns the name scope; what an op makes for itself, under its own name, is in the op's scope."""
+    scope = name.rpartition("/")[0]
+    return _scope(scope, names) if scope in names else scope
+
+
+def _box(name: str, ops: list[Any], ends: Collection[str], group_of: Mapping[str, str]) -> Box:
+    types = Counter(op.type for op in ops if op.type not in PLACEHOLDERS)
+    lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MOST_LINES))]
+    if len(types) > MOST_LINES:
+        lines[0] += ", ..."
+    parameters = {each.name: each for op in ops for each in _parameters(op, group_of)}
+    lines += [
+        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {shape_for_people(each.outputs[0].shape)}"
+        for each in list(parameters.values())[:MOST_LINES]
+    ]
+    last = ops[-1].outputs
+    if last:
+        shape = None if last[0].shape.rank is None else last[0].shape.as_list()
+        lines.append(f"{last[0].dtype.base_dtype.name} {shape_for_people(shape)}")
+    kind = "op" if len(ops) == 1 else "scope"
+    if ops[0].type in PLACEHOLDERS:
+        kind = "input"
+    elif name in ends:
+        kind = "output"
+    return Box(name, tuple(line for line in lines if line), kind)
+
+
+def _parameters(op: Any, group_of: Mapping[str, str]) -> list[Any]:
+    """Returns the variables and constants that the op's constant inputs are computed from, scalars left out."""
+    found, waiting, seen = [], [tensor.op for tensor in op.inputs], set()
+    while waiting:
+        each = waiting.pop(0)
+        if each.name in seen or each.name in group_of:
+            continue
+        seen.add(each.name)
+        waiting += [tensor.op for tensor in each.inputs]
+        if each.type in VARIABLES or (each.type == "Const" and each.outputs[0].dtype.is_floating):
+            found.append(each)
+    return [each for each in found if _shape_of(each)]
+
+
+def _shape_of(op: Any) -> list[int | None]:
+    return op.outputs[0].shape.as_list() if op.outputs[0].shape.rank else []

@@ -1,0 +1,154 @@
+"""A graph as an SVG picture, inputs at the top; the layout is grandalf's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from trainer.errors import RequestError
+from trainer.inspection.boxes import Box, Boxes, boxes_of
+from trainer.inspection.static import StaticModel
+
+COLOURS = {"input": "#dbeafe", "output": "#dcfce7", "scope": "#f3f4f6", "op": "#ffffff"}
+LINE_HEIGHT, LETTER_WIDTH, PADDING, GAP = 15, 6.7, 9, 28
+"""Pixels; the width is that of a letter in a monospaced font of 11 pixels."""
+
+SWEEPS = 12
+"""Of grandalf's ordering, which lowers the number of crossings with each."""
+
+Point = tuple[float, float]
+
+
+def draw(model: StaticModel, depth: int | None = None) -> str:
+    """Returns an SVG picture of the inference part, top to bottom.
+
+    Args:
+        model: whose outputs are known.
+        depth: how many levels of name scopes to open; None for as many as can be looked over.
+
+    Raises:
+        RequestError: the outputs are not known.
+    """
+    if model.part is None:
+        raise RequestError(f"{model.path} does not say what its outputs are; name them")
+    graph, _, outputs = model.imported()
+    return svg(boxes_of(graph, [info.tensor for info in outputs.values()], depth), str(model.path))
+
+
+def svg(drawn: Boxes, title: str) -> str:
+    """Returns boxes and arrows as SVG.
+
+    Args:
+        drawn: what to draw.
+        title: of the picture.
+
+    Example:
+        >>> boxes = {"x": Box("x", ("float32 [?]",), "input"), "y": Box("y", ("Neg",), "output")}
+        >>> svg(Boxes(boxes, (("x", "y"),)), "minus").count("<polyline")
+        1
+    """
+    centres, lines = layout(drawn)
+    sizes = {name: _size(box) for name, box in drawn.boxes.items()}
+    left = min(x - sizes[name][0] / 2 for name, (x, _) in centres.items()) - GAP
+    top = min(y - sizes[name][1] / 2 for name, (_, y) in centres.items()) - GAP
+    right = max(x + sizes[name][0] / 2 for name, (x, _) in centres.items()) + GAP
+    bottom = max(y + sizes[name][1] / 2 for name, (_, y) in centres.items()) + GAP
+    xs = [x for line in lines for x, _ in line]
+    left, right = min([left, *xs]), max([right, *xs])
+    width, height = right - left, bottom - top
+    root = ElementTree.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "width": f"{width:.0f}",
+            "height": f"{height:.0f}",
+            "viewBox": f"{left:.1f} {top:.1f} {width:.1f} {height:.1f}",
+            "font-family": "monospace",
+            "font-size": "11",
+        },
+    )
+    ElementTree.SubElement(root, "title").text = title
+    _add_arrowhead(root)
+    _rect(root, left, top, width, height, {"fill": "#ffffff"})
+    for line in lines:
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in line)
+        look = {"points": points, "fill": "none", "stroke": "#6b7280", "marker-end": "url(#arrow)"}
+        ElementTree.SubElement(root, "polyline", look)
+    for name, box in drawn.boxes.items():
+        _add_box(root, box, centres[name], sizes[name])
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def layout(drawn: Boxes) -> tuple[dict[str, Point], list[list[Point]]]:
+    """Returns the centre of each box, and the points of each arrow.
+
+    Layered, after K. Sugiyama, S. Tagawa, M. Toda: Methods for Visual Understanding of Hierarchical
+    System Structures, IEEE Transactions on Systems, Man and Cybernetics 11(2), 1981.
+
+    Raises:
+        RequestError: grandalf is not installed.
+    """
+    try:
+        from grandalf.graphs import Edge, Graph, Vertex
+        from grandalf.layouts import SugiyamaLayout, VertexViewer
+        from grandalf.routing import EdgeViewer, route_with_lines
+    except ImportError as error:
+        raise RequestError(f"a picture needs grandalf ({error}): pip install 'graph-trainer[graph]'") from error
+    vertices = {name: Vertex(name) for name in drawn.boxes}
+    for name, vertex in vertices.items():
+        vertex.view = VertexViewer(*_size(drawn.boxes[name]))
+    edges = [Edge(vertices[a], vertices[b]) for a, b in drawn.edges]
+    for edge in edges:
+        edge.view = EdgeViewer()
+    offset = 0.0
+    centres: dict[str, Point] = {}
+    lines: list[list[Point]] = []
+    for component in Graph(list(vertices.values()), edges).C:
+        placed = SugiyamaLayout(component)
+        placed.xspace = placed.yspace = GAP
+        placed.init_all(optimize=True)
+        placed.route_edge = route_with_lines
+        placed.draw(SWEEPS)
+        members = list(component.sV)
+        left = min(each.view.xy[0] - each.view.w / 2 for each in members)
+        shift = offset - left
+        centres |= {each.data: (each.view.xy[0] + shift, each.view.xy[1]) for each in members}
+        lines += [_arrow(edge, shift) for edge in component.sE]
+        offset += max(each.view.xy[0] + each.view.w / 2 for each in members) - left + GAP
+    return {name: centres[name] for name in drawn.boxes}, lines
+
+
+def _arrow(edge: Any, shift: float) -> list[Point]:
+    points: Sequence[Point] = edge.view._pts
+    return [(x + shift, y) for x, y in points]
+
+
+def _size(box: Box) -> tuple[float, float]:
+    longest = max(len(text) for text in (box.name, *box.lines))
+    return longest * LETTER_WIDTH + 2 * PADDING, (1 + len(box.lines)) * LINE_HEIGHT + 2 * PADDING
+
+
+def _add_arrowhead(root: Any) -> None:
+    look = {"id": "arrow", "viewBox": "0 0 8 8", "refX": "8", "refY": "4", "orient": "auto"}
+    marker = ElementTree.SubElement(
+        ElementTree.SubElement(root, "defs"), "marker", {**look, "markerWidth": "8", "markerHeight": "8"}
+    )
+    ElementTree.SubElement(marker, "path", {"d": "M0,0 L8,4 L0,8 z", "fill": "#6b7280"})
+
+
+def _rect(parent: Any, x: float, y: float, width: float, height: float, look: dict[str, str]) -> None:
+    place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
+    ElementTree.SubElement(parent, "rect", {**place, **look})
+
+
+def _add_box(root: Any, box: Box, centre: Point, size: tuple[float, float]) -> None:
+    group = ElementTree.SubElement(root, "g")
+    ElementTree.SubElement(group, "title").text = box.name
+    x, y = centre[0] - size[0] / 2, centre[1] - size[1] / 2
+    _rect(group, x, y, *size, {"rx": "6", "fill": COLOURS[box.kind], "stroke": "#374151"})
+    for i, text in enumerate((box.name, *box.lines)):
+        place = {"x": f"{centre[0]:.1f}", "y": f"{y + PADDING + (i + 0.75) * LINE_HEIGHT:.1f}", "text-anchor": "middle"}
+        look = {"font-weight": "bold"} if i == 0 else {"fill": "#4b5563"}
+        ElementTree.SubElement(group, "text", {**place, **look}).text = text

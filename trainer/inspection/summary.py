@@ -1,0 +1,118 @@
+"""What is in a model's file, in numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.inspection.static import Infos, StaticModel
+from trainer.predict.part import PLACEHOLDERS, VARIABLES
+from trainer.predict.tensors import TensorInfo
+
+SAVER = re.compile(r"save(_\d+)?/")
+"""The scope of a Saver's ops; a placeholder there takes the name of a file."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``scripts/models show`` tells.
+
+    Args:
+        path: of the file or directory.
+        format: ``frozen``, ``meta`` or ``saved_model``.
+        size: bytes, variables of a SavedModel included.
+        inputs: of the inference part; all placeholders where its outputs are not known.
+        outputs: of the inference part.
+        signatures: of a SavedModel: inputs and outputs by name.
+        tag_sets: of a SavedModel.
+        parameters: numbers in the variables, or constants, that the outputs need.
+        ops: how many of each type are in the whole graph, functions included; the commonest first.
+        inference_ops: the same of the inference part.
+    """
+
+    path: str
+    format: str
+    size: int
+    inputs: Infos
+    outputs: Infos
+    signatures: Mapping[str, tuple[Infos, Infos]]
+    tag_sets: Sequence[Sequence[str]]
+    parameters: int
+    ops: Mapping[str, int]
+    inference_ops: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON data."""
+        return {
+            **asdict(self),
+            "signatures": {
+                name: {"inputs": _json(inputs), "outputs": _json(outputs)}
+                for name, (inputs, outputs) in self.signatures.items()
+            },
+        }
+
+
+def _json(infos: Infos) -> dict[str, Any]:
+    return {name: asdict(info) for name, info in infos.items()}
+
+
+def summarize(model: StaticModel) -> Summary:
+    """Returns what is in a model.
+
+    Raises:
+        RequestError: this TensorFlow cannot import its inference part.
+    """
+    _, inputs, outputs = model.imported()
+    return Summary(
+        path=str(model.path),
+        format=model.format,
+        size=_size(model.path),
+        inputs=inputs if model.part else _placeholders(model.graph_def),
+        outputs=outputs,
+        signatures=model.signatures or {},
+        tag_sets=model.tag_sets,
+        parameters=parameter_count((model.part or model).graph_def),
+        ops=_op_counts(model.graph_def),
+        inference_ops=_op_counts(model.part.graph_def) if model.part else {},
+    )
+
+
+def parameter_count(graph_def: Any) -> int:
+    """Returns how many numbers variables and constants hold; single constants and integers do not count."""
+    count = 0
+    for node in graph_def.node:
+        if node.op in VARIABLES:
+            count += tf.TensorShape(node.attr["shape"].shape).num_elements() or 0
+        elif node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating:
+            shape = tf.TensorShape(node.attr["value"].tensor.tensor_shape)
+            count += shape.num_elements() if shape.rank else 0
+    return count
+
+
+def _op_counts(graph_def: Any) -> dict[str, int]:
+    counted: Counter[str] = Counter(node.op for node in graph_def.node)
+    counted.update(node.op for function in graph_def.library.function for node in function.node_def)
+    return dict(counted.most_common())
+
+
+def _placeholders(graph_def: Any) -> dict[str, TensorInfo]:
+    found = {}
+    for node in graph_def.node:
+        if node.op in PLACEHOLDERS and not SAVER.match(node.name):
+            shape = tf.TensorShape(node.attr["shape"].shape)
+            sizes = None if shape.rank is None else tuple(shape.as_list())
+            dtype = tf.as_dtype(node.attr["dtype"].type).name
+            found[node.name] = TensorInfo(f"{node.name}:0", dtype, sizes, node.op == "PlaceholderWithDefault")
+    return found
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size

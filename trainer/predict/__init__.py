@@ -1,0 +1,1 @@
+"""Predicting from what a run, or any graph-mode code, left: checkpoints, frozen graphs, SavedModels."""

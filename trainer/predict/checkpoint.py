@@ -1,0 +1,71 @@
+"""A checkpoint and the graph beside it as a predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.artifacts.signatures import SERVING
+from trainer.checkpoints.reading import read_meta
+from trainer.errors import RequestError, describe
+from trainer.predict.engine import own_session, session_predictor
+from trainer.predict.found import find_checkpoint, find_meta
+from trainer.predict.part import Names, import_part, likely_outputs, part_of
+from trainer.predict.predictor import Predictor
+from trainer.predict.restoring import restore, stored_names
+
+v1 = tf.compat.v1
+
+
+def open_checkpoint(
+    path: str | Path,
+    outputs: Names | None = None,
+    inputs: Names | None = None,
+    meta: str | Path | None = None,
+) -> Predictor:
+    """Opens a checkpoint with the graph of its ``.meta``, whoever wrote it; no model code is needed.
+
+    Only the ops that the outputs need are imported, and only their variables are read. The inputs
+    are the placeholders among those ops; one with a default may be left out.
+
+    Args:
+        path: a run directory, a checkpoint directory (its newest good checkpoint is taken) or a prefix.
+        outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
+            that the signature of the graph names.
+        inputs: tensors to feed besides the placeholders, such as what an input pipeline gives.
+        meta: of the graph; None for the one beside the checkpoint.
+
+    Raises:
+        RequestError: there is no checkpoint or no graph, or it has no such node.
+        CheckpointError: the checkpoint is damaged.
+
+    Example:
+        >>> open_checkpoint("nowhere/model-3")
+        Traceback (most recent call last):
+        trainer.errors.RequestError: there is no checkpoint nowhere/model-3: model-3.index is not in nowhere
+    """
+    prefix = find_checkpoint(Path(path))
+    file = find_meta(prefix) if meta is None else Path(meta)
+    meta_graph = read_meta(file)
+    wanted = recorded_outputs(meta_graph) if outputs is None else outputs
+    if not wanted:
+        likely = ", ".join(likely_outputs(meta_graph.graph_def))
+        raise RequestError(f"{file} does not say what its outputs are; name them with outputs=[...]; likely: {likely}")
+    part = part_of(meta_graph.graph_def, wanted, inputs, str(file))
+    with own_session() as session:
+        infos = import_part(part, str(file))
+        try:
+            restore(session, part.variables, stored_names(meta_graph), prefix)
+            session.run(list(part.tables))
+        except tf.errors.OpError as error:
+            raise RequestError(f"{prefix} cannot be restored: {describe(error)}") from error
+    return session_predictor(str(prefix), session, *infos)
+
+
+def recorded_outputs(meta_graph: Any) -> dict[str, str]:
+    """Returns what a graph itself says it computes, tensors by name; {} where it has no signature."""
+    if SERVING not in meta_graph.signature_def:
+        return {}
+    return {name: info.name for name, info in meta_graph.signature_def[SERVING].outputs.items()}

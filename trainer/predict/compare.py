@@ -1,0 +1,117 @@
+"""Two predictors on the same batch; no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainer.data.arrays import Array
+from trainer.errors import RequestError
+from trainer.predict.predictor import Predictor
+from trainer.predict.tensors import TensorInfo
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two values of one output are apart.
+
+    Args:
+        output: its name.
+        shape: of the first value.
+        absolute: the largest difference; None where the values are no numbers or differ in shape.
+        relative: the largest difference in units of the first value at the same place; the same.
+        of_range: the largest difference in units of the range of the first value, zero included, as
+            int8 has it; the same.
+        same: whether all values are equal within the tolerance.
+    """
+
+    output: str
+    shape: tuple[int, ...]
+    absolute: float | None
+    relative: float | None
+    of_range: float | None
+    same: bool
+
+
+def compare(
+    first: Predictor, second: Predictor, batch: Mapping[str, Any], tolerance: float = 1e-5
+) -> tuple[Difference, ...]:
+    """Runs both on a batch and compares the outputs that both have.
+
+    Args:
+        first: the reference.
+        second: may need fewer inputs.
+        batch: values by the names of the first one's inputs.
+        tolerance: a value may be off by it, and by it times the first value.
+
+    Raises:
+        RequestError: they have no output in common.
+        TypeError, ValueError: the batch does not fit.
+    """
+    common = [name for name in first.outputs if name in second.outputs]
+    if not common:
+        raise RequestError(
+            f"{first.source} and {second.source} have no output in common: "
+            f"{', '.join(first.outputs)} and {', '.join(second.outputs)}"
+        )
+    a = first(**batch)
+    b = second(**{name: value for name, value in batch.items() if name in second.inputs})
+    return tuple(difference(name, a[name], b[name], tolerance) for name in common)
+
+
+def difference(output: str, first: Array, second: Array, tolerance: float) -> Difference:
+    """Returns how far two arrays are apart; two nans at one place are equal.
+
+    Example:
+        >>> found = difference("op", np.array([1.0, 5.0]), np.array([1.0, 4.0]), 0.1)
+        >>> found.absolute, found.relative, found.of_range, found.same
+        (1.0, 0.2, 0.2, False)
+    """
+    if first.shape != second.shape or first.dtype.kind not in "biufc" or second.dtype.kind not in "biufc":
+        return Difference(output, first.shape, None, None, None, np.array_equal(first, second))
+    wide = np.complex128 if "c" in (first.dtype.kind, second.dtype.kind) else np.float64
+    a, b = first.astype(wide), second.astype(wide)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+        relative = np.where(off == 0, 0.0, off / np.abs(a))
+        sizes = np.abs(a) if wide is np.complex128 else a
+        width = np.max(sizes, initial=0.0) - np.min(sizes, initial=0.0)
+        of_range = np.where(off == 0, 0.0, off / width)
+    same = np.allclose(b, a, tolerance, tolerance, equal_nan=True)
+    return Difference(output, first.shape, _largest(off), _largest(relative), _largest(of_range), same)
+
+
+def _largest(values: Array) -> float:
+    return float(np.max(values, initial=0.0))
+
+
+def random_batch(inputs: Mapping[str, TensorInfo], seed: int, examples: int = 16) -> dict[str, Array]:
+    """Returns values for all inputs that need one: floats from 0 to 1, integers 0 and 1.
+
+    Args:
+        inputs: by name.
+        seed: the same one gives the same values.
+        examples: what any size becomes.
+
+    Raises:
+        RequestError: an input takes strings, or does not declare a shape.
+
+    Example:
+        >>> random_batch({"x": TensorInfo("x:0", "int32", (None, 2))}, seed=0, examples=3)["x"].shape
+        (3, 2)
+    """
+    generator = np.random.default_rng(seed)
+    batch = {}
+    for name, info in inputs.items():
+        if info.optional:
+            continue
+        if info.shape is None or info.numpy_dtype.kind == "O":
+            raise RequestError(f"no random value can be made for the input {name!r} ({info}); give one")
+        shape = [examples if size is None else size for size in info.shape]
+        floats = info.numpy_dtype.kind in "fcV"
+        values = generator.random(shape) if floats else generator.integers(0, 2, shape)
+        batch[name] = values.astype(info.numpy_dtype)
+    return batch

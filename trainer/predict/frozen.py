@@ -1,0 +1,58 @@
+"""A frozen ``.pb`` as a predictor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from trainer.artifacts.frozen import read_frozen
+from trainer.errors import RequestError
+from trainer.predict.engine import own_session, session_predictor
+from trainer.predict.part import Names, ends, import_part, part_of
+from trainer.predict.predictor import Predictor
+
+
+def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | None = None) -> Predictor:
+    """Opens a one-file graph, compared with its manifest where one stands beside it.
+
+    Args:
+        path: of the ``.pb``.
+        outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
+            of the manifest, else for all that no other node reads.
+        inputs: tensors to feed besides the placeholders that the outputs need.
+
+    Raises:
+        RequestError: it is missing, damaged, no graph or not frozen, or has no such node.
+
+    Example:
+        >>> open_frozen("no.pb")
+        Traceback (most recent call last):
+        trainer.errors.RequestError: no.pb cannot be read: No such file or directory
+    """
+    path = Path(path)
+    graph_def = read_frozen(path)
+    part = part_of(graph_def, recorded_outputs(path, graph_def) if outputs is None else outputs, inputs, str(path))
+    if part.variables:
+        raise RequestError(
+            f"{path} is not frozen: it has the variable {min(part.variables)!r} and not its value; freeze it, or "
+            "open the checkpoint that belongs to it"
+        )
+    with own_session() as session:
+        infos = import_part(part, str(path))
+        session.run(list(part.tables))
+    return session_predictor(str(path), session, *infos)
+
+
+def recorded_outputs(path: Path, graph_def: Any) -> list[str]:
+    """Returns the outputs that the manifest has, else the nodes that no other node reads."""
+    manifest = path.with_suffix(".json")
+    if manifest.is_file():
+        try:
+            return list(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RequestError(f"{manifest} is no manifest ({error}); remove it to do without") from error
+    found = ends(graph_def)
+    if not found:
+        raise RequestError(f"{path} has no node that computes something")
+    return found

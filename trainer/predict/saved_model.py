@@ -1,0 +1,133 @@
+"""A SavedModel as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from trainer.artifacts.signatures import SERVING
+from trainer.checks import check_choice, check_names
+from trainer.errors import DamagedError, RequestError, describe
+from trainer.predict.engine import own_session, session_predictor
+from trainer.predict.places import saved_model_file
+from trainer.predict.predictor import Predictor
+from trainer.predict.tensors import TensorInfo
+
+v1 = tf.compat.v1
+
+INIT = "__saved_model_init_op"
+"""A signature that TensorFlow itself adds, which predicts nothing."""
+
+
+def open_saved_model(
+    path: str | Path,
+    tags: Sequence[str] = ("serve",),
+    signature: str | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Predictor:
+    """Opens one signature of a SavedModel; loading runs code of the model, so open what you trust.
+
+    Args:
+        path: the directory with ``saved_model.pb``.
+        tags: of the meta graph: exactly those.
+        signature: None for ``serving_default``, or the only one.
+        outputs: names in the signature; None for all.
+
+    Raises:
+        RequestError: it is none, or has no such tags or signature; the message lists those there.
+
+    Example:
+        >>> open_saved_model("nowhere")
+        Traceback (most recent call last):
+        trainer.errors.RequestError: nowhere has no saved_model.pb
+    """
+    path = Path(path)
+    meta_graph = meta_graph_of(read_saved_model(path), tags, path)
+    name = chosen_signature(meta_graph.signature_def, signature, path)
+    inputs = _infos(meta_graph.signature_def[name].inputs, f"{path} signature {name}")
+    given = _infos(meta_graph.signature_def[name].outputs, f"{path} signature {name}")
+    wanted = given if outputs is None else {check_choice("outputs", n, given): given[n] for n in _plain(outputs)}
+    with own_session() as session:
+        try:
+            v1.saved_model.load(session, list(tags), str(path))
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            raise RequestError(f"{path} cannot be loaded: {describe(error)}") from error
+    return session_predictor(str(path), session, inputs, wanted)
+
+
+def read_saved_model(path: Path) -> Any:
+    """Returns the SavedModel message of a directory; nothing of it is run.
+
+    Raises:
+        RequestError: there is none, or it cannot be read.
+    """
+    file = saved_model_file(path)
+    if file is None:
+        raise RequestError(f"{path} has no saved_model.pb")
+    try:
+        if file.suffix == ".pbtxt":
+            return text_format.Parse(file.read_bytes(), saved_model_pb2.SavedModel())
+        message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    except (OSError, DecodeError, text_format.ParseError) as error:
+        raise DamagedError(f"{file} is no SavedModel, or only a part of one ({error})") from error
+    if not message.meta_graphs:
+        raise RequestError(f"{file} holds no graph")
+    return message
+
+
+def meta_graph_of(saved_model: Any, tags: Sequence[str], path: Path) -> Any:
+    """Returns the meta graph that has exactly these tags.
+
+    Raises:
+        TypeError: tags is a string, whose letters would become tags.
+        RequestError: none has them; the message lists those there.
+    """
+    wanted = set(check_names("tags", tags))
+    for meta_graph in saved_model.meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == wanted:
+            return meta_graph
+    there = "; ".join(", ".join(meta_graph.meta_info_def.tags) for meta_graph in saved_model.meta_graphs)
+    raise RequestError(f"tags: {path} has no graph tagged {', '.join(tags)}; there are: {there}")
+
+
+def chosen_signature(signatures: Mapping[str, Any], name: str | None, path: Path) -> str:
+    """Returns the signature that was named, else the default one, else the only one.
+
+    Raises:
+        RequestError: there is no such one; the message lists those there.
+    """
+    names = sorted(set(signatures) - {INIT})
+    if name is None and SERVING not in names and len(names) == 1:
+        return names[0]
+    wanted = SERVING if name is None else name
+    if wanted not in names:
+        raise RequestError(f"signature: {path} has no {wanted!r}; there are: {', '.join(names) or 'none'}")
+    return wanted
+
+
+def _plain(outputs: Sequence[str]) -> list[str]:
+    return [name.removesuffix(":0") for name in check_names("outputs", outputs)]
+
+
+def _infos(infos: Mapping[str, Any], what: str) -> dict[str, TensorInfo]:
+    return {name: signature_info(infos[name], f"{what}: {name}") for name in sorted(infos)}
+
+
+def signature_info(info: Any, what: str) -> TensorInfo:
+    """Returns a tensor of a signature.
+
+    Raises:
+        RequestError: it is sparse or composed of several.
+    """
+    if info.WhichOneof("encoding") not in ("name", None):
+        raise RequestError(f"{what} is no dense tensor, and arrays hold nothing else")
+    shape = None
+    if not info.tensor_shape.unknown_rank:
+        shape = tuple(None if dim.size == -1 else int(dim.size) for dim in info.tensor_shape.dim)
+    return TensorInfo(info.name, tf.dtypes.as_dtype(info.dtype).name, shape)
