@@ -24,18 +24,27 @@ environment() {
     local requirements=$root/$1 venv=$root/.venv stamp
     stamp=$venv/.installed-$1
     python=$venv/bin/python
-    # The stamp is a copy of what was installed, so a changed pin installs again.
-    if cmp -s "$requirements" "$stamp" && [ -x "$python" ]; then
+    if is_installed; then
         return
     fi
     local lock=$root/.venv.lock
     exec 9>"$lock"
     if command -v flock >/dev/null; then flock 9; fi
-    if ! cmp -s "$requirements" "$stamp" || [ ! -x "$python" ]; then
+    if ! is_installed; then
         install "$requirements" "$venv"
-        cp "$requirements" "$stamp"
+        pins >"$stamp"
     fi
     exec 9>&-
+}
+
+# The stamp is a copy of all that was installed, so a changed pin installs again.
+is_installed() {
+    [ -x "$python" ] && pins | cmp -s - "$stamp"
+}
+
+# requirements-test.txt begins with requirements.txt.
+pins() {
+    cat "$root/requirements.txt" "$requirements"
 }
 
 install() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -339,6 +340,30 @@ def test_11_the_lock_of_another_host_is_refused_with_how_to_override(three) -> N
     assert (three / "run.lock").exists()
     with pytest.raises(RequestError), RunLock(three / "run.lock"):
         pass
+
+
+def test_11_a_lock_that_is_freed_while_another_process_opens_it_is_held_by_one_only(tmp_path, monkeypatch) -> None:
+    path, flock, removed = tmp_path / "run.lock", fcntl.flock, []
+
+    def after_a_removal(descriptor: int, how: int) -> None:
+        if not removed:
+            removed.append(path.unlink())
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_a_removal)
+    with RunLock(path), pytest.raises(RequestError, match=f"in use by process {os.getpid()} on .* since 20"):
+        RunLock(path).__enter__()
+
+
+def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog) -> None:
+    path = tmp_path / "run.lock"
+    with Faults(tmp_path, 2, errno.EIO) as faults, RunLock(path):
+        pass
+    assert faults.failed == "os.remove run.lock"
+    assert "run.lock is left behind (Input/output error)" in caplog.text
+    with RunLock(path):
+        pass
+    assert not path.exists()
 
 
 def test_11_what_happened_between_decision_and_lock_is_noticed(three) -> None:

@@ -24,7 +24,7 @@ from trainer.signals import Signals
 
 PACKAGE = Path(__file__).parent
 VERBOSE = "TRAINER_VERBOSE"
-"""The environment variable that shows tracebacks."""
+"""The environment variable that shows tracebacks, as ``-v`` does."""
 
 
 def conf_directory() -> Path:
@@ -43,7 +43,7 @@ def main() -> None:
     # A reader that has gone (trainer ... | head) must neither stop a run nor fill the terminal.
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    sys.argv[1:] = [f"+{each}" if each.startswith("experiment=") else each for each in sys.argv[1:]]
+    sys.argv[1:] = arguments(sys.argv[1:])
     schema.register()
     outcomes: list[Outcome] = []
 
@@ -63,6 +63,16 @@ def main() -> None:
     finally:
         close_output()
     sys.exit(exit_code(outcomes))
+
+
+def arguments(typed: list[str]) -> list[str]:
+    """Returns the arguments for Hydra, which knows no ``-v`` and wants a plus before ``experiment=``."""
+    others = [each for each in typed if each not in ("-v", "--verbose")]
+    if len(others) < len(typed):
+        os.environ[VERBOSE] = "1"
+        for package in ("trainer", "callbacks"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
+    return [f"+{each}" if each.startswith("experiment=") else each for each in others]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from trainer.runs.directory import is_finished
 from trainer.runs.resume import Request, Start, decide
 from trainer.signals import Signals
 from trainer.startup import import_tensorflow
+from trainer.times import timed
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         import_tensorflow()
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
     now = datetime.now()
-    start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
+    with timed("find the run and verify its newest checkpoint"):
+        start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
@@ -61,7 +63,8 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     for change in taken:
         log.info("changed: %s", change)
     facts = {"command": command, "config_digest": digest(plain), "changes": [str(change) for change in taken]}
-    data = _made("data", config.data)
+    with timed("read the data"):
+        data = _made("data", config.data)
     signals.check()
     import_tensorflow()
     signals.check()

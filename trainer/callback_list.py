@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,13 @@ class CallbackList:
 
     Args:
         callbacks: by name, in the order of the config; sorted by phase, otherwise kept.
+        clock: monotonic seconds, for the time that they take.
 
     Raises:
         RequestError: something is no callback.
     """
 
-    def __init__(self, callbacks: Mapping[str, Callback]) -> None:
+    def __init__(self, callbacks: Mapping[str, Callback], clock: Callable[[], float] = time.perf_counter) -> None:
         for name, callback in callbacks.items():
             if not isinstance(callback, Callback):
                 raise RequestError(
@@ -33,8 +35,15 @@ class CallbackList:
                     "derive it from trainer.callback.Callback"
                 )
         self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
+        self._listeners = {
+            event: [name for name, callback in self._callbacks.items() if _listens(callback, event)]
+            for event in ("on_epoch_begin", "on_epoch_end", "on_call_end")
+        }
         self._last_due = dict.fromkeys(self._callbacks, 0.0)
         self._open = list(self._callbacks)
+        self._clock = clock
+        self.secs = dict.fromkeys(Phase, 0.0)
+        """The time that the callbacks of each phase have taken."""
 
     @property
     def schedules(self) -> list[Schedule]:
@@ -139,7 +148,7 @@ class CallbackList:
                 self._call(name, "load_state_dict", lambda each: each.load_state_dict(state))  # noqa: B023 - called at once
 
     def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
-        for name in self._callbacks:
+        for name in self._listeners.get(event, self._callbacks):
             self._call(name, event, call)
 
     def _tell_all(self, event: str, call: Callable[[Callback], None]) -> list[CallbackError]:
@@ -152,9 +161,17 @@ class CallbackList:
         return errors
 
     def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
+        callback, began = self._callbacks[name], self._clock()
         try:
-            call(self._callbacks[name])
+            call(callback)
         except (Interrupted, NonFiniteError):
             raise
         except Exception as error:
             raise CallbackError(name, event, error) from error
+        finally:
+            self.secs[callback.phase] += self._clock() - began
+
+
+def _listens(callback: Callback, event: str) -> bool:
+    """Returns whether the callback does anything there: thousands of epochs may end in a second."""
+    return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.callback import Context, Record
+from trainer.callback import Context, Phase, Record
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
 from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
@@ -19,6 +20,7 @@ from trainer.plan import Pace, RunLength
 from trainer.runs.resume import Start
 from trainer.runs.story import RunStory
 from trainer.session import TrainingSession
+from trainer.times import TimeSpent, time_spent, timed
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +65,19 @@ class Execution:
         except BaseException as error:
             self._story.failed(error)
             raise
-        self._story.finished(context, self._steps, self._clock() - began)
+        self._story.finished(context, self._steps, self._time_spent(self._clock() - began))
         return context.record
+
+    def _time_spent(self, total: float) -> TimeSpent:
+        taken = self._job.callbacks.secs
+        return time_spent(
+            total,
+            calls=self._loop.call_secs,
+            waited=self._session.waited_secs,
+            callbacks=taken[Phase.OBSERVE],
+            checkpoints=taken[Phase.SAVE],
+            exports=taken[Phase.EXPORT],
+        )
 
     def _open_loop(self) -> None:
         """Decides the mode where that was left to a clock, and makes the loop."""
@@ -77,10 +90,12 @@ class Execution:
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> Any:
+        first = contextlib.nullcontext() if self._steps else timed("the first call into the graph")
         self._steps += count
         mode = self._session.mode
         try:
-            values = self._session.step(count)
+            with first:
+                values = self._session.step(count)
         except tf.errors.OpError as error:
             raise TrainerError(f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
@@ -90,10 +105,12 @@ class Execution:
     def _begin(self, record: CommitRecord | None) -> Context:
         """Puts session and loop where a checkpoint has them, or at the very beginning."""
         start, session = self._job.start, self._session
-        session.initialise()
+        with timed("initialise the variables"):
+            session.initialise()
         begin = Record(0, 0)
         if record is not None:
-            session.restore(start.run.checkpoints / record.name)
+            with timed(f"restore {record.name}"):
+                session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
             begin = Record(record.epoch, record.global_step, known)
         elif start.foreign is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,7 +67,9 @@ class Loop:
         self._clock = clock
         self._requests = requests or NoRequests()
         self._metric_names = metric_names
-        self._means = EpochMeans(metric_names)
+        self.call_secs = 0.0
+        """What all calls into the graph have taken."""
+        self._means = EpochMeans(metric_names, length.steps_per_epoch)
 
     def run(self, context: Context) -> None:
         """Runs from where ``context.record`` stands to the last epoch, or until asked to stop."""
@@ -94,19 +96,19 @@ class Loop:
         stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
         values = self._step(stop - begin)
         secs = self._clock() - started
+        self.call_secs += secs
         self._pace = self._pace.after(stop - begin, secs)
         self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
-        for first, last in epoch_parts(begin, stop, self._length.steps_per_epoch):
-            part = values[first - begin : last - begin]
-            self._means.add(part, secs * len(part) / len(values))
-            epoch_ended = last % self._length.steps_per_epoch == 0
-            metrics = self._means.take() if epoch_ended else context.record.metrics
-            context.record = Record(self._length.epoch_at(last), last, metrics)
-            if epoch_ended and last < stop:
+        epoch = self._length.epoch_at(begin)
+        for metrics in self._means.add(values, secs):
+            epoch += 1
+            context.record = Record(epoch, epoch * self._length.steps_per_epoch, metrics)
+            if context.record.global_step < stop:
                 context.is_current = False
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
                 context.is_current = True
+        context.record = Record(epoch, stop, context.record.metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the part of the epoch that has run, and the state of every callback."""
@@ -116,16 +118,3 @@ class Loop:
         """Takes back what ``state_dict`` gave in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
         self._callbacks.load_state_dict(state["callbacks"])
-
-
-def epoch_parts(begin: int, stop: int, steps_per_epoch: int) -> Iterator[tuple[int, int]]:
-    """Cuts the steps from ``begin`` to ``stop`` at the ends of epochs.
-
-    Example:
-        >>> list(epoch_parts(90, 250, steps_per_epoch=100))
-        [(90, 100), (100, 200), (200, 250)]
-    """
-    while begin < stop:
-        end = min(stop, (begin // steps_per_epoch + 1) * steps_per_epoch)
-        yield begin, end
-        begin = end

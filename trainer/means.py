@@ -7,52 +7,72 @@ from typing import Any
 
 import numpy as np
 
+Values = np.ndarray[Any, Any]
+
 
 class EpochMeans:
     """Sums step after step in float64, so that the order of additions never depends on the calls.
 
     Args:
         names: the metrics, one a column.
+        steps_per_epoch: updates in an epoch.
 
     Example:
-        >>> means = EpochMeans(("loss",))
+        >>> means = EpochMeans(("loss",), steps_per_epoch=3)
         >>> means.add(np.array([[1.0], [2.0]], np.float32), secs=0.5)
-        >>> means.add(np.array([[6.0]], np.float32), secs=0.25)
-        >>> means.take()
-        {'loss': 3.0, 'steps_per_sec': 4.0}
+        []
+        >>> means.add(np.array([[6.0], [1.0]], np.float32), secs=0.5)
+        [{'loss': 3.0, 'steps_per_sec': 4.0}]
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], steps_per_epoch: int) -> None:
         self._names = names
+        self._steps_per_epoch = steps_per_epoch
         self._reset()
 
     def _reset(self) -> None:
-        self._sums: np.ndarray[Any, Any] = np.zeros((1, len(self._names)))
+        self._sums: Values = np.zeros((1, len(self._names)))
         self._steps = 0
         self._timed_steps = 0
         self._secs = 0.0
 
-    def add(self, values: np.ndarray[Any, Any], secs: float) -> None:
+    def add(self, values: Values, secs: float) -> list[dict[str, float]]:
         """Takes in the metrics of some steps.
 
         Args:
             values: float32 [steps, metrics].
             secs: how long these steps took.
+
+        Returns:
+            Of each epoch that ended in these steps: the means and ``steps_per_sec``.
         """
-        # Not np.sum: its pairwise additions depend on where the steps are cut into calls.
-        self._sums = np.cumsum(np.concatenate([self._sums, values.astype(np.float64)]), axis=0)[-1:]
+        values, secs_per_step = values.astype(np.float64), secs / len(values)
+        # What the epoch under way still lacks, then whole epochs at once, then the begin of another.
+        head = min(-self._steps % self._steps_per_epoch, len(values))
+        body = len(values) - (len(values) - head) % self._steps_per_epoch
+        ended = []
+        if head:
+            self._take_in(values[:head], secs_per_step)
+            if self._steps == self._steps_per_epoch:
+                ended += self._means(self._sums, self._timed_steps, self._secs)
+                self._reset()
+        if head < body:
+            epochs = values[head:body].reshape(-1, self._steps_per_epoch, len(self._names))
+            ended += self._means(_sums(epochs)[:, 0], len(values), secs)
+        if body < len(values):
+            self._take_in(values[body:], secs_per_step)
+        return ended
+
+    def _take_in(self, values: Values, secs_per_step: float) -> None:
+        self._sums = _sums(np.concatenate([self._sums, values])[np.newaxis])[0]
         self._steps += len(values)
         self._timed_steps += len(values)
-        self._secs += secs
+        self._secs += secs_per_step * len(values)
 
-    def take(self) -> dict[str, float]:
-        """Returns the means of the epoch and ``steps_per_sec``, and starts the next epoch."""
-        sums = self._sums[0].tolist()
-        means = {name: total / self._steps for name, total in zip(self._names, sums, strict=True)}
-        if self._secs > 0:
-            means["steps_per_sec"] = round(self._timed_steps / self._secs, 1)
-        self._reset()
-        return means
+    def _means(self, sums: Values, timed_steps: int, secs: float) -> list[dict[str, float]]:
+        speed = {"steps_per_sec": round(timed_steps / secs, 1)} if secs > 0 else {}
+        rows = (sums / self._steps_per_epoch).tolist()
+        return [{**dict(zip(self._names, row, strict=True)), **speed} for row in rows]
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the sums of the epoch so far; the speed is of this process alone and left out."""
@@ -63,3 +83,12 @@ class EpochMeans:
         self._reset()
         self._steps = int(state["steps"])
         self._sums[0] = [state["sums"].get(name, 0.0) for name in self._names]
+
+
+def _sums(epochs: Values) -> Values:
+    """Returns the sums over the steps, float64 [epochs, 1, metrics] for [epochs, steps, metrics].
+
+    Not np.sum: its pairwise additions depend on where the steps are cut into calls. Adding 0 makes
+    -0.0 the 0.0 that it is where a sum goes on from an earlier call.
+    """
+    return np.cumsum(epochs, axis=1)[:, -1:] + 0.0

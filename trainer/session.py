@@ -37,6 +37,8 @@ class TrainingSession:
         self._graph = graph
         self.mode = graph.build.mode.name
         """How the steps run: ``off`` or ``xla``; ``measure`` until that is decided."""
+        self.waited_secs = 0.0
+        """What all calls so far have waited for batches."""
 
     def __enter__(self) -> TrainingSession:
         graph = self._graph.build.graph
@@ -84,7 +86,7 @@ class TrainingSession:
         """Runs the steps in this mode from now on."""
         compiled = self._graph.compiled
         self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
-        self._call = self.session.make_callable(self._calls.metrics, [self._calls.count])
+        self._call = self.session.make_callable([self._calls.metrics, self._calls.waited], [self._calls.count])
         self.mode = mode
 
     def step(self, count: int) -> np.ndarray[Any, Any]:
@@ -93,14 +95,15 @@ class TrainingSession:
         A graph that XLA cannot compile is run as it is from then on, with one line that says so.
         """
         try:
-            values: np.ndarray[Any, Any] = self._call(np.int32(count))
+            values, waited = self._call(np.int32(count))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
                 raise
             log.warning("XLA cannot compile this model (%s); its steps run as they are", describe(error))
             self.use("off")
-            values = self._call(np.int32(count))
-        return values
+            values, waited = self._call(np.int32(count))
+        self.waited_secs += float(waited)
+        return np.asarray(values)
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
         """Times both modes and takes the faster for this session.

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from trainer.errors import RequestError
+from trainer.times import timed
 
 
 def import_tensorflow() -> None:
@@ -23,7 +24,7 @@ def import_tensorflow() -> None:
     if backend != "tensorflow":
         raise RequestError(f"KERAS_BACKEND is {backend!r}; this trainer needs tensorflow: unset KERAS_BACKEND")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _stderr_kept_back():
+    with timed("import TensorFlow and Keras"), _stderr_kept_back():
         try:
             import tensorflow as tf
         except ImportError as error:

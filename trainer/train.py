@@ -20,6 +20,7 @@ from trainer.loop import NoRequests, Requests
 from trainer.plan import RunLength, next_stop
 from trainer.runs.lock import RunLock
 from trainer.runs.resume import Start, check_unchanged
+from trainer.times import timed
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     requests = requests or NoRequests()
     errors: list[CallbackError] = []
     try:
-        graph, length = _build(job)
+        with timed("build the graph"):
+            graph, length = _build(job)
         _check_disk(job, graph)
         requests.check()
         if job.start.is_new:
@@ -81,7 +83,7 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
     with opened.build.graph.as_default():
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
-        return add_calls(opened, longest_call), length
+        return add_calls(opened, longest_call, length.total_steps), length
 
 
 def _check_disk(job: Job, graph: TrainingGraph) -> None:

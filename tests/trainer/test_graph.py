@@ -135,7 +135,7 @@ def test_each_pass_has_every_example_once_and_another_order() -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         feed = look_at(InMemory(arrays, batch_size=4)).make_feed(7, Skips())
         step = v1.placeholder(tf.int64, [])
-        one, many = feed.batch(feed.plan(step, 1)[0]), feed.batches(feed.plan(step, 6), 6)
+        (one, _), many = feed.batch(feed.plan(step, 1, 1)[0]), feed.batches(feed.plan(step, 6, 10**9), 6)
         feed.initialise(session)
         batches = [session.run(one, {step: i}) for i in range(6)]
         gathered = session.run(many, {step: 0})

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.artifacts.cut import Cut
-from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
+from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs, session_as_is
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
@@ -144,6 +144,6 @@ def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: lis
         held = sorted({node.op for node in graph_def.node if "Variable" in node.op or node.op == "VarHandleOp"})
         if held:
             raise ReadBackError(f"{file} still holds variables ({', '.join(held)})")
-        with v1.Session(graph=graph) as session:
+        with session_as_is(graph) as session:
             check_equal(str(file), part.outputs, run_outputs(session, part, example), expected)
         return describe_part(graph, part)

@@ -64,6 +64,14 @@ class ServingSession:
         return run_outputs(self.session, self._part, example)
 
 
+def session_as_is(graph: Any) -> Any:
+    """Returns a session that runs a graph as it stands: rewriting one for speed takes longer than one batch."""
+    options = v1.GraphOptions()
+    options.rewrite_options.disable_meta_optimizer = True
+    options.optimizer_options.opt_level = v1.OptimizerOptions.L0
+    return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
+
+
 def values_in(session: Any, part: Cut) -> ReadValue:
     """Returns a reader of the variables' values in a live session."""
     return lambda name: session.run(part.variables[name])

@@ -20,11 +20,11 @@ class FileEntry:
 
     Args:
         size: bytes.
-        sha256: of the content, hexadecimal.
+        xxh3_128: checksum of the content, hexadecimal.
     """
 
     size: int
-    sha256: str
+    xxh3_128: str
 
 
 @dataclass(frozen=True)

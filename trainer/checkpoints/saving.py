@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention, best_first
 from trainer.checkpoints.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import CheckpointStore
+from trainer.checkpoints.values import LiveValues, Snapshot
 from trainer.checks import suggestion
-from trainer.errors import NonFiniteError
 from trainer.files import check_free_space, write_atomically
 
 v1 = tf.compat.v1
@@ -37,10 +36,10 @@ class CheckpointWriter:
 
     Args:
         store: of the files.
-        saver: with ``max_to_keep=0``: rotation is decided from the commit records.
+        saver: writes the graph; with ``max_to_keep=0``, as rotation is decided from the commit records.
         retention: what stays.
         write_meta_graph: ``first``, ``every`` or ``never``.
-        finite: the check of the variables before each save.
+        variable_bytes: of all variables, to see beforehand whether the disk has room.
         signatures: SignatureDefs by key, for the graph that is written.
     """
 
@@ -50,23 +49,23 @@ class CheckpointWriter:
         saver: Any,
         retention: Retention,
         write_meta_graph: str,
-        finite: FiniteCheck,
+        variable_bytes: int,
         signatures: Mapping[str, Any],
     ) -> None:
         self._signatures = signatures
-        self._finite = finite
-        self._bytes = finite.variable_bytes
         self._store = store
         self._saver = saver
         self._retention = retention
+        self._bytes = variable_bytes
         self._write_meta_graph = write_meta_graph
         self._meta_is_written = False
 
-    def save(self, session: Any, record: CommitRecord) -> CommitRecord:
+    def save(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord) -> CommitRecord:
         """Writes a checkpoint, reads it back and commits it; where that fails, nothing of it stays.
 
         Args:
-            session: holds the variables.
+            session: holds the values.
+            values: what is saved; a snapshot is released as soon as it is written.
             record: all but ``files``.
 
         Returns:
@@ -76,13 +75,10 @@ class CheckpointWriter:
             NonFiniteError: a variable is no number; nothing was written.
             OSError, tf.errors.OpError: the disk is full or fails; older checkpoints are as they were.
         """
-        self._finite.check(session, record.global_step)
-        check_free_space(self._store.directory, self._bytes + SPARE_BYTES, f"the checkpoint {record.name}")
-        self._store.begin(record.name)
+        path = str(self._store.path(record.name))
         try:
-            path = str(self._store.path(record.name))
-            self._saver.save(session, path, write_meta_graph=False, write_state=False)
-            self._put_meta_beside(record.name)
+            self._write(session, values, record, path)
+            self._put_meta_beside(record.name, session.graph)
             read_every_tensor(path)
             committed = replace(record, files=self._store.measure(record.name))
             self._store.commit(committed)
@@ -93,6 +89,17 @@ class CheckpointWriter:
         self._store.end(record.name)
         return committed
 
+    def _write(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord, path: str) -> None:
+        try:
+            values.finite.check(session, record.global_step)
+            check_free_space(self._store.directory, self._bytes + SPARE_BYTES, f"the checkpoint {record.name}")
+            self._store.begin(record.name)
+            # A Saver refuses to work where no graph is the default one, and each thread has its own default.
+            with session.graph.as_default():
+                values.saver.save(session, path, write_meta_graph=False, write_state=False)
+        finally:
+            values.release(session)
+
     def rotate(self) -> None:
         """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
         apply_rotation(self._store, plan_rotation(self._store, self._retention))
@@ -102,46 +109,20 @@ class CheckpointWriter:
         ranked = best_first(self._store.records()[0], self._retention.monitor, self._retention.mode)
         return ranked[0] if ranked else None
 
-    def _put_meta_beside(self, name: str) -> None:
+    def _put_meta_beside(self, name: str, graph: Any) -> None:
         if self._write_meta_graph == "never":
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
-            exported = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
+            with graph.as_default():
+                meta_graph = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
             for key, signature in self._signatures.items():
-                exported.signature_def[key].CopyFrom(signature)
-            meta = exported.SerializeToString(deterministic=True)
+                meta_graph.signature_def[key].CopyFrom(signature)
+            meta = meta_graph.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)
             self._meta_is_written = True
         self._store.link_meta(name)
-
-
-class FiniteCheck:
-    """Whether all variables are numbers, asked in the graph; made while the graph is open.
-
-    Args:
-        variables: those that are saved, by name.
-    """
-
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self.variable_bytes = sum(
-            v.shape.num_elements() * v.dtype.size for v in variables.values() if v.dtype.base_dtype != tf.string
-        )
-        floats = {name: v for name, v in variables.items() if v.dtype.is_floating}
-        self._names = list(floats)
-        self._values = {name: v.read_value() for name, v in floats.items()}
-        self._finite = tf.stack(
-            [tf.reduce_all(tf.math.is_finite(v)) for v in self._values.values()] or [tf.constant(True)]
-        )
-
-    def check(self, session: Any, step: int) -> None:
-        """Raises NonFiniteError with the name of the first variable that holds a nan or an infinity."""
-        finite = session.run(self._finite)
-        for name, is_finite in zip(self._names, finite, strict=False):
-            if not is_finite:
-                value = session.run(self._values[name])
-                raise NonFiniteError(f"the variable {name}", str(value[~np.isfinite(value)][0]), step)
 
 
 def read_every_tensor(path: str) -> None:

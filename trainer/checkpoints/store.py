@@ -12,9 +12,9 @@ from pathlib import Path
 from trainer.checkpoints.record import CommitRecord, FileEntry, read_record
 from trainer.errors import CheckpointError
 from trainer.files import (
+    checksum_of,
     make_directory,
     remove_temporaries,
-    sha256_of,
     sync_directory,
     sync_file,
     temporary_beside,
@@ -60,6 +60,7 @@ class CheckpointStore:
         self.directory = directory
         self.prefix = prefix
         self._record_name = re.compile(re.escape(prefix) + r"-\d+(\+\d+)?\.json")
+        self._known: dict[str, tuple[tuple[int, int, int], CommitRecord]] = {}
 
     @property
     def meta_file(self) -> Path:
@@ -79,13 +80,24 @@ class CheckpointStore:
         records, unreadable = [], []
         if not self.directory.is_dir():
             return [], []
-        for path in sorted(self.directory.iterdir()):
-            if self._record_name.fullmatch(path.name):
-                try:
-                    records.append(read_record(path))
-                except CheckpointError as error:
-                    unreadable.append(PassedOver(path.stem, str(error)))
+        with os.scandir(self.directory) as entries:
+            found = sorted((each for each in entries if self._record_name.fullmatch(each.name)), key=lambda e: e.name)
+        for entry in found:
+            try:
+                records.append(self._record(entry))
+            except CheckpointError as error:
+                unreadable.append(PassedOver(Path(entry.name).stem, str(error)))
         return sorted(records, key=lambda record: record.global_step), unreadable
+
+    def _record(self, entry: os.DirEntry[str]) -> CommitRecord:
+        """Reads a record unless its file is the one that was read before: a save looks at all of them."""
+        status = entry.stat()
+        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        known, record = self._known.get(entry.name, (None, None))
+        if record is None or known != seen:
+            record = read_record(Path(entry.path))
+            self._known[entry.name] = (seen, record)
+        return record
 
     def has_step(self, global_step: int) -> bool:
         """Returns whether a committed checkpoint is of this step."""
@@ -102,7 +114,7 @@ class CheckpointStore:
             path = self.file(name, suffix)
             if path.is_file():
                 sync_file(path)
-                entries[path.name] = FileEntry(path.stat().st_size, sha256_of(path))
+                entries[path.name] = FileEntry(path.stat().st_size, checksum_of(path))
             elif suffix != META:
                 raise CheckpointError(f"{path} was not written")
         sync_directory(self.directory)
@@ -124,8 +136,8 @@ class CheckpointStore:
                 raise CheckpointError(f"{path} is missing")
             if path.stat().st_size != entry.size:
                 raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes instead of {entry.size:,}")
-            if not sizes_only and sha256_of(path) != entry.sha256:
-                raise CheckpointError(f"{path} differs from what was written (SHA-256)")
+            if not sizes_only and checksum_of(path) != entry.xxh3_128:
+                raise CheckpointError(f"{path} differs from what was written (XXH3)")
 
     def commit(self, record: CommitRecord) -> None:
         """Makes the checkpoint count; durable when this returns."""

@@ -102,11 +102,13 @@ class Calls:
     Args:
         count: placeholder of the number of steps in a call.
         metrics: what a call returns, float32 [steps, metrics].
+        waited: the seconds of the call that were waited for batches, float64.
         most_steps: the most steps in a call.
     """
 
     count: Any
     metrics: Any
+    waited: Any
     most_steps: int
 
 
@@ -201,12 +203,13 @@ def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
-def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
+def add_calls(opened: OpenGraph, longest_call: int, run_steps: int) -> TrainingGraph:
     """Adds the steps to the default graph, as the last of its ops.
 
     Args:
         opened: with the callbacks' ops added.
         longest_call: the most steps between two points at which a callback is due.
+        run_steps: the updates of the whole run.
     """
     build, update, feed = opened.build, opened.update, opened.feed
     columns = len(build.metric_names)
@@ -214,7 +217,7 @@ def add_calls(opened: OpenGraph, longest_call: int) -> TrainingGraph:
     most_steps = min(longest_call, MOST_PLAIN_STEPS)
     if gathered is not None:
         most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
-    plan = feed.plan(build.global_step.read_value(), most_steps)
+    plan = feed.plan(build.global_step.read_value(), most_steps, run_steps)
     # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
     plain = Calls(*add_steps(update, columns, feed, plan), most_steps)
     compiled = None

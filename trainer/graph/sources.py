@@ -117,7 +117,7 @@ def _streamed(data: Streamed) -> Source:
 def _check_position(data: Streamed, session: Any) -> None:
     """Refuses a pipeline that cannot say where it stands, before the first save finds out."""
     feed = DatasetFeed(data, seed=0, skips=Skips())
-    batch = feed.batch(feed.plan(tf.constant(0, tf.int64), 1)[0])
+    batch, _ = feed.batch(feed.plan(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
     (saveable,) = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
     feed.initialise(session)
     session.run(batch)

@@ -73,7 +73,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
         raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, plan: Any) -> tuple[Any, Any]:
+def add_steps(update: Update, metrics: int, feed: Feed, plan: Any) -> tuple[Any, Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
@@ -83,23 +83,26 @@ def add_steps(update: Update, metrics: int, feed: Feed, plan: Any) -> tuple[Any,
         plan: of the feed, for the greatest n.
 
     Returns:
-        The placeholder of n (int32 scalar) and the metrics, float32 [n, metrics].
+        The placeholder of n (int32 scalar), the metrics, float32 [n, metrics], and the seconds that
+        were waited for batches, float64.
     """
 
     def steps(plan: Any, count: Any) -> Any:
-        def body(i: Any, rows: Any) -> Any:
-            return i + 1, rows.write(i, update(*feed.batch(plan[i])))
+        def body(i: Any, rows: Any, waited: Any) -> Any:
+            (inputs, labels), secs = feed.batch(plan[i])
+            return i + 1, rows.write(i, update(inputs, labels)), waited + secs
 
         rows = tf.TensorArray(tf.float32, size=count, element_shape=[metrics])
+        begin = [0, rows, tf.constant(0.0, tf.float64)]
         # One iteration at a time: an update reads the variables that the one before it wrote.
-        _, rows = tf.while_loop(lambda i, _: i < count, body, [0, rows], parallel_iterations=1)
-        return rows.stack()
+        _, rows, waited = tf.while_loop(lambda i, *_: i < count, body, begin, parallel_iterations=1)
+        return rows.stack(), waited
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    return count, tf.function(steps, autograph=False)(plan, count)
+    return count, *tf.function(steps, autograph=False)(plan, count)
 
 
-def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any) -> tuple[Any, Any]:
+def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any) -> tuple[Any, Any, Any]:
     """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
 
     A compiled function has fixed shapes, so all batches of the plan are gathered for each call and
@@ -124,4 +127,5 @@ def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any)
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
     batches = feed.batches(plan, most_steps)
-    return count, tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
+    rows = tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
+    return count, rows, tf.constant(0.0, tf.float64)

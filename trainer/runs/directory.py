@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ class RunDirectory:
         self.run_file = path / "run.json"
         self.lock_file = path / "run.lock"
         self.facts: dict[str, Any] = {}
+        # A checkpoint that is written in the background is told of while training goes on.
+        self._writing = threading.Lock()
 
     def exists(self) -> bool:
         """Returns whether a run has been here: the directory is there and is not empty."""
@@ -85,8 +88,9 @@ class RunDirectory:
 
     def update(self, **facts: Any) -> None:
         """Adds to ``run.json``, replacing the file at once."""
-        self.facts.update(facts)
-        write_json(self.run_file, self.facts)
+        with self._writing:
+            self.facts.update(facts)
+            write_json(self.run_file, self.facts)
 
     def add_export(self, path: Path) -> None:
         """Names an export in ``run.json``, once."""

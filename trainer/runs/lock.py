@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
+from trainer.runs.facts import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -36,36 +37,67 @@ class RunLock:
             RequestError: another process holds it, or may hold it; the message has host and pid.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._descriptor = self._locked()
+            self._say_who_holds_it(self._descriptor)
         except OSError as error:
+            self._close()
             raise RequestError(f"{self._path.parent} cannot be written ({error.strerror}); choose another") from error
-        holder = _holder(descriptor)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s is left behind (%s); nobody holds it, so it hinders nothing", self._path, error.strerror)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
-            raise RequestError(
-                f"{self._path.parent} is in use by {_words(holder)}; stop it, or choose another"
-            ) from None
+
+    def _locked(self) -> int:
+        """Returns the descriptor of the file under this name, locked."""
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                raise RequestError(
+                    f"{self._path.parent} is in use by {_words(holder)}; stop it, or choose another"
+                ) from None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            # Between opening and locking, its holder may have removed the file: then another is made.
+            if self._is_named(descriptor):
+                return descriptor
+            os.close(descriptor)
+
+    def _is_named(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _say_who_holds_it(self, descriptor: int) -> None:
+        holder = _holder(descriptor)
         if holder and holder.get("host") != socket.gethostname():
-            os.close(descriptor)
             raise RequestError(
                 f"{self._path.parent} is in use by {_words(holder)}, or was left so; "
                 f"if that process is gone, remove {self._path}"
             )
         if holder:
             log.info("%s: taken over from %s, which is gone", self._path.parent, _words(holder))
-        mine = {"host": socket.gethostname(), "pid": os.getpid()}
+        mine = {"host": socket.gethostname(), "pid": os.getpid(), "since": utc_now()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(mine).encode(), 0)
-        self._descriptor = descriptor
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def _holder(descriptor: int) -> dict[str, Any]:
@@ -77,4 +109,5 @@ def _holder(descriptor: int) -> dict[str, Any]:
 
 
 def _words(holder: dict[str, Any]) -> str:
-    return f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown host')}"
+    since = f" since {holder['since']}" if "since" in holder else ""
+    return f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown host')}{since}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from trainer.callback import Context, Rollback
@@ -13,6 +14,7 @@ from trainer.plan import RunLength
 from trainer.runs.facts import utc_now, versions
 from trainer.runs.resume import Start
 from trainer.runs.summary import file_table
+from trainer.times import TimeSpent
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +82,9 @@ class RunStory:
             remedy = "lower optimizer.learning_rate, or set callbacks.nan_guard.action=rollback"
             log.error("the newest good checkpoint: %s; %s", good, remedy)
 
-    def finished(self, context: Context, steps: int, secs: float) -> None:
+    def finished(self, context: Context, steps: int, spent: TimeSpent) -> None:
         """The run ended in good order, after so many steps and seconds in this process."""
-        record, rate = context.record, steps / max(secs, 1e-9)
+        record, rate = context.record, steps / max(spent.total, 1e-9)
         self._run.update(
             status="finished",
             ended=utc_now(),
@@ -90,8 +92,13 @@ class RunStory:
             global_step=record.global_step,
             metrics=finite_or_none(record.metrics),
             steps_per_sec=round(rate, 1),
+            secs={name: round(secs, 3) for name, secs in asdict(spent).items()},
             stop_reason=context.stop_reason,
         )
         early = f" (stopped early: {context.stop_reason})" if context.stop_reason else ""
-        speed = f"{steps:,} steps in {secs:.1f} s, {rate:,.0f} steps/s"
-        log.info("finished: epoch %d, %s%s\n%s", record.epoch, speed, early, file_table(self._run.path))
+        speed = f"{steps:,} steps in {spent.total:.1f} s, {rate:,.0f} steps/s"
+        log.info("finished: epoch %d, %s%s", record.epoch, speed, early)
+        log.info("time: %s", spent.line())
+        if advice := spent.advice(steps):
+            log.info("%s", advice)
+        log.info("%s", file_table(self._run.path))

@@ -1,0 +1,100 @@
+"""The command line of ``scripts/bench``: this trainer against others, medians and ratios within the one run.
+
+Each figure comes from a process of its own; the contenders take turns, so that a machine that slows down slows all
+of them. Let nothing else run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from benchmarks import disk, speed
+from benchmarks.cases import CASES
+from benchmarks.processes import Figures, in_a_process, medians
+from benchmarks.start import start_up
+
+WORKERS: dict[str, Callable[..., Figures]] = {
+    "rate": speed.measure_rate,
+    "trainer": speed.trainer_rates,
+    "saves": disk.measure_saves,
+    "small_saves": disk.measure_small_saves,
+    "write": disk.measure_write,
+    "resume": disk.measure_resume,
+    "exports": disk.measure_exports,
+}
+PARTS = ("speed", "flat", "saves", "resume", "export", "start")
+STEPS_PER_SAVE = {50: 80, 400: 24, 1000: 16}
+"""By megabytes of variables: enough steps for a save to end well before the next one."""
+
+
+def main() -> None:
+    """Runs a worker, or all parts that are asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under two minutes: fewer cases, one short round")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES), help="of speed")
+    parser.add_argument("--sizes", nargs="*", type=int, choices=STEPS_PER_SAVE, default=list(STEPS_PER_SAVE))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--secs", type=float, default=4.0, help="of each measurement of speed, after a warm-up")
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.worker:
+        work(*chosen.worker)
+        return
+    if chosen.quick:
+        chosen.parts, chosen.cases, chosen.sizes = ["speed", "saves", "start"], ["linear"], [50]
+        chosen.rounds, chosen.secs = 1, 1.0
+    figures: dict[str, Any] = {"cores": os.cpu_count()}
+    for part in chosen.parts:
+        figures[part], text = measured(part, chosen)
+        print(f"\n{part}\n{text}", flush=True)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def work(what: str, options: str) -> None:
+    """Measures in this process and prints the figures."""
+    from trainer.startup import import_tensorflow
+
+    import_tensorflow()
+    print("FIGURES", json.dumps(WORKERS[what](**json.loads(options))))
+
+
+def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
+    """Returns the figures of a part, and a table of them."""
+    rounds = chosen.rounds
+    if part == "speed":
+        found = speed.compare(chosen.cases, rounds, chosen.secs)
+        return found, speed.speed_table(found)
+    if part == "saves":
+        saves = {str(size): disk.compare_saves(size, STEPS_PER_SAVE[size], rounds) for size in chosen.sizes}
+        small = medians([in_a_process("small_saves") for _ in range(rounds)])
+        return {**saves, "small": small}, f"{disk.saves_table(saves)}\n{plain_table(small)}"
+    if part == "flat":
+        one = speed.flatness(rounds, chosen.secs)
+    elif part == "resume":
+        one = medians([in_a_process("resume", megabytes=400) for _ in range(rounds)])
+    elif part == "export":
+        one = medians([in_a_process("exports", megabytes=50) for _ in range(rounds)])
+    else:
+        one = start_up(rounds)
+    return one, plain_table(one)
+
+
+def plain_table(figures: Figures) -> str:
+    """Returns a line for each figure."""
+    return tabulate(
+        [[name, f"{value:.3f}"] for name, value in figures.items()], tablefmt="plain", disable_numparse=True
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""This trainer on a case: the job that the benchmarks run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import Case, data, loss_of, net
+
+
+class Model:
+    """The net under this trainer's contract."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.net = case, net(case)
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        """Returns ``op``."""
+        return {"op": self.net(inputs["x"], training=training)}
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        """Returns the loss that all contenders have."""
+        return loss_of(self.case, outputs["op"], labels["y"])
+
+
+def train_case(case: Case, directory: Path, callbacks: Mapping[str, Any], **changes: Any) -> None:
+    """Trains in a new directory until the epochs are over or a callback asks for the end."""
+    import keras
+
+    from trainer.callback_list import CallbackList
+    from trainer.data.arrays import Arrays, InMemory
+    from trainer.job import Job
+    from trainer.runs.resume import Request, decide
+    from trainer.train import train
+
+    x, y = data(case)
+    parts: dict[str, Any] = {
+        "name": "benchmark",
+        "make_model": lambda: Model(case),
+        "make_optimizer": lambda _step, _scale: keras.optimizers.SGD(case.learning_rate),
+        "data": InMemory(Arrays({"x": x}, {"y": y}), case.batch_size),
+        "epochs": 10**7,
+    }
+    start = decide(Request("auto", directory.parent, "benchmark", directory, "model", datetime(2026, 1, 1)))
+    train(Job(callbacks=CallbackList(callbacks), start=start, **{**parts, **changes}))
