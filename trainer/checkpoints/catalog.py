@@ -71,7 +71,9 @@ class Catalog:
         # One without a number, such as an average, is no step of the training where others are.
         candidates = [each for each in self.checkpoints if each.number is not None] or list(self.checkpoints)
         # Files of a plain Saver have no record that tells their order; its own list names the newest.
-        return sorted(candidates[::-1], key=lambda each: each.record is not None or each.name not in self.listed[:1])
+        candidates.reverse()
+        candidates.sort(key=lambda each: each.record is not None or each.name not in self.listed[:1])
+        return candidates
 
     def best(self, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
         """Returns the checkpoint with the best metric, as its commit record has it.
