@@ -106,7 +106,7 @@ def test_there_is_no_cycle() -> None:
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     makers = {name for name, path in MODULES.items() if "as_default" in path.read_text()}
     allowed = {"trainer.graph.build", "trainer.graph.sources", "trainer.session", "trainer.train", "trainer.startup"}
-    # A save may run in a thread, and each thread has a default of its own.
+    # The same graph once more: each thread has its own default, and saves run in another one.
     allowed |= {"trainer.checkpoints.saving"}
     # These make graphs of their own, which no run ever sees.
     apart = {name for name in makers if name.startswith(("trainer.artifacts", "trainer.models"))}

@@ -12,7 +12,14 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.artifacts.cut import Cut
-from trainer.artifacts.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs, session_as_is
+from trainer.artifacts.serving import (
+    ReadValue,
+    ServingSession,
+    check_equal,
+    describe_part,
+    run_outputs,
+    session_as_is,
+)
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json

@@ -114,10 +114,10 @@ class CheckpointWriter:
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
             with graph.as_default():
-                meta_graph = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
+                exported = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
             for key, signature in self._signatures.items():
-                meta_graph.signature_def[key].CopyFrom(signature)
-            meta = meta_graph.SerializeToString(deterministic=True)
+                exported.signature_def[key].CopyFrom(signature)
+            meta = exported.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)
