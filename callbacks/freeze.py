@@ -42,6 +42,9 @@ class Freeze(Callback):
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
         from trainer.artifacts.cut import cut, node_names
         from trainer.artifacts.frozen import check_fits_a_pb
+        from trainer.graph.held import held
+        from trainer.trunks.contained import check_of_trunks
+        from trainer.trunks.trunk import Trunk
 
         inference = build.inference
         names = list(inference.outputs) if self._outputs is None else self._outputs
@@ -52,6 +55,7 @@ class Freeze(Callback):
         except ValueError as error:
             raise ValueError(f"{error}, and leave this out with ~callbacks.freeze") from error
         self._example = build.source.example
+        self._check = check_of_trunks(held(build.model, Trunk), self._example)
 
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
@@ -61,5 +65,5 @@ class Freeze(Callback):
         source = source_of(self._which, context, self._part, self._example)
         facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
-        export_frozen(target, self._part, source.read_value, self._example, source.expected, facts)
+        export_frozen(target, self._part, source.read_value, self._example, source.expected, facts, self._check)
         context.run.add_export(target)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
 import pkgutil
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import callbacks
-from tests.processes import ROOT
+from tests.processes import ROOT, python
 from tests.small import run
 from trainer.app import conf_directory
 from trainer.callback import Callback
@@ -125,8 +128,32 @@ def test_an_experiment_is_valid(experiment) -> None:
     assert settings.epochs >= 1
 
 
+@pytest.fixture(scope="session")
+def earlier_runs(tmp_path_factory) -> Callable[[str], Path]:
+    """Runs an experiment that others build on, once, and returns the directory of its runs."""
+
+    @functools.cache
+    def runs_of(experiment: str) -> Path:
+        cwd = tmp_path_factory.mktemp(experiment)
+        done = python("-m", "trainer", f"+experiment={experiment}", "loop.epochs=1", cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return cwd / "outputs" / experiment
+
+    return runs_of
+
+
+def builds_on(experiment: str) -> set[str]:
+    """Returns the experiments whose runs another one names by their directory."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        text = OmegaConf.to_yaml(compose("train", [f"+experiment={experiment}"]))
+    return set(re.findall(r"path: \$\{run\.root\}/(\w+)", text))
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_an_experiment_runs_resumes_and_exports(experiment, trainer, tmp_path) -> None:
+def test_an_experiment_runs_resumes_and_exports(experiment, trainer, earlier_runs, tmp_path) -> None:
+    for earlier in builds_on(experiment):
+        (tmp_path / "outputs").mkdir()
+        (tmp_path / "outputs" / earlier).symlink_to(earlier_runs(earlier))
     common = [f"+experiment={experiment}", "callbacks.checkpoint.every_n_epochs=1"]
     assert trainer(*common, "loop.epochs=1").returncode == 0
     done = trainer(*common, "loop.epochs=2", "resume=latest")

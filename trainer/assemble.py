@@ -14,7 +14,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.callback_list import CallbackList
+from trainer.checkpoints.given import given_checkpoint
 from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.transfer import WarmStart
 from trainer.config.changes import Change, check_changes, digest, stored_config
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
@@ -53,6 +55,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     now = datetime.now()
     with timed("find the run and verify its newest checkpoint"):
         start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
+    _check_warm_start(settings.warm_start, start)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
@@ -78,13 +81,15 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             data=data,
             callbacks=callbacks,
             start=start,
+            warm_start=settings.warm_start,
+            trainable=settings.trainable,
             epochs=settings.epochs,
             steps_per_epoch=settings.steps_per_epoch,
             steps_per_call=settings.steps_per_call,
             seed=settings.seed,
             compile=settings.compile,
             may_roll_back=_may_roll_back(config),
-            config_text=f"# {command}\n{OmegaConf.to_yaml(config)}",
+            config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
             new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
             facts=facts,
         ),
@@ -103,6 +108,18 @@ def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
         raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
     config = OmegaConf.create(dict(stored))
     return lambda: _made("model", config.model), _made("data", config.data)
+
+
+def _check_warm_start(warm_start: WarmStart | None, start: Start) -> None:
+    """Looks for the checkpoint before anything slow is done; a resume does without it."""
+    if warm_start is None or start.record is not None:
+        return
+    if start.foreign is not None:
+        raise RequestError(f"resume={start.foreign} restores everything; leave out warm_start.path={warm_start.path}")
+    try:
+        given_checkpoint(warm_start.path)
+    except RequestError as error:
+        raise RequestError(f"warm_start.path: {error}") from error
 
 
 def _may_import_tensorflow(config: DictConfig) -> bool:

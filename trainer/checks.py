@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -99,6 +100,31 @@ def check_names(name: str, value: Any) -> tuple[str, ...]:
     if wrong:
         raise TypeError(f"{name} holds {wrong[0]!r}, which is no name")
     return names
+
+
+def matching(key: str, pattern: str, names: Iterable[str], what: str = "variable") -> list[str]:
+    """Returns the names that a pattern matches; a name is a pattern too, and ``w:0`` is taken as ``w``.
+
+    Args:
+        key: of the config, for the message.
+        pattern: such as ``dense/*``.
+        names: to choose from.
+        what: they name, for the message.
+
+    Raises:
+        ValueError: it matches none; the message has close names, and scopes for a pattern.
+
+    Example:
+        >>> matching("trainable", "head/*", ["body/w", "head/w", "head/b"])
+        ['head/w', 'head/b']
+    """
+    names, pattern = list(names), pattern.removesuffix(":0")
+    found = fnmatch.filter(names, pattern)
+    if not found:
+        scopes = {f"{name.rpartition('/')[0]}/*" for name in names if "/" in name}
+        known = names if not scopes or "*" not in pattern else sorted(scopes)
+        raise ValueError(f"{key}: {pattern!r} matches no {what}; {suggestion(pattern, known)}")
+    return found
 
 
 def check_file_name(name: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.beginning import Beginning
 from trainer.callback import Context, Phase, Record
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
@@ -32,16 +33,25 @@ class Execution:
         job: what to run.
         graph: finalized when the session opens.
         length: of the whole run.
+        beginning: what a new run begins with besides initial values.
         requests: what may come from outside while it runs.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, job: Job, graph: TrainingGraph, length: RunLength, requests: Requests, clock: Callable[[], float]
+        self,
+        job: Job,
+        graph: TrainingGraph,
+        length: RunLength,
+        beginning: Beginning,
+        requests: Requests,
+        clock: Callable[[], float],
     ) -> None:
         self._job = job
         self._graph = graph
         self._length = length
+        self._transfer = beginning.transfer
+        self._facts = {**job.facts, **beginning.facts()}
         self._clock = clock
         self._story = RunStory(job.name, job.start, length)
         self._session = TrainingSession(graph)
@@ -53,7 +63,9 @@ class Execution:
         start, mode = self._job.start, self._graph.build.mode
         start.run.clean_up()
         start.run.write_config(self._job.config_text)
-        self._story.begin(**self._job.facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
+        self._story.begin(**self._facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
+        if self._transfer is not None:
+            self._story.takes(self._transfer)
         began = self._clock()
         try:
             with self._session:
@@ -113,8 +125,9 @@ class Execution:
                 session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
             begin = Record(record.epoch, record.global_step, known)
-        elif start.foreign is not None:
-            session.restore(start.foreign)
+        elif self._transfer is not None:
+            with timed(f"load variables of {self._transfer.prefix}"):
+                session.take(self._transfer)
             begin = Record(self._length.epoch_at(session.global_step()), session.global_step())
         if self._job.new_learning_rate and self._graph.build.learning_rate is not None:
             session.session.run(self._graph.build.learning_rate.initializer)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainer.callback_list import CallbackList
+from trainer.checkpoints.transfer import WarmStart
 from trainer.model import Model
 from trainer.runs.resume import Start
 
@@ -25,6 +26,8 @@ class Job:
         data: a source of batches.
         callbacks: in the order of the config.
         start: the directory, and the checkpoint to continue from.
+        warm_start: whose variables a new run begins with, or None; a resume never looks at it.
+        trainable: patterns of the variables that are trained, or None for all.
         epochs: to complete, counted from the first start.
         steps_per_epoch: or None for the whole data set.
         steps_per_call: or None to learn it.
@@ -43,6 +46,8 @@ class Job:
     callbacks: CallbackList
     start: Start
     epochs: int
+    warm_start: WarmStart | None = None
+    trainable: Sequence[str] | None = None
     steps_per_epoch: int | None = None
     steps_per_call: int | None = None
     seed: int = 0

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.loading import assign
+from trainer.checkpoints.transfer import Transfer
 from trainer.errors import CheckpointError, describe
 from trainer.graph.build import TrainingGraph
 
@@ -72,6 +74,17 @@ class TrainingSession:
             self._graph.build.restorer.restore(self.session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
+
+    def take(self, transfer: Transfer) -> None:
+        """Gives variables the values that a checkpoint of others has for them.
+
+        Raises:
+            CheckpointError: the files can no longer be read.
+        """
+        if transfer.with_pipeline:
+            self.restore(transfer.prefix)
+        else:
+            assign(transfer, self.session)
 
     def global_step(self) -> int:
         """Returns the number of updates that the variables have seen."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from trainer.beginning import Beginning, beginning_of
 from trainer.callback import Record
-from trainer.checkpoints.differences import check_fits
 from trainer.errors import CallbackError, RequestError
 from trainer.execution import Execution
 from trainer.files import check_free_space
@@ -46,7 +46,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     errors: list[CallbackError] = []
     try:
         with timed("build the graph"):
-            graph, length = _build(job)
+            graph, length, beginning = _build(job)
         _check_disk(job, graph)
         requests.check()
         if job.start.is_new:
@@ -54,7 +54,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
         job.start.run.create()
         with RunLock(job.start.run.lock_file):
             check_unchanged(job.start)
-            record = Execution(job, graph, length, requests, clock).run()
+            record = Execution(job, graph, length, beginning, requests, clock).run()
     finally:
         errors = job.callbacks.close()
         for error in errors[1:]:
@@ -64,7 +64,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     return record
 
 
-def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
+def _build(job: Job) -> tuple[TrainingGraph, RunLength, Beginning]:
     source = look_at(job.data)
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
@@ -77,13 +77,13 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength]:
         job.seed,
         _compile_setting(job),
         with_rollback=job.may_roll_back,
+        trainable=job.trainable,
     )
-    if job.start.prefix is not None:
-        check_fits(job.start.prefix, opened.build.graph)
+    beginning = beginning_of(job, opened.build)
     with opened.build.graph.as_default():
         job.callbacks.on_build(opened.build)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
-        return add_calls(opened, longest_call, length.total_steps), length
+        return add_calls(opened, longest_call, length.total_steps), length, beginning
 
 
 def _check_disk(job: Job, graph: TrainingGraph) -> None:

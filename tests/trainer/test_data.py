@@ -141,6 +141,29 @@ def test_the_held_out_part_is_disjoint_and_always_the_same() -> None:
         split(arrays, 0.001)
 
 
+def test_few_examples_leave_the_held_out_part_as_it_is() -> None:
+    def drawn(most: int | None) -> InMemory:
+        examples = Arrays({"x": np.arange(100.0)}, {"y": np.arange(100.0)})
+        return InMemory(examples, 5, held_out=0.3, most_examples=most)
+
+    few, more, everything = drawn(10), drawn(40), drawn(None)
+    assert [len(each.train) for each in (few, more, everything)] == [10, 40, 70]
+    assert set(few.train.inputs["x"]) < set(more.train.inputs["x"]) < set(everything.train.inputs["x"])
+    for each in (few, more):
+        np.testing.assert_array_equal(each.held_out.inputs["x"], everything.held_out.inputs["x"])
+    with pytest.raises(ValueError, match=r"data\.most_examples \(0\) must be at least 1"):
+        drawn(0)
+
+
+def test_some_of_the_digits() -> None:
+    digits = load([5, 9])
+    assert set(digits.labels["digit"]) == {5, 9}
+    assert len(digits) == sum(np.isin(load().labels["digit"], [5, 9]))
+    for wrong in ([], [3, 12]):
+        with pytest.raises(ValueError, match="must be digits from 0 to 9"):
+            load(wrong)
+
+
 def test_a_batch_larger_than_the_data_is_refused() -> None:
     with pytest.raises(RequestError, match="larger than the data"):
         InMemory(points(7), batch_size=8)

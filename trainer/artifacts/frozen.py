@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def export_frozen(
     example: Mapping[str, Array],
     expected: list[Array] | None,
     facts: Mapping[str, Any],
+    check: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> tuple[Path, Path]:
     """Freezes the inference part, reads the file back, and only then puts it in place.
 
@@ -61,6 +62,7 @@ def export_frozen(
         example: a batch of the data.
         expected: what the live session gives for it; None to compare with the unfrozen part.
         facts: for the manifest: source checkpoint, versions and so on.
+        check: of the file that was written, before it gets its name; gives further facts.
 
     Returns:
         The paths of the ``.pb`` and of its manifest.
@@ -85,6 +87,7 @@ def export_frozen(
             "sha256": sha256_of(temporary),
             **tensors,
             **facts,
+            **(check(temporary) if check else {}),
         }
         temporary.replace(target)
     finally:

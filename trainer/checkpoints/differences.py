@@ -58,6 +58,36 @@ def stored_tensors(prefix: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{prefix} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
 
 
+def declared_tensors(variables: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns what variables of a graph declare, by the same names."""
+    return {
+        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
+        for name, variable in variables.items()
+    }
+
+
+def pipeline_names(graph: Any) -> set[str]:
+    """Returns the names under which a Saver keeps where data pipelines stand."""
+    return {spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs}
+
+
+def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Returns what a checkpoint holds and what a graph declares.
+
+    Without what need not be in both: where data pipelines stand, and what a rollback sets.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+    """
+    pipelines = pipeline_names(graph)
+    sides = stored_tensors(prefix), declared_tensors(variables_by_name(graph))
+    stored, declared = (
+        {name: each for name, each in side.items() if name not in pipelines and not name.startswith(ROLLBACK_SCOPE)}
+        for side in sides
+    )
+    return stored, declared
+
+
 def check_fits(prefix: Path, graph: Any) -> None:
     """Compares a checkpoint with the graph that is to take it.
 
@@ -65,15 +95,7 @@ def check_fits(prefix: Path, graph: Any) -> None:
         RequestError: they differ; the message is a table of all differences.
         CheckpointError: the checkpoint cannot be read.
     """
-    declared = {
-        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
-        for name, variable in variables_by_name(graph).items()
-    }
-    saveables = {
-        spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs
-    }
-    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name not in saveables}
-    found = [line for line in differences(stored, declared) if not line.startswith(ROLLBACK_SCOPE)]
+    found = differences(*both_sides(prefix, graph))
     if found:
         shown = "\n  ".join(found[:30])
         raise RequestError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from trainer.checkpoints.retention import Retention, best_first
 from trainer.checkpoints.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checkpoints.values import LiveValues, Snapshot
-from trainer.checks import suggestion
+from trainer.checks import matching, suggestion
 from trainer.files import check_free_space, write_atomically
 
 v1 = tf.compat.v1
@@ -156,7 +155,7 @@ def chosen_variables(
     elif isinstance(var_list, Mapping):
         chosen = {stored: _variable(name, variables) for stored, name in var_list.items()}
     else:
-        chosen = {name: variables[name] for pattern in var_list for name in _matches(pattern, variables)}
+        chosen = {name: variables[name] for pattern in var_list for name in matching("var_list", pattern, variables)}
     if not any(variable is global_step for variable in chosen.values()):
         chosen[global_step.op.name] = global_step
     return chosen
@@ -167,11 +166,3 @@ def _variable(name: str, variables: Mapping[str, Any]) -> Any:
     if name not in variables:
         raise ValueError(f"var_list: there is no variable {name!r}; {suggestion(name, variables)}")
     return variables[name]
-
-
-def _matches(pattern: str, variables: Mapping[str, Any]) -> list[str]:
-    pattern = pattern.removesuffix(":0")
-    found = fnmatch.filter(variables, pattern)
-    if not found:
-        raise ValueError(f"var_list: {pattern!r} matches no variable; {suggestion(pattern, variables)}")
-    return found

@@ -14,7 +14,10 @@ from omegaconf import OmegaConf
 from trainer.errors import RequestError
 
 # What may change without changing a bit of what training computes from here on.
-HARMLESS = ("run", "resume", "resume_changes", "callbacks", "loop.epochs", "loop.steps_per_call")
+HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "loop.epochs", "loop.steps_per_call")
+
+# What says where a run begins, and nothing of how it goes on.
+NOT_OF_A_RESUME = ("resume", "run", "resume_changes", "warm_start")
 
 ABSENT = "(absent)"
 
@@ -43,7 +46,7 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Returns the keys that differ between two configs, sorted.
+    """Returns the keys that differ between two configs, sorted; a key that is not there is null.
 
     Example:
         >>> [str(each) for each in changes({"loop": {"epochs": 1}, "seed": 0}, {"loop": {"epochs": 2}})]
@@ -53,7 +56,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     return [
         Change(key, before.get(key, ABSENT), after.get(key, ABSENT))
         for key in sorted({*before, *after})
-        if before.get(key, ABSENT) != after.get(key, ABSENT)
+        if before.get(key) != after.get(key)
     ]
 
 
@@ -101,4 +104,4 @@ def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool
             f"the config differs from the run's:\n  {lines}{more}\n"
             "give the run's own values, or resume_changes=allow to insist"
         )
-    return [each for each in found if each.key.split(".")[0] not in ("resume", "run", "resume_changes")]
+    return [each for each in found if each.key.split(".")[0] not in NOT_OF_A_RESUME]

@@ -42,6 +42,24 @@ class LoopConfig:
 
 
 @dataclass
+class WarmStartConfig:
+    """Whose variables the model's begin with, at the first start of a run.
+
+    Args:
+        path: a run directory, a directory of runs (the newest), a checkpoint directory,
+            DIRECTORY@WHICH with a number, last or best, or the prefix of a checkpoint, of this trainer
+            or of plain TensorFlow; null is the model's own start.
+        variables: null (all that both have), names or patterns of variables, or a mapping from the
+            name in the file to the variable's.
+        exclude: names or patterns of variables that keep the model's own start.
+    """
+
+    path: str | None = None
+    variables: Any = None
+    exclude: list[str] = field(default_factory=list)
+
+
+@dataclass
 class TrainConfig:
     """The whole config; the groups hold nodes with a ``_target_``.
 
@@ -49,7 +67,9 @@ class TrainConfig:
         run: where.
         resume: ``never``, ``latest``, ``auto``, or a path.
         resume_changes: ``refuse`` or ``allow`` what changes the result of a resumed run.
+        warm_start: whose variables the model's begin with; null is the model's own start.
         seed: of initial values, the order of the data and random ops.
+        trainable: names or patterns of the variables that are trained; null is all.
         loop: how long and how fast.
         model, data, optimizer: a node each.
         callbacks: name to node, in running order.
@@ -58,7 +78,9 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     resume: str = "never"
     resume_changes: str = "refuse"
+    warm_start: WarmStartConfig | None = field(default_factory=WarmStartConfig)
     seed: int = 0
+    trainable: list[str] | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
     model: dict[str, Any] = MISSING
     data: dict[str, Any] = MISSING

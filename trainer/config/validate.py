@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.checks import check_choice, check_int, check_number, check_optional_int
+from trainer.checkpoints.transfer import WarmStart
+from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import SETTINGS
 
@@ -28,6 +29,8 @@ class Settings:
         run_dir: of this run, or None for a new one.
         resume: ``never``, ``latest``, ``auto`` or a path.
         may_change: whether a resume takes settings that change its result.
+        warm_start: what a new run begins with, or None for the model's own start.
+        trainable: patterns of the variables that are trained, or None for all.
         seed: 0 or more, in 31 bits, as the graph's random ops take it.
         epochs: at least 1.
         steps_per_epoch: at least 1, or None for the whole data set.
@@ -41,6 +44,8 @@ class Settings:
     run_dir: Path | None
     resume: str
     may_change: bool
+    warm_start: WarmStart | None
+    trainable: tuple[str, ...] | None
     seed: int
     epochs: int
     steps_per_epoch: int | None
@@ -85,6 +90,8 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         run_dir=Path(config.run.dir) if config.run.dir else None,
         resume=str(config.resume),
         may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
+        warm_start=_warm_start(config.warm_start),
+        trainable=None if config.trainable is None else check_names("trainable", config.trainable),
         seed=seed,
         epochs=check_int("loop.epochs", loop.epochs, minimum=1),
         steps_per_epoch=check_optional_int("loop.steps_per_epoch", loop.steps_per_epoch, minimum=1),
@@ -93,6 +100,18 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         compile=check_choice("loop.compile", "off" if loop.compile in (False, "False") else loop.compile, SETTINGS),
         prefix=str(checkpoint.get("prefix", "model")),
     )
+
+
+def _warm_start(node: DictConfig | None) -> WarmStart | None:
+    given: Any = {} if node is None else OmegaConf.to_container(node, resolve=True)
+    if given.get("path") is not None:
+        return WarmStart(Path(given["path"]), given["variables"], given["exclude"])
+    useless = [key for key in ("variables", "exclude") if given.get(key)]
+    if useless:
+        raise RequestError(
+            f"warm_start.{useless[0]} is given and warm_start.path is not; add warm_start.path=PATH, or warm_start=null"
+        )
+    return None
 
 
 def _name(name: str) -> str:

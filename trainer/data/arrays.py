@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.checks import check_bool, check_int, check_number
+from trainer.checks import check_bool, check_int, check_number, check_optional_int
 from trainer.errors import RequestError
 
 Array = np.ndarray[Any, Any]
@@ -79,6 +79,8 @@ class InMemory:
         shuffle: a new order in each pass; false keeps the order of the arrays.
         held_out: the share of the examples (0 or more, less than 1) that is never trained on;
             which ones does not depend on the seed of the run, so that runs can be compared.
+        most_examples: of the training part, drawn at random; None takes all. The held-out part is
+            the same for any number, and fewer examples are a part of more.
 
     Raises:
         RequestError: the data does not hold a batch.
@@ -95,6 +97,7 @@ class InMemory:
         batch_size: int,
         shuffle: bool = True,
         held_out: float = 0.0,
+        most_examples: int | None = None,
     ) -> None:
         arrays = examples() if callable(examples) else examples
         if not isinstance(arrays, Arrays):
@@ -102,6 +105,10 @@ class InMemory:
         self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("data.shuffle", shuffle)
         self.train, self.held_out = split(arrays, check_share("data.held_out", held_out))
+        most = check_optional_int("data.most_examples", most_examples, minimum=1)
+        if most is not None:
+            drawn = np.random.default_rng(0).permutation(len(self.train))[:most]
+            self.train = self.train.take(np.sort(drawn))
         if self.batch_size > len(self.train):
             raise RequestError(
                 f"data.batch_size ({batch_size:,}) is larger than the data ({len(self.train):,} training "

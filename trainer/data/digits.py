@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 
 
-def load() -> Arrays:
+def load(classes: Sequence[int] | None = None) -> Arrays:
     """Returns the digits; they are part of the installed package, nothing is downloaded.
 
+    Args:
+        classes: the digits to take; None for all. A label stays the digit that it is.
+
     Returns:
-        ``image`` float32 [1797, 8, 8, 1] from 0 to 1 and ``digit`` int32 [1797].
+        ``image`` float32 [examples, 8, 8, 1] from 0 to 1 and ``digit`` int32 [examples]; 1,797 of all.
         Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
     Raises:
         RequestError: scikit-learn is not installed.
+        ValueError: there is no such digit.
+
+    Example:
+        >>> sorted({int(digit) for digit in load([5, 6]).labels["digit"]})
+        [5, 6]
     """
+    unknown = [each for each in classes or () if each not in range(10)]
+    if unknown or classes == []:
+        raise ValueError(f"data.examples.classes ({list(classes or ())}) must be digits from 0 to 9, at least one")
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -26,4 +39,5 @@ def load() -> Arrays:
         ) from error
     stored = load_digits()
     images = (stored.images / 16.0).astype(np.float32)[..., np.newaxis]
-    return Arrays({"image": images}, {"digit": stored.target.astype(np.int32)})
+    digits = Arrays({"image": images}, {"digit": stored.target.astype(np.int32)})
+    return digits if classes is None else digits.take(np.flatnonzero(np.isin(stored.target, list(classes))))

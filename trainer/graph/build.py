@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.sources import Source
 from trainer.graph.trained import trained_variables
 from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
-from trainer.graph.variables import make_restorer, make_saver
+from trainer.graph.variables import make_restorer, make_saver, variables_by_name
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -60,6 +60,7 @@ class Build:
         restorer: a Saver of what is restored: without what a rollback sets, which ``run.json`` has.
         seed: of the run.
         mode: how the steps are compiled.
+        model_variables: by name, without the global step and what belongs to the optimizer.
         learning_rate: the variable of a constant rate, or None.
         rollback: what a rollback sets, or None in a graph that knows none.
         reported_metrics: those of an epoch: of the steps and of the callbacks.
@@ -75,6 +76,7 @@ class Build:
     restorer: Any
     seed: int
     mode: Mode
+    model_variables: Mapping[str, Any]
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
@@ -141,6 +143,7 @@ def open_graph(
     compile_setting: str,
     *,
     with_rollback: bool = False,
+    trainable: Sequence[str] | None = None,
 ) -> OpenGraph:
     """Builds everything but the callbacks' ops and the steps.
 
@@ -151,6 +154,7 @@ def open_graph(
         seed: of initial values, of the order of the data and of random ops.
         compile_setting: ``auto``, ``off``, ``xla`` or ``measure``.
         with_rollback: whether a batch may be left out and the rate lowered later on.
+        trainable: patterns of the variables to train, or None for all.
 
     Raises:
         RequestError: model, optimizer and data do not fit together.
@@ -163,7 +167,8 @@ def open_graph(
         global_step = v1.train.get_or_create_global_step()
         model = _made("model", make_model)
         inference = build_inference(model, source.inputs, source.labels)
-        variables = trained_variables(model)
+        model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
+        variables = trained_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
@@ -190,6 +195,7 @@ def open_graph(
             restorer=make_restorer() if rollback else saver,
             seed=seed,
             mode=mode,
+            model_variables=model_variables,
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )

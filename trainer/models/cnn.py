@@ -18,6 +18,8 @@ class Cnn:
         filters: of each 3x3 convolution; the image is halved after each but the first.
         dropout: the share of features that is left out in training.
         classes: how many.
+        features: whether what the dense layer reads is an output too, under this name, so that a
+            frozen graph can serve as the trunk of another net.
 
     Example:
         >>> with tf.Graph().as_default():
@@ -25,18 +27,22 @@ class Cnn:
         [5, 10]
     """
 
-    def __init__(self, filters: Sequence[int], dropout: float, classes: int) -> None:
+    def __init__(self, filters: Sequence[int], dropout: float, classes: int, features: bool = False) -> None:
         layers = keras.layers
         net: list[keras.Layer] = []
         for i, count in enumerate(filters):
             net += [layers.Conv2D(count, 3, padding="same", use_bias=False), layers.BatchNormalization()]
             net += [layers.ReLU()] + ([layers.MaxPooling2D()] if i else [])
-        net += [layers.Flatten(), layers.Dropout(dropout), layers.Dense(classes)]
-        self._net = keras.Sequential(net, name="cnn")
+        self._body = keras.Sequential([*net, layers.Flatten()], name="cnn")
+        self._dropout = layers.Dropout(dropout)
+        self._head = layers.Dense(classes, name="head")
+        self._shows_features = features
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:
         """Returns ``logits`` and ``probabilities`` of ``image`` [batch, height, width, channels]."""
-        return named_outputs(self._net(inputs["image"], training=training))
+        features = self._body(inputs["image"], training=training)
+        outputs = named_outputs(self._head(self._dropout(features, training=training)))
+        return {**outputs, "features": features} if self._shows_features else outputs
 
     def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
         """Returns the mean cross entropy."""

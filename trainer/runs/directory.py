@@ -117,8 +117,12 @@ def new_directory(root: Path, name: str, now: datetime) -> RunDirectory:
 
 
 def runs_of(root: Path, name: str) -> list[RunDirectory]:
-    """Returns the runs of a name, the newest last, by the time at which they were started."""
-    folder = root / name
+    """Returns the runs of a name, the newest last."""
+    return runs_in(root / name)
+
+
+def runs_in(folder: Path) -> list[RunDirectory]:
+    """Returns the runs whose directories stand in a folder, the newest last; [] where it is none."""
     if not folder.is_dir():
         return []
     runs = [RunDirectory(path) for path in folder.iterdir() if (path / "run.json").is_file()]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from trainer.checkpoints.catalog import find
+from trainer.checkpoints.given import is_one_file
 from trainer.checkpoints.record import CommitRecord, read_record
 from trainer.checkpoints.store import CheckpointStore, PassedOver, newest_good
 from trainer.checks import close_matches, suggestion
@@ -44,19 +46,14 @@ class Start:
         run = self.run.made_new()
         return replace(self, run=run, store=CheckpointStore(run.checkpoints, self.store.prefix))
 
-    @property
-    def prefix(self) -> Path | None:
-        """The checkpoint whose variables are taken, or None for initial values."""
-        return self.store.path(self.record.name) if self.record else self.foreign
-
 
 @dataclass(frozen=True)
 class Request:
     """What was asked for.
 
     Args:
-        resume: ``never``, ``latest``, ``auto``, or a path: a run directory, or the prefix of a
-            checkpoint.
+        resume: ``never``, ``latest``, ``auto``, or a path: a run directory, a directory of
+            checkpoints, or the prefix of one.
         root: of all runs.
         name: of the run.
         run_dir: the directory that was asked for, or None.
@@ -170,22 +167,32 @@ def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
 
 
 def _from_path(path: Path, request: Request) -> Start:
-    if request.run_dir is not None and not path.with_name(path.name + ".index").is_file():
+    if (path / "run.json").is_file():
+        start = _continued(RunDirectory(path), request.prefix, may_be_new=False)
+    elif path.is_dir():
+        found = find(path)
+        if found.record is not None and (path.parent / "run.json").is_file():
+            start = _from_record(found.prefix, found.record)
+        else:
+            start = _fresh(request, foreign=found.prefix)
+    elif (record_file := path.with_name(path.name + ".json")).is_file():
+        start = _from_record(path, read_record(record_file))
+    elif path.with_name(path.name + ".index").is_file() or is_one_file(path):
+        start = _fresh(request, foreign=path)
+    else:
+        raise RequestError(_no_path(path))
+    if request.run_dir is not None and start.foreign is None:
         raise RequestError(f"resume={path} works in the directory of that run; leave out run.dir={request.run_dir}")
-    if path.is_dir():
-        if not (path / "run.json").is_file():
-            raise RequestError(f"resume: {path} is no run directory (it has no run.json); name one, or a checkpoint")
-        return _continued(RunDirectory(path), request.prefix, may_be_new=False)
-    record_file = path.with_name(path.name + ".json")
-    if record_file.is_file():
-        return _from_record(path, read_record(record_file))
-    if path.with_name(path.name + ".index").is_file():
-        return _fresh(request, foreign=path)
+    return start
+
+
+def _no_path(path: Path) -> str:
     there = sorted(p.stem for p in path.parent.glob("*-*.index")) if path.parent.is_dir() else []
     near = close_matches(path.name, [*WORDS, *there])
     hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {path}"
-    raise RequestError(
-        f"resume ({str(path)!r}) must be never, latest, auto, a run directory or a checkpoint's prefix; {hint}"
+    return (
+        f"resume ({str(path)!r}) must be never, latest, auto, a run directory, or a directory or prefix of "
+        f"checkpoints; {hint}"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trainer.callback import Context, Rollback
+from trainer.checkpoints.transfer import Transfer
 from trainer.checks import finite_or_none
 from trainer.errors import Interrupted, NonFiniteError, describe
 from trainer.plan import RunLength
@@ -54,8 +55,15 @@ class RunStory:
         if record is not None:
             return f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
         if self._start.foreign is not None:
-            return f"variables and step from {self._start.foreign}"
+            return "continued from files of others"
         return "new run"
+
+    def takes(self, transfer: Transfer) -> None:
+        """The run begins with variables of a checkpoint of others."""
+        how = "warm_start" if self._start.foreign is None else "resumed_from"
+        self._run.update(**{how: transfer.facts()})
+        log.info("%s: %s", how.replace("_", " "), transfer.line())
+        log.debug("%s", transfer.table())
 
     def measured(self, mode: str, rates: Mapping[str, float]) -> None:
         """The mode was decided by a clock."""

@@ -1,0 +1,292 @@
+"""A frozen graph as a part of a new one: constant, or with some of its constants variables again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from callbacks.checkpoint import Checkpoint
+from callbacks.freeze import Freeze
+from callbacks.saved_model import SavedModel
+from tests.processes import python
+from tests.small import assert_same_bits, run, variables
+from trainer.artifacts.frozen import read_frozen
+from trainer.callback import Callback
+from trainer.errors import ReadBackError, RequestError
+from trainer.trunks.contained import check_contained
+from trainer.trunks.trunk import Trunk
+
+v1 = tf.compat.v1
+
+UNITS = 300
+"""Enough for its weights to count as large."""
+
+
+def net() -> None:
+    """features = relu(x @ kernel + bias), with a share to keep that has a default; variables of both kinds."""
+    x = v1.placeholder(tf.float32, [None, 2], name="x")
+    keep = v1.placeholder_with_default(1.0, [], name="keep")
+    with v1.variable_scope("dense", initializer=v1.random_normal_initializer(seed=1)):
+        kernel = v1.get_variable("kernel", [2, UNITS], use_resource=False)
+        bias = v1.get_variable("bias", [UNITS], use_resource=True)
+    hidden = tf.nn.relu(tf.matmul(x, kernel) + bias)
+    tf.multiply(tf.reshape(hidden, [-1, UNITS]), keep, name="features")
+    tf.reduce_sum(x, name="other")
+
+
+def freeze(file: Path, make: Callable[[], None], outputs: list[str]) -> Path:
+    """Freezes a graph with plain TensorFlow."""
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        make()
+        session.run(v1.global_variables_initializer())
+        frozen = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+    file.write_bytes(frozen.SerializeToString())
+    return file
+
+
+@pytest.fixture(scope="module")
+def trunk_file(tmp_path_factory) -> Path:
+    return freeze(tmp_path_factory.mktemp("trunk") / "old.pb", net, ["features", "other"])
+
+
+@pytest.fixture(scope="module")
+def on_trunk(trunk_file, tmp_path_factory) -> Path:
+    """A run that trained a head on the constant trunk."""
+    return train_on(trunk_file, tmp_path_factory.mktemp("on_trunk") / "run")
+
+
+class Head:
+    """A line on the features of a trunk."""
+
+    def __init__(self, **trunk: Any) -> None:
+        self.parts = [Trunk(outputs=["features"], **trunk)]
+        self.parts[0].build()
+        self.w = v1.get_variable("head/w", [UNITS, 1], initializer=v1.zeros_initializer())
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"op": self.parts[0](inputs)["features"] @ self.w}
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))
+
+
+def with_exports() -> dict[str, Callback]:
+    return {"checkpoint": Checkpoint(), "freeze": Freeze(), "saved_model": SavedModel()}
+
+
+def train_on(file: Path, directory: Path, **changes: Any) -> Path:
+    trunk = changes.pop("trunk", {})
+    changes.setdefault("callbacks", with_exports())
+    run(directory, make_model=lambda: Head(path=str(file), **trunk), **{"epochs": 2, **changes})
+    return directory
+
+
+def constants(file: Path) -> dict[str, Any]:
+    graph_def = v1.GraphDef.FromString(file.read_bytes())
+    return {n.name: tf.make_ndarray(n.attr["value"].tensor) for n in graph_def.node if n.op == "Const"}
+
+
+BOTH = """
+import sys
+import numpy as np
+import tensorflow as tf
+v1 = tf.compat.v1
+x = np.random.default_rng(3).normal(size=(7, 2)).astype(np.float32)
+def features(file, name):
+    graph_def = v1.GraphDef.FromString(open(file, "rb").read())
+    with tf.Graph().as_default(), v1.Session() as session:
+        tf.import_graph_def(graph_def, name="")
+        return session.run(name, {"x:0": x}), {n.name: n for n in graph_def.node}
+alone, trunk = features(sys.argv[1], "features:0")
+inside, whole = features(sys.argv[2], "trunk/features:0")
+assert alone.tobytes() == inside.tobytes() and alone.any()
+for name in ("dense/kernel", "dense/bias"):
+    own, other = (tf.make_ndarray(n.attr["value"].tensor) for n in (trunk[name], whole["trunk/" + name]))
+    assert own.tobytes() == other.tobytes() and own.size >= 300
+assert "op" in whole and whole["head/w"].op == "Const" and "trunk/other" not in whole
+"""
+
+
+def test_the_head_trains_and_the_whole_holds_the_trunk_bit_for_bit(trunk_file, on_trunk, tmp_path) -> None:
+    stored = variables(on_trunk / "checkpoints/model-2")
+    assert np.abs(stored["head/w"]).max() > 0
+    assert not [name for name in stored if "dense" in name]
+    whole = on_trunk / "export/frozen/model.pb"
+    done = python("-c", BOTH, str(trunk_file), str(whole), cwd=tmp_path, ours=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (told,) = json.loads(whole.with_suffix(".json").read_text())["trunks"]
+    assert (told["prefix"], told["variables"], told["outputs_compared"]) == ("trunk", [], True)
+    assert told["constants_compared"] >= 2
+    assert json.loads((on_trunk / "run.json").read_text())["trunks"][0]["sha256"] == told["sha256"]
+
+
+def test_a_large_constant_is_in_the_graph_once(trunk_file, on_trunk) -> None:
+    """Though it is used in the inference part, in the steps and in ``train_step``."""
+    kernel = constants(trunk_file)["dense/kernel"].tobytes()
+    assert (on_trunk / "checkpoints/model.meta").read_bytes().count(kernel) == 1
+
+
+@pytest.mark.parametrize("mode", ["off", "xla"])
+def test_it_resumes_bit_for_bit(trunk_file, tmp_path, mode) -> None:
+    changes: dict[str, Any] = {"compile": mode, "callbacks": None, "trunk": {"trainable": ["dense/bias"]}}
+    train_on(trunk_file, tmp_path / "straight", epochs=3, **changes)
+    train_on(trunk_file, tmp_path / "twice", epochs=1, **changes)
+    train_on(trunk_file, tmp_path / "twice", epochs=3, **changes)
+    assert_same_bits(tmp_path / "straight/checkpoints/model-3", tmp_path / "twice/checkpoints/model-3")
+
+
+def test_constants_become_variables_are_trained_and_frozen_again(trunk_file, tmp_path) -> None:
+    before = constants(trunk_file)
+    directory = train_on(trunk_file, tmp_path / "run", trunk={"trainable": ["*/kernel"]}, epochs=3)
+    stored = variables(directory / "checkpoints/model-3")
+    trained = stored["trunk/dense/kernel"]
+    assert trained.shape == before["dense/kernel"].shape
+    assert not np.array_equal(trained, before["dense/kernel"])
+    assert np.abs(trained - before["dense/kernel"]).max() < 2
+    assert len([name for name in stored if "dense_kernel" in name]) == 2  # its slots
+    whole = directory / "export/frozen/model.pb"
+    after = constants(whole)
+    assert after["trunk/dense/kernel"].tobytes() == trained.tobytes()
+    assert after["trunk/dense/bias"].tobytes() == before["dense/bias"].tobytes()
+    assert not {node.op for node in read_frozen(whole).node} & {"VarHandleOp", "ReadVariableOp"}
+    (told,) = json.loads(whole.with_suffix(".json").read_text())["trunks"]
+    assert told["variables"] == ["dense/kernel"]
+    assert told["outputs_compared"] is False
+    # With a rate of nothing it is what it was: the variable begins with the constant's bits.
+    still = {"make_optimizer": lambda *_: v1.train.GradientDescentOptimizer(0.0), "callbacks": None}
+    train_on(trunk_file, tmp_path / "still", trunk={"trainable": ["*/kernel"]}, epochs=1, **still)
+    kept = variables(tmp_path / "still/checkpoints/model-1")["trunk/dense/kernel"]
+    assert kept.tobytes() == before["dense/kernel"].tobytes()
+
+
+class Deeper:
+    """A head on the trunk's trunk: what was frozen again is a trunk like any other."""
+
+    def __init__(self, file: Path) -> None:
+        self.trunk = Trunk(path=str(file), outputs=["trunk/features:0"], prefix="again", trainable=["trunk/*"])
+        self.trunk.build()
+        self.w = v1.get_variable("w", [UNITS, 1], initializer=v1.zeros_initializer())
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"op": self.trunk(inputs)["trunk/features"] @ self.w}
+
+    loss = Head.loss
+
+
+def test_a_frozen_whole_is_a_trunk_again(trunk_file, tmp_path) -> None:
+    first = train_on(trunk_file, tmp_path / "first", trunk={"trainable": ["*/kernel"]})
+    run(tmp_path / "second", with_exports(), make_model=lambda: Deeper(first / "export/frozen/model.pb"), epochs=1)
+    assert "again/trunk/dense/kernel" in variables(tmp_path / "second/checkpoints/model-1")
+    assert "again/trunk/dense/kernel" in constants(tmp_path / "second/export/frozen/model.pb")
+
+
+def test_another_file_under_the_same_name_is_refused_at_a_resume(tmp_path) -> None:
+    file = freeze(tmp_path / "old.pb", net, ["features"])
+    train_on(file, tmp_path / "run", epochs=1, callbacks=None)
+    graph_def = read_frozen(file)
+    kernel = next(node for node in graph_def.node if node.name == "dense/kernel")
+    kernel.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(constants(file)["dense/kernel"] + 1))
+    file.write_bytes(graph_def.SerializeToString())
+    with pytest.raises(RequestError, match="is not the one that this run began with"):
+        train_on(file, tmp_path / "run", epochs=2, callbacks=None)
+    file.unlink()
+    with pytest.raises(RequestError, match=r"model\.trunk\.path: there is no"):
+        train_on(file, tmp_path / "run", epochs=2, callbacks=None)
+
+
+@pytest.mark.parametrize("of_outputs", [False, True])
+def test_a_whole_that_holds_another_trunk_is_noticed(trunk_file, on_trunk, of_outputs) -> None:
+    whole = read_frozen(on_trunk / "export/frozen/model.pb")
+    example: Mapping[str, Any] = {"x": np.ones((3, 2), np.float32)}
+    with tf.Graph().as_default():
+        trunk = Trunk(path=str(trunk_file), outputs=["features"])
+        trunk.build()
+    assert check_contained(trunk, whole, "it", example)["outputs_compared"]
+    if of_outputs:
+        relu = next(node for node in whole.node if node.op == "Relu")
+        relu.op = "Neg"
+        message = "trunk/features of it does not give what the trunk"
+    else:
+        tensor = next(node for node in whole.node if node.name == "trunk/dense/bias").attr["value"].tensor
+        tensor.CopyFrom(tf.make_tensor_proto(np.nextafter(tf.make_ndarray(tensor), np.float32(np.inf))))
+        message = r"constants differ \(dense/bias\)"
+    with pytest.raises(ReadBackError, match=message):
+        check_contained(trunk, whole, "it", example)
+
+
+def unfrozen(file: Path) -> Path:
+    with tf.Graph().as_default() as graph:
+        net()
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+    return file
+
+
+WRONG = [
+    ({"path": "no/such.pb"}, "model.trunk.path: there is no no/such.pb"),
+    ({"path": "EMPTY"}, "is empty"),
+    ({"path": "TEXT"}, "is no frozen graph"),
+    ({"path": "UNFROZEN"}, "still holds variables (dense/"),
+    ({"path": "FOLDER"}, "holds no run with a frozen graph"),
+    ({"outputs": ["featurs"]}, "model.trunk.outputs: the graph has no node 'featurs'; did you mean features?"),
+    ({"outputs": ["zzz"]}, "it ends in: features, other"),
+    ({"outputs": []}, "model.trunk.outputs is empty"),
+    ({"outputs": ["features", "dense/kernel"]}, "'dense/kernel' is a constant or an input"),
+    ({"outputs": ["dense/kernel/read"]}, "depend on no input"),
+    ({"outputs": "features"}, "must be a list of names"),
+    ({"input_map": {"zz": "x"}}, "model.trunk.input_map: the outputs need no placeholder 'zz'; there are: keep, x"),
+    ({"input_map": {"keep": "x"}}, "model.trunk.input_map lacks x, which the outputs need"),
+    ({"input_map": {"x": "image"}}, "the data has no input 'image'; there are: x"),
+    ({"input_map": {"x": "x", "keep": "x"}}, "takes keep float32 [], and the data gives x float32 [batch, 2]"),
+    ({"prefix": "a/b"}, "prefix ('a/b') must be"),
+    ({"prefix": "x"}, "prefix ('x') is a scope of the graph already"),
+    ({"trainable": ["dense/kernl"]}, "'dense/kernl' matches no constant of the trunk; did you mean dense/kernel?"),
+    ({"trainable": ["head/*"]}, "'head/*' matches no constant of the trunk; there are: dense/*"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONG, ids=lambda value: str(value)[:40])
+def test_a_mistake_is_refused_before_anything_is_made(wrong, message, tmp_path_factory, trunk_file) -> None:
+    place = tmp_path_factory.mktemp("wrong")
+    made = {"EMPTY": place / "empty.pb", "TEXT": place / "text.pb", "FOLDER": place}
+    made["EMPTY"].touch()
+    made["TEXT"].write_text("this is no graph")
+    path = str(wrong.get("path", trunk_file))
+    file = unfrozen(place / "graph.pb") if path == "UNFROZEN" else made.get(path, path)
+    settings = {"outputs": ["features"], **wrong, "path": str(file)}
+    with tf.Graph().as_default(), pytest.raises((RequestError, ValueError, TypeError)) as refused:
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        trunk = Trunk(**settings)
+        trunk.build()
+        trunk({"x": x})
+    assert message in str(refused.value)
+    assert len(str(refused.value).splitlines()) < 10
+
+
+def embedding() -> None:
+    """A look-up by ids and a loop: what a trunk may hold besides products."""
+    ids = v1.placeholder(tf.int32, [None], name="ids")
+    table = v1.get_variable("table", [50, 8], use_resource=True, initializer=v1.random_normal_initializer(seed=1))
+    rows = tf.nn.embedding_lookup(table, ids)
+    tf.identity(tf.while_loop(lambda i, _: i < 3, lambda i, r: (i + 1, r * 1.5), [0, rows])[1], name="rows")
+
+
+def test_a_look_up_and_a_loop(tmp_path) -> None:
+    file = freeze(tmp_path / "old.pb", embedding, ["rows"])
+    values = {}
+    for trainable in ([], ["table"]):
+        with tf.Graph().as_default(), v1.Session() as session:
+            trunk = Trunk(path=str(file), outputs=["rows"], input_map={"ids": "word"}, trainable=trainable)
+            trunk.build()
+            word = v1.placeholder(tf.int32, [None], name="word")
+            rows = tf.function(lambda word, trunk=trunk: trunk({"word": word})["rows"], autograph=False)(word)
+            session.run(v1.global_variables_initializer())
+            values[bool(trainable)] = session.run([rows, trunk({"word": word})["rows"]], {word: [3, 4, 3]})
+    expected = constants(file)["table"][[3, 4, 3]] * np.float32(1.5) ** 3
+    for each in (*values[False], *values[True]):
+        np.testing.assert_allclose(each, expected, rtol=1e-6)

@@ -1,0 +1,43 @@
+"""What an object holds: in attributes and containers, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+Kind = TypeVar("Kind")
+
+PLAIN = str | bytes | int | float | tf.Tensor | tf.Variable
+
+
+def held(value: Any, kind: type[Kind]) -> list[Kind]:
+    """Returns the outermost objects of a kind that an object is or holds, each once.
+
+    Example:
+        >>> held({"a": [tf.Module("x")], "b": (1, "text")}, tf.Module)[0].name
+        'x'
+    """
+    return list(_held(value, kind, set()))
+
+
+def _held(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Kind]:
+    if id(value) in seen or isinstance(value, PLAIN):
+        return
+    seen.add(id(value))
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _held(each, kind, seen)
+    elif isinstance(value, list | tuple | set):
+        for each in value:
+            yield from _held(each, kind, seen)
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and not _is_of_a_library(value):
+        yield from _held(vars(value), kind, seen)
+
+
+def _is_of_a_library(value: Any) -> bool:
+    """Returns whether an object leads into TensorFlow or Keras: to the graph, and so to everything."""
+    return type(value).__module__.split(".")[0] in ("tensorflow", "keras")

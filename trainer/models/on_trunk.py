@@ -1,0 +1,53 @@
+"""A new head on a frozen trunk."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from trainer.model import Tensors
+from trainer.models.classifier import accuracy, cross_entropy, named_outputs
+from trainer.trunks.trunk import Trunk
+
+
+class OnTrunk:
+    """Dropout and a dense layer on what a trunk gives; the trunk is constant unless it says otherwise.
+
+    Args:
+        trunk: its first output [batch, ...] is what the head reads.
+        classes: how many.
+        dropout: the share of features that is left out in training.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tf.Graph().as_default() as graph:
+        ...     image = tf.compat.v1.placeholder(tf.float32, [None, 8, 8, 1], name="image")
+        ...     _ = tf.reshape(image, [-1, 64], name="features")
+        >>> file = Path(tempfile.mkdtemp(), "model.pb")
+        >>> _ = file.write_bytes(graph.as_graph_def().SerializeToString())
+        >>> with tf.Graph().as_default():
+        ...     model = OnTrunk(Trunk(path=str(file), outputs=["features"]), classes=10)
+        ...     model({"image": tf.zeros([5, 8, 8, 1])}, training=False)["logits"].shape.as_list()
+        [5, 10]
+    """
+
+    def __init__(self, trunk: Trunk, classes: int, dropout: float = 0.0) -> None:
+        trunk.build()
+        self._trunk = trunk
+        self._flatten = keras.layers.Flatten()
+        self._dropout = keras.layers.Dropout(dropout)
+        self._head = keras.layers.Dense(classes, name="head")
+
+    def __call__(self, inputs: Tensors, training: bool) -> Tensors:
+        """Returns ``logits`` and ``probabilities`` of what the trunk takes."""
+        features = self._flatten(next(iter(self._trunk(inputs).values())))
+        return named_outputs(self._head(self._dropout(features, training=training)))
+
+    def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
+        """Returns the mean cross entropy."""
+        return cross_entropy(outputs, labels)
+
+    def metrics(self, outputs: Tensors, labels: Tensors) -> Tensors:
+        """Returns the accuracy."""
+        return accuracy(outputs, labels)

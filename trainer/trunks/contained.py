@@ -1,0 +1,101 @@
+"""Whether a frozen graph contains the trunks of its model as their own files have them, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.artifacts.frozen import read_frozen
+from trainer.data.arrays import Array
+from trainer.errors import ReadBackError
+from trainer.trunks.trunk import Trunk
+from trainer.trunks.trunk_file import value_of
+
+v1 = tf.compat.v1
+
+Check = Callable[[Path], dict[str, Any]]
+"""Given a frozen file, raises ReadBackError or returns facts for its manifest."""
+
+
+def check_of_trunks(trunks: Sequence[Trunk], example: Mapping[str, Array]) -> Check:
+    """Returns the check of a frozen file against the trunks of its model.
+
+    Args:
+        trunks: as they were built.
+        example: a batch of the data.
+    """
+
+    def check(file: Path) -> dict[str, Any]:
+        whole = read_frozen(file) if trunks else None
+        found = [{**trunk.facts(), **check_contained(trunk, whole, str(file), example)} for trunk in trunks]
+        return {"trunks": found} if found else {}
+
+    return check
+
+
+def check_contained(trunk: Trunk, whole: Any, file: str, example: Mapping[str, Array]) -> dict[str, Any]:
+    """Compares the constants of a trunk byte for byte, and its outputs on a batch bit for bit.
+
+    Where some constants have become variables again, their values are others, and so are the
+    outputs; the remaining constants are compared all the same.
+
+    Args:
+        trunk: as it was built.
+        whole: GraphDef of the frozen whole.
+        file: it was read from, for messages.
+        example: a batch of the data.
+
+    Returns:
+        The number of constants that were compared, and whether the outputs were.
+
+    Raises:
+        ReadBackError: something differs; the message has the names.
+    """
+    nodes = {node.name: node for node in whole.node}
+    outputs = [name for name in trunk.file.outputs if f"{trunk.prefix}/{name}" in nodes]
+    if not outputs:
+        return {"constants_compared": 0, "outputs_compared": False}
+    part = v1.graph_util.extract_sub_graph(trunk.file.graph_def, outputs)
+    constants = [node for node in part.node if node.op == "Const" and node.name not in trunk.variables]
+    different = [node.name for node in constants if not _is_same(node, nodes.get(f"{trunk.prefix}/{node.name}"))]
+    if different:
+        raise ReadBackError(
+            f"{file} does not hold the trunk {trunk.file.file} as it is: {len(different)} of {len(constants)} "
+            f"constants differ ({', '.join(different[:3])})"
+        )
+    if not trunk.variables:
+        _compare_outputs(trunk, whole, outputs, file, example)
+    return {"constants_compared": len(constants), "outputs_compared": not trunk.variables}
+
+
+def _is_same(node: Any, twin: Any) -> bool:
+    if twin is None or twin.op != "Const":
+        return False
+    own, other = value_of(node), value_of(twin)
+    if (own.dtype, own.shape) != (other.dtype, other.shape):
+        return False
+    # The array of a tensor of strings holds pointers.
+    return own.tolist() == other.tolist() if own.dtype == object else own.tobytes() == other.tobytes()
+
+
+def _compare_outputs(trunk: Trunk, whole: Any, outputs: Sequence[str], file: str, example: Mapping[str, Array]) -> None:
+    alone = {f"{placeholder}:0": example[name] for placeholder, name in trunk.inputs.items()}
+    inside = {f"{name}:0": example[name] for name in trunk.inputs.values()}
+    expected = _run(trunk.file.graph_def, outputs, alone)
+    values = _run(whole, [f"{trunk.prefix}/{name}" for name in outputs], inside)
+    for name, value, wanted in zip(outputs, values, expected, strict=True):
+        if np.asarray(value).tobytes() != np.asarray(wanted).tobytes():
+            raise ReadBackError(f"{trunk.prefix}/{name} of {file} does not give what the trunk {trunk.file.file} gives")
+
+
+def _run(graph_def: Any, outputs: Sequence[str], fed: Mapping[str, Array]) -> list[Array]:
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        tf.import_graph_def(graph_def, name="")
+        # Where only some outputs are left, a placeholder of the others may be gone.
+        there = {name: value for name, value in fed.items() if name[:-2] in {node.name for node in graph_def.node}}
+        values: list[Array] = session.run([f"{name}:0" for name in outputs], there)
+        return values

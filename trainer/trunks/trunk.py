@@ -1,0 +1,177 @@
+"""A frozen ``.pb`` as a part of a new model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checks import check_file_name, check_names, suggestion
+from trainer.errors import RequestError
+from trainer.graph.inference import described
+from trainer.model import Tensors
+from trainer.trunks.trunk_file import TrunkFile, find_pb, read_trunk, value_of, without
+
+v1 = tf.compat.v1
+
+KEY = "model.trunk"
+
+SMALL_BYTES = 1024
+"""Constants up to it stay where they are read: shapes and axes are of use only as constants."""
+
+
+class Trunk:
+    """Computes as the frozen graph does, in training too: no dropout, normalisation by its averages.
+
+    Make it part of a model: ``build`` in the model's constructor, then call it. Its nodes stand
+    under the prefix, in the inference part under the names that they have in the file
+    (``trunk/features``). Large constants are in the graph once, however often it is called.
+
+    Args:
+        path: of the ``.pb``, of a run that left one, or of a directory of runs (for the newest).
+        outputs: names of the nodes to go on from; ``op:0`` is taken as ``op``.
+        input_map: name of a placeholder in the file to name of an input of the data; None where they
+            are the same. A placeholder with a default may be left out.
+        prefix: the scope of its nodes.
+        trainable: names or patterns of constants that are variables again, such as ``["*/kernel"]``.
+            The averages of a normalisation are constants too; leave them out.
+
+    Raises:
+        TypeError, ValueError: a value is of the wrong kind.
+
+    Example:
+        >>> import tempfile
+        >>> with tf.Graph().as_default() as graph:
+        ...     x = v1.placeholder(tf.float32, [None, 2], name="x")
+        ...     _ = tf.identity(x @ tf.constant([[1.0], [2.0]], name="kernel"), name="op")
+        >>> file = Path(tempfile.mkdtemp(), "model.pb")
+        >>> _ = file.write_bytes(graph.as_graph_def().SerializeToString())
+        >>> with tf.Graph().as_default():
+        ...     trunk = Trunk(path=str(file), outputs=["op"], trainable=["kernel"])
+        ...     trunk.build()
+        ...     op = trunk({"x": v1.placeholder(tf.float32, [None, 2], name="x")})["op"]
+        ...     op.op.name, [variable.op.name for variable in v1.trainable_variables()]
+        ('trunk/op', ['trunk/kernel'])
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        outputs: Sequence[str],
+        input_map: Mapping[str, str] | None = None,
+        prefix: str = "trunk",
+        trainable: Sequence[str] = (),
+    ) -> None:
+        if not isinstance(path, str):
+            raise TypeError(f"{KEY}.path ({path!r}) must be the path of a frozen .pb")
+        self._path = Path(path)
+        self._outputs = check_names(f"{KEY}.outputs", outputs)
+        if not self._outputs:
+            raise ValueError(f"{KEY}.outputs is empty; name the nodes to go on from")
+        if input_map is not None and not isinstance(input_map, Mapping):
+            raise TypeError(f"{KEY}.input_map ({input_map!r}) must map a placeholder of the file to an input")
+        self._input_map = input_map
+        self.prefix = check_file_name(f"{KEY}.prefix", prefix)
+        self._patterns = check_names(f"{KEY}.trainable", trainable)
+
+    def build(self) -> None:
+        """Reads the file and puts its large constants, and its variables, into the default graph.
+
+        Raises:
+            RequestError: there is no frozen graph, it lacks a node, or the prefix is taken.
+        """
+        self.file: TrunkFile = read_trunk(find_pb(self._path, f"{KEY}.path"), self._outputs, KEY)
+        self.inputs = _mapped(self.file, self._input_map)
+        taken = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
+        if self.prefix in taken:
+            raise RequestError(f"{KEY}.prefix ({self.prefix!r}) is a scope of the graph already; choose another")
+        nodes = self.file.constants()
+        self.variables = {
+            name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns, f"{KEY}.trainable")
+        }
+        large = {name: node for name, node in nodes.items() if name not in self.variables and _is_large(node)}
+        self._constants = self._place(large)
+        gone = {*self.inputs, *self.variables, *large}
+        self._rest = without(self.file.graph_def, gone, set(self.file.inputs()) - set(self.inputs))
+
+    def _variable(self, node: Any) -> Any:
+        return v1.get_variable(f"{self.prefix}/{node.name}", initializer=value_of(node), use_resource=True)
+
+    def _place(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
+        graph_def = v1.GraphDef(versions=self.file.graph_def.versions, node=nodes.values())
+        tensors = tf.import_graph_def(
+            without(graph_def, set()), return_elements=[f"{name}:0" for name in nodes], name=f"{self.prefix}/"
+        )
+        return dict(zip(nodes, tensors, strict=True))
+
+    def __call__(self, inputs: Tensors) -> dict[str, Any]:
+        """Returns the outputs by their names in the file.
+
+        Args:
+            inputs: of the model, by name.
+
+        Raises:
+            RequestError: an input is missing, or of another dtype or shape than the file's placeholder.
+        """
+        fed = {placeholder: self._fed(placeholder, name, inputs) for placeholder, name in self.inputs.items()}
+        fed |= {name: self._read(name, variable) for name, variable in self.variables.items()}
+        fed |= self._constants
+        # A function takes in what it reads of the graph around it by an op of its own.
+        if tf.inside_function():
+            fed = {name: tf.identity(tensor) for name, tensor in fed.items()}
+        tensors = tf.import_graph_def(
+            self._rest,
+            {f"{name}:0": tensor for name, tensor in fed.items()},
+            return_elements=[f"{name}:0" for name in self.file.outputs],
+            name=f"{self.prefix}/",
+        )
+        return dict(zip(self.file.outputs, tensors, strict=True))
+
+    def _read(self, name: str, variable: Any) -> Any:
+        with v1.name_scope(f"{self.prefix}/{name}/"):
+            return variable.read_value()
+
+    def _fed(self, placeholder: str, name: str, inputs: Tensors) -> Any:
+        if name not in inputs:
+            raise RequestError(f"{KEY}.input_map: the data has no input {name!r}; {suggestion(name, inputs)}")
+        wanted, given = self.file.inputs()[placeholder], inputs[name]
+        if wanted.dtype != given.dtype or not given.shape.is_compatible_with(wanted.shape):
+            raise RequestError(
+                f"{KEY}: {self.file.file} takes {described({placeholder: wanted})}, "
+                f"and the data gives {described({name: given})}"
+            )
+        return given
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what went into the graph, as JSON data for ``run.json`` and manifests."""
+        return {
+            "prefix": self.prefix,
+            "file": str(self.file.file),
+            "sha256": self.file.sha256,
+            "outputs": list(self.file.outputs),
+            "variables": list(self.variables),
+        }
+
+
+def _mapped(file: TrunkFile, input_map: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns placeholder to input, for all placeholders that must be fed."""
+    there = file.inputs()
+    needed = {node.name for node in file.graph_def.node if node.op == "Placeholder"}
+    given = dict(input_map) if input_map is not None else {name: name for name in needed}
+    if not needed and not given:
+        raise RequestError(f"{KEY}.outputs ({', '.join(file.outputs)}) depend on no input of {file.file}")
+    for name in given:
+        if name not in there:
+            raise RequestError(f"{KEY}.input_map: the outputs need no placeholder {name!r}; {suggestion(name, there)}")
+    if missing := sorted(needed - set(given)):
+        raise RequestError(f"{KEY}.input_map lacks {', '.join(missing)}, which the outputs need")
+    return given
+
+
+def _is_large(node: Any) -> bool:
+    tensor = node.attr["value"].tensor
+    dtype = tf.as_dtype(tensor.dtype)
+    return bool(dtype != tf.string and tf.TensorShape(tensor.tensor_shape).num_elements() * dtype.size > SMALL_BYTES)
