@@ -141,6 +141,17 @@ def test_what_is_damaged_is_not_the_last(tool, copy) -> None:
     assert (code, "is missing" in text) == (1, True)
 
 
+def test_of_a_directory_the_newest_that_verifies_is_taken_and_others_are_named(tool, copy, caplog) -> None:
+    flip(copy / "checkpoints/model-4.data-00000-of-00001")
+    code, text = tool("show", copy)
+    assert (code, "model-3 (epoch 3, step 15)" in text) == (0, True)
+    assert "passed over" in caplog.text
+    for number in (1, 2, 3):
+        flip(copy / f"checkpoints/model-{number}.index")
+    code, text = tool("show", copy)
+    assert (code, text.count("differs from what was written")) == (1, 4)
+
+
 def test_a_record_under_another_name_does_not_speak_for_the_files(tool, copy) -> None:
     for suffix in ("index", "json", "data-00000-of-00001"):
         shutil.copy(copy / f"checkpoints/model-2.{suffix}", copy / f"checkpoints/model-9.{suffix}")
@@ -193,6 +204,14 @@ def test_show_on_files_of_a_plain_saver(tool, plain, tmp_path, with_meta) -> Non
 )
 def test_what_belongs_to_the_optimizer(shapes, trainable, expected) -> None:
     assert optimizer_variables(shapes, trainable) == expected
+
+
+def test_the_last_of_a_plain_saver_is_what_its_own_list_says(plain, tmp_path) -> None:
+    directory = shutil.copytree(plain, tmp_path / "plain")
+    assert find(directory).name == "old.ckpt-2"
+    # Training began again at step 0 and has saved once.
+    (directory / "checkpoint").write_text(f'model_checkpoint_path: "{plain}/old.ckpt-1"\n')
+    assert find(directory).name == "old.ckpt-1"
 
 
 def test_diff_gives_the_largest_change_of_each_variable(tool, tool_json, trained) -> None:

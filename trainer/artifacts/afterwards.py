@@ -151,10 +151,7 @@ def opened(
     parts: MakeParts | None,
 ) -> Iterator[Export]:
     """Opens a verified checkpoint, cuts the inference part out and runs it on an example."""
-    if checkpoint.problem:
-        raise CheckpointError(checkpoint.problem)
-    if checkpoint.record:
-        checkpoint.store.verify(checkpoint.record)
+    checkpoint.verify()
     with _session(checkpoint, parts) as live:
         part = _cut(live, outputs, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}

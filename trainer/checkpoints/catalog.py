@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from trainer.checks import check_choice, suggestion
 from trainer.config.checkpointing import Checkpointing, checkpointing_of
 from trainer.errors import CheckpointError, RequestError
 from trainer.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
 
 STATE_LINE = re.compile(r'^(?:all_)?model_checkpoint_paths?: "(?P<path>.*)"$', re.MULTILINE)
 
@@ -46,19 +49,31 @@ class Catalog:
         return checkpointing_of(self.run.path if self.run else None, prefix)
 
     def last(self) -> StoredCheckpoint:
-        """Returns the newest checkpoint that is good at a glance.
+        """Returns the newest checkpoint that verifies; those that are passed over are named in a warning.
 
         Raises:
-            CheckpointError: there is none; the message lists what was looked at.
+            CheckpointError: none does; the message lists what was tried.
         """
-        good = [each for each in self.checkpoints if not each.problem]
-        if not good:
-            reasons = "\n  ".join(each.problem for each in self.checkpoints)
-            raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
+        problems = []
+        for checkpoint in self._newest_first():
+            try:
+                checkpoint.verify()
+            except CheckpointError as error:
+                problems.append(str(error))
+            else:
+                for problem in problems:
+                    log.warning("passed over: %s", problem)
+                return checkpoint
+        reasons = "\n  ".join(problems)
+        raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
+
+    def _newest_first(self) -> list[StoredCheckpoint]:
         # One without a number, such as an average, is no step of the training where others are.
-        good = [each for each in good if each.number is not None] or good
-        newest = next((each for each in good if self.listed and each.name == self.listed[0]), None)
-        return newest if newest and newest.record is None else good[-1]
+        candidates = [each for each in self.checkpoints if each.number is not None] or list(self.checkpoints)
+        # Files of a plain Saver have no record that tells their order; its own list names the newest.
+        candidates.reverse()
+        candidates.sort(key=lambda each: each.record is not None or each.name not in self.listed[:1])
+        return candidates
 
     def best(self, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
         """Returns the checkpoint with the best metric, as its commit record has it.

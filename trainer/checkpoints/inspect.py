@@ -96,7 +96,7 @@ def problems_of(checkpoint: StoredCheckpoint) -> list[str]:
     """Returns what is wrong with a checkpoint; [] where every byte is as it was written.
 
     Every tensor is read and compared with its CRC, the ``.meta`` is parsed, and with a commit
-    record the SHA-256 of each file is compared too.
+    record the checksum of each file is compared too.
     """
     return list(_problems(checkpoint))
 

@@ -69,10 +69,10 @@ def prune(
     store = CheckpointStore(catalog.directory, _only_prefix(catalog, prefix))
     known = catalog.checkpointing(store.prefix)
     policy = Retention(keep, None, keep_best, monitor or known.monitor, mode or known.mode, known.pinned)
-    sizes = {each.name: each.size for each in catalog.checkpoints}
     with contextlib.ExitStack() as stack:
         if catalog.run and not dry_run:
             stack.enter_context(RunLock(catalog.run.lock_file))
+        sizes = {each.name: each.size for each in look_into(path).checkpoints}
         damaged = _damaged(store)
         rotation = plan_rotation(store, policy, left_out=damaged)
         _check_prunable(catalog, rotation, policy)

@@ -82,6 +82,17 @@ class StoredCheckpoint:
             return datetime.fromisoformat(self.record.saved_at).timestamp()
         return max((path.stat().st_mtime for path in self.files), default=0.0)
 
+    def verify(self) -> None:
+        """Compares every byte with the record, where there is one.
+
+        Raises:
+            CheckpointError: a file is missing or differs; the message says which and how.
+        """
+        if self.problem:
+            raise CheckpointError(self.problem)
+        if self.record:
+            self.store.verify(self.record)
+
 
 def stored_checkpoints(directory: Path) -> tuple[StoredCheckpoint, ...]:
     """Returns the checkpoints of a directory, the oldest first; only the records are read."""

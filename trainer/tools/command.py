@@ -89,9 +89,12 @@ class Tool:
         try:
             chosen = self._parse(sys.argv[1:] if arguments is None else list(arguments))
             answer: Answer = chosen.run(chosen)
-        except (TrainerError, ValueError, TypeError, OSError) as error:
-            sys.stderr.write(f"error: {describe(error)}\n")
-            return error.exit_code if isinstance(error, TrainerError) else 1 if isinstance(error, OSError) else 2
+        except TrainerError as error:
+            return _refused(error, error.exit_code)
+        except OSError as error:
+            return _refused(error, 1)
+        except (ValueError, TypeError) as error:
+            return _refused(error, 2)
         text = json.dumps(_as_json(answer.data), indent=2) if chosen.json else answer.text
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(f"{text}\n")
@@ -108,6 +111,11 @@ class Tool:
             known = set(re.findall(r"--[\w-]+", self._commands[arguments[0]].format_help()))
             raise RequestError(f"{arguments[0]} takes no {unknown[0]}; {suggestion(unknown[0], known)}")
         return chosen
+
+
+def _refused(error: Exception, exit_code: int) -> int:
+    sys.stderr.write(f"error: {describe(error)}\n")
+    return exit_code
 
 
 def _as_json(value: Any) -> Any:
