@@ -104,7 +104,6 @@ def test_a_list_whose_files_are_gone(moved, tmp_path) -> None:
         open_checkpoint(tmp_path, ["prediction"])
 
 
-@pytest.mark.filterwarnings("ignore:.*")
 @pytest.mark.parametrize(
     "options", [{"sharded": True}, {"write_version": v1.train.SaverDef.V1}], ids=["sharded", "format before 2017"]
 )

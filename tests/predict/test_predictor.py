@@ -73,6 +73,8 @@ def test_any_node_can_be_asked_for(small_run) -> None:
         assert results["loss"].shape == ()
     with open_frozen(small_run / "export/frozen/model.pb", {"mine": "op"}) as predictor:
         assert list(predictor(x=X)) == ["mine"]
+    with open_checkpoint(small_run, inputs={"op": "x"}) as predictor:
+        assert predictor(op=X)["op"] == pytest.approx(expected(small_run, 3, X), rel=1e-5)
 
 
 def test_calls_that_are_refused(small_run) -> None:

@@ -65,8 +65,6 @@ def part_of(graph_def: Any, outputs: Names, inputs: Names | None, what: str) -> 
     nodes = {node.name: node for node in graph_def.node}
     wanted = named_tensors("outputs", outputs, graph_def, what)
     fed = named_tensors("inputs", inputs or (), graph_def, what)
-    # A placeholder is fed under its own name as it is.
-    fed = {name: tensor for name, tensor in fed.items() if nodes[node_of(tensor)].op not in PLACEHOLDERS}
     needed = upstream(nodes, wanted.values(), set(fed.values()))
     tables = tuple(
         node.name
@@ -183,7 +181,11 @@ def import_part(part: Part, what: str) -> tuple[dict[str, TensorInfo], dict[str,
         RequestError: this TensorFlow cannot import it, or an output is no tensor.
     """
     graph = v1.get_default_graph()
-    fed = {name: v1.placeholder(info.dtype, info.shape, name=name) for name, info in part.fed.items()}
+    # A name of one's own may be that of a node too, so the placeholders have a scope to themselves.
+    fed = {
+        name: v1.placeholder(info.dtype, info.shape, name=f"fed_inputs/{i}")
+        for i, (name, info) in enumerate(part.fed.items())
+    }
     _import(part.graph_def, {info.tensor: fed[name] for name, info in part.fed.items()}, what)
     inputs = {name: tensor_info(tensor) for name, tensor in fed.items()}
     for node in part.graph_def.node:
