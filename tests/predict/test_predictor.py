@@ -106,7 +106,7 @@ def test_calls_that_are_refused(small_run) -> None:
             "has no 'x'; there are: serving_default",
         ),
         ("export/saved_model/3", {"tags": ["serve", "gpu"], "outputs": ["opp"]}, r"did you mean op\?"),
-        ("export", {}, r"looked for commit records .* found: frozen, saved_model"),
+        ("export", {}, r"looked for .* found frozen, saved_model"),
         ("nowhere", {}, r"there is no file, directory or checkpoint .*nowhere; .* has: .*checkpoints"),
         ("checkpoints/model.meta", {}, "a graph without weights: there is no model.index beside it"),
         ("run.json", {}, "is no frozen graph, or only a part of one"),
@@ -125,7 +125,7 @@ def test_names_as_a_string_are_refused(small_run) -> None:
 
 
 def test_an_empty_directory_says_so(tmp_path) -> None:
-    with pytest.raises(RequestError, match=r"has no checkpoint: looked for .*; it is empty"):
+    with pytest.raises(RequestError, match=r"holds no checkpoint \(looked for .*; it is empty"):
         open_predictor(tmp_path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainer.checkpoints.catalog import find
-from trainer.checkpoints.store import INDEX, CheckpointStore
+from trainer.checkpoints.store import INDEX
 from trainer.runs.directory import runs_in
 
 NEWER = (".index", ".meta", ".json", ".data-00000-of-00001")
@@ -29,8 +29,7 @@ def given_checkpoint(path: Path) -> Path:
         return path
     runs = [run.path for run in runs_in(path) if any(run.checkpoints.glob(f"*{INDEX}"))]
     found = find(runs[-1] if runs else path)
-    if found.record is not None:
-        CheckpointStore(found.directory, found.name_prefix).verify(found.record)
+    found.verify()
     return found.prefix
 
 

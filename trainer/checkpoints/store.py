@@ -220,12 +220,8 @@ class CheckpointStore:
         temporary.replace(target)
 
 
-def newest_good(store: CheckpointStore, *, complete_only: bool = True) -> tuple[CommitRecord, list[PassedOver]]:
-    """Returns the newest checkpoint that verifies.
-
-    Args:
-        store: of the checkpoints.
-        complete_only: whether it must hold all that a resume needs.
+def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[PassedOver]]:
+    """Returns the newest checkpoint that holds all a resume needs and verifies.
 
     Returns:
         The record, and the checkpoints that were passed over: newer ones, and unreadable ones.
@@ -235,7 +231,7 @@ def newest_good(store: CheckpointStore, *, complete_only: bool = True) -> tuple[
     """
     records, passed_over = store.records()
     for record in reversed(records):
-        if complete_only and not record.complete:
+        if not record.complete:
             passed_over.append(
                 PassedOver(record.name, f"{record.name} holds only a part of the variables", damaged=False)
             )
@@ -247,4 +243,4 @@ def newest_good(store: CheckpointStore, *, complete_only: bool = True) -> tuple[
         else:
             return record, passed_over
     reasons = "\n  ".join(each.reason for each in passed_over) or "no commit record"
-    raise CheckpointError(f"{store.directory} has no good checkpoint:\n  {reasons}")
+    raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {reasons}")

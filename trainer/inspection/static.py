@@ -10,9 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.artifacts.frozen import read_frozen
+from trainer.checkpoints.given import given_checkpoint
 from trainer.checkpoints.reading import read_meta
 from trainer.predict.checkpoint import recorded_outputs
-from trainer.predict.found import find_checkpoint, find_meta
+from trainer.predict.found import find_meta
 from trainer.predict.frozen import recorded_outputs as outputs_of_frozen
 from trainer.predict.part import Names, Part, import_part, part_of
 from trainer.predict.places import Format, recognise
@@ -82,7 +83,7 @@ def read_model(
     if kind == "frozen":
         graph_def = read_frozen(place)
         return _model(place, kind, graph_def, outputs_of_frozen(place, graph_def) if outputs is None else outputs)
-    file = place if kind == "meta" else find_meta(find_checkpoint(place))
+    file = place if kind == "meta" else find_meta(given_checkpoint(place))
     meta_graph = read_meta(file)
     return _model(file, "meta", meta_graph.graph_def, recorded_outputs(meta_graph) if outputs is None else outputs)
 

@@ -8,10 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.artifacts.signatures import SERVING
+from trainer.checkpoints.given import given_checkpoint
 from trainer.checkpoints.reading import read_meta
 from trainer.errors import RequestError, describe
 from trainer.predict.engine import own_session, session_predictor
-from trainer.predict.found import find_checkpoint, find_meta
+from trainer.predict.found import find_meta
 from trainer.predict.part import Names, import_part, likely_outputs, part_of
 from trainer.predict.predictor import Predictor
 from trainer.predict.restoring import restore, stored_names
@@ -31,7 +32,8 @@ def open_checkpoint(
     are the placeholders among those ops; one with a default may be left out.
 
     Args:
-        path: a run directory, a checkpoint directory (its newest good checkpoint is taken) or a prefix.
+        path: a run directory or a checkpoint directory (its newest good checkpoint is taken),
+            ``DIRECTORY@WHICH`` with a number, ``last`` or ``best``, or a prefix.
         outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
             that the signature of the graph names.
         inputs: tensors to feed besides the placeholders, such as what an input pipeline gives.
@@ -44,9 +46,9 @@ def open_checkpoint(
     Example:
         >>> open_checkpoint("nowhere/model-3")
         Traceback (most recent call last):
-        trainer.errors.RequestError: there is no checkpoint nowhere/model-3: model-3.index is not in nowhere
+        trainer.errors.RequestError: there is no directory nowhere
     """
-    prefix = find_checkpoint(Path(path))
+    prefix = given_checkpoint(Path(path))
     file = find_meta(prefix) if meta is None else Path(meta)
     meta_graph = read_meta(file)
     wanted = recorded_outputs(meta_graph) if outputs is None else outputs

@@ -16,7 +16,7 @@ PART_OF_CHECKPOINT = re.compile(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})")
 def recognise(path: Path) -> tuple[Format, Path]:
     """Returns the format of what is at a path, and the path to open it by.
 
-    A run directory is its checkpoints, the parent of numbered SavedModels is the one of the
+    A run directory is its checkpoints, ``RUN@best`` one of them, the parent of numbered SavedModels is the one of the
     highest number, and each file of a checkpoint stands for the checkpoint.
 
     Raises:
@@ -34,6 +34,9 @@ def recognise(path: Path) -> tuple[Format, Path]:
         return "checkpoint", path
     if path.is_file():
         return "frozen", path
+    folder, at, _ = str(path).rpartition("@")
+    if at and Path(folder).is_dir():
+        return "checkpoint", path
     near = sorted(each.name for each in path.parent.iterdir())[:8] if path.parent.is_dir() else []
     there = f"; {path.parent} has: {', '.join(near)}" if near else ""
     raise RequestError(f"there is no file, directory or checkpoint {path}{there}")
