@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainer.checkpoints.catalog import find
-from trainer.checkpoints.store import INDEX, CheckpointStore
+from trainer.checkpoints.store import INDEX
 from trainer.runs.directory import runs_in
 
 NEWER = (".index", ".meta", ".json", ".data-00000-of-00001")
@@ -28,9 +28,11 @@ def given_checkpoint(path: Path) -> Path:
     if is_one_file(path):
         return path
     runs = [run.path for run in runs_in(path) if any(run.checkpoints.glob(f"*{INDEX}"))]
-    found = find(runs[-1] if runs else path)
-    if found.record is not None:
-        CheckpointStore(found.directory, found.name_prefix).verify(found.record)
+    place = runs[-1] if runs else path
+    found = find(place)
+    # Of a directory the newest that verifies is taken; what was named is taken, or refused.
+    if not place.is_dir():
+        found.verify()
     return found.prefix
 
 
