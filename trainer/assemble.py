@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     now = datetime.now()
     with timed("find the run and verify its newest checkpoint"):
         start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
-    _check_warm_start(settings.warm_start, start)
+    warm_start = _found(settings.warm_start, start)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
@@ -81,7 +82,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             data=data,
             callbacks=callbacks,
             start=start,
-            warm_start=settings.warm_start,
+            warm_start=warm_start,
             trainable=settings.trainable,
             epochs=settings.epochs,
             steps_per_epoch=settings.steps_per_epoch,
@@ -110,14 +111,14 @@ def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
     return lambda: _made("model", config.model), _made("data", config.data)
 
 
-def _check_warm_start(warm_start: WarmStart | None, start: Start) -> None:
-    """Looks for the checkpoint before anything slow is done; a resume does without it."""
+def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
+    """Looks for the checkpoint before anything slow is done, and names it; a resume does without it."""
     if warm_start is None or start.record is not None:
-        return
+        return None
     if start.foreign is not None:
         raise RequestError(f"resume={start.foreign} restores everything; leave out warm_start.path={warm_start.path}")
     try:
-        given_checkpoint(warm_start.path)
+        return replace(warm_start, path=given_checkpoint(warm_start.path))
     except RequestError as error:
         raise RequestError(f"warm_start.path: {error}") from error
 

@@ -17,6 +17,7 @@ from tabulate import tabulate
 
 from benchmarks import disk, speed
 from benchmarks.cases import CASES
+from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
 
@@ -28,8 +29,9 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "write": disk.measure_write,
     "resume": disk.measure_resume,
     "exports": disk.measure_exports,
+    "calls": measure_calls,
 }
-PARTS = ("speed", "flat", "saves", "resume", "export", "start")
+PARTS = ("speed", "flat", "saves", "resume", "export", "predict", "start")
 STEPS_PER_SAVE = {50: 80, 400: 24, 1000: 16}
 """By megabytes of variables: enough steps for a save to end well before the next one."""
 
@@ -84,6 +86,8 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
         one = medians([in_a_process("resume", megabytes=400) for _ in range(rounds)])
     elif part == "export":
         one = medians([in_a_process("exports", megabytes=50) for _ in range(rounds)])
+    elif part == "predict":
+        one = medians([in_a_process("calls") for _ in range(rounds)])
     else:
         one = start_up(rounds)
     return one, plain_table(one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -189,25 +188,3 @@ def test_a_saved_model_of_eager_tensorflow(tmp_path) -> None:
         tf.saved_model.save(model, str(tmp_path / "model"), signatures=model.__call__)
     with open_predictor(tmp_path / "model") as predictor:
         assert predictor(x=[1, 2.5])["y"].tolist() == [2.0, 5.0]
-
-
-def test_a_call_costs_hardly_more_than_a_bare_callable(tmp_path) -> None:
-    """On a net whose call takes some tenths of a millisecond; the checks take microseconds."""
-    with tf.Graph().as_default() as graph:
-        x = v1.placeholder(tf.float32, [None, 512], name="x")
-        for _ in range(4):
-            x = tf.nn.relu(tf.matmul(x, tf.random.stateless_uniform([512, 512], [1, 2])))
-        tf.identity(x, name="op")
-    (tmp_path / "model.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    batch = np.random.default_rng(0).random((32, 512), np.float32)
-    with open_frozen(tmp_path / "model.pb") as predictor, v1.Session(graph=graph) as session:
-        bare = session.make_callable([graph.get_tensor_by_name("op:0")], [graph.get_tensor_by_name("x:0")])
-        times: tuple[list[float], list[float]] = ([], [])
-        for _ in range(400):
-            began = time.perf_counter()
-            bare(batch)
-            between = time.perf_counter()
-            predictor(x=batch)
-            times[0].append(between - began)
-            times[1].append(time.perf_counter() - between)
-    assert np.median(times[1]) < 1.1 * np.median(times[0])

@@ -194,8 +194,9 @@ def test_a_damaged_checkpoint_is_refused_before_anything_is_made(earlier, tmp_pa
     content = bytearray(data.read_bytes())
     content[content.index(variables(earlier / "checkpoints/model-2")["head/kernel"].tobytes())] ^= 1
     data.write_bytes(content)
+    assert given_checkpoint(tmp_path / "copy").name == "model-1"
     with pytest.raises(CheckpointError, match="differs from what was written"):
-        run(tmp_path / "run", make_model=Two, warm_start=WarmStart(tmp_path / "copy"))
+        run(tmp_path / "run", make_model=Two, warm_start=WarmStart(tmp_path / "copy/model-2"))
     (tmp_path / "copy/model-2.json").unlink()
     with pytest.raises(CheckpointError, match="cannot be read"):
         run(tmp_path / "run", make_model=Two, warm_start=WarmStart(tmp_path / "copy/model-2"))

@@ -28,8 +28,11 @@ def given_checkpoint(path: Path) -> Path:
     if is_one_file(path):
         return path
     runs = [run.path for run in runs_in(path) if any(run.checkpoints.glob(f"*{INDEX}"))]
-    found = find(runs[-1] if runs else path)
-    found.verify()
+    place = runs[-1] if runs else path
+    found = find(place)
+    # Of a directory the newest that verifies is taken; what was named is taken, or refused.
+    if not place.is_dir():
+        found.verify()
     return found.prefix
 
 
