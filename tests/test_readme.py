@@ -6,27 +6,50 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from tests.processes import ROOT
 
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^##+ (.*)\n", re.MULTILINE)
+
+_, *parts = HEADING.split((ROOT / "README.md").read_text())
+SECTIONS = {
+    heading: blocks for heading, text in zip(parts[::2], parts[1::2], strict=True) if (blocks := BLOCK.findall(text))
+}
+
+# What sections go on from, as the ones before them leave it.
+BEFORE = {
+    "Then": "scripts/train +experiment=linear",
+    "Use what a run left": "scripts/train +experiment=linear",
+    "Look at checkpoints, keep some, make something of them": "scripts/train +experiment=digits_mlp",
+}
 
 
-def test_every_command_runs(tmp_path) -> None:
+def test_there_is_a_section_for_each_thing_that_goes_before() -> None:
+    assert set(BEFORE) < set(SECTIONS)
+    assert sum(map(len, SECTIONS.values())) > 12
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_command_runs(heading, tmp_path) -> None:
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
-    assert len(blocks) > 8
-    for language, text in blocks:
-        if language == "python" and (file := re.match(r"# (\w+\.py)\n", text)):
+    if heading in BEFORE:
+        run(["bash", "-euc", BEFORE[heading]], tmp_path)
+    for language, text in SECTIONS[heading]:
+        if language == "bash":
+            # The suite within the suite would never end; that the command starts is what is left to show.
+            run(["bash", "-euc", text.replace("scripts/test\n", "scripts/test --version\n")], tmp_path)
+        elif file := re.match(r"# (\w+\.py)\n", text):
             (tmp_path / file.group(1)).write_text(text)
-            continue
-        # The suite within the suite would never end; that the command starts is what is left to show.
-        commands = [text.replace("scripts/test\n", "scripts/test --version\n")] if language == "bash" else [text]
-        shell = ["bash", "-euc"] if language == "bash" else [sys.executable, "-c"]
-        for command in commands:
-            done = subprocess.run(
-                [*shell, command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    assert (tmp_path / "outputs" / "quadratic").is_dir()
+        else:
+            run([sys.executable, "-c", text], tmp_path)
+
+
+def run(command: list[str], directory: Path) -> None:
+    """Runs a command as a person would, in a shell of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
