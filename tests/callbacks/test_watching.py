@@ -16,6 +16,7 @@ from tests.small import run
 from trainer.callback import Callback, Context, Record
 from trainer.errors import RequestError
 from trainer.runs.directory import RunDirectory
+from trainer.schedule import Schedule
 
 
 def context() -> Context:
@@ -90,6 +91,22 @@ def test_metrics_of_a_resumed_run_are_those_of_a_straight_one(tmp_path) -> None:
         [{**line, "steps_per_sec": 0} for line in lines(tmp_path / name)] for name in ("straight", "killed")
     ]
     assert without_speed[0] == without_speed[1]
+
+
+def test_no_checkpoint_is_ahead_of_the_metrics(tmp_path) -> None:
+    """Lines are written in blocks; a kill right after a save in the middle of an epoch must find them all."""
+    seen = []
+
+    class After(Callback):
+        phase = Phase.EXPORT
+        schedule = Schedule(every_n_steps=7)
+
+        def on_step_end(self, context: Context) -> None:
+            seen.append((context.record.epoch, len(lines(tmp_path / "run"))))
+
+    callbacks = {"m": Metrics(), "c": Checkpoint(every_n_epochs=None, every_n_steps=7), "a": After()}
+    run(tmp_path / "run", callbacks, epochs=6, steps_per_call=30)
+    assert seen == [(1, 1), (2, 2), (4, 4), (5, 5)]
 
 
 class Clock:
