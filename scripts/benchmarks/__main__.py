@@ -27,6 +27,7 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "saves": disk.measure_saves,
     "small_saves": disk.measure_small_saves,
     "write": disk.measure_write,
+    "touch_memory": disk.touch_memory,
     "resume": disk.measure_resume,
     "exports": disk.measure_exports,
     "calls": measure_calls,
@@ -76,6 +77,8 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
     if part == "speed":
         found = speed.compare(chosen.cases, rounds, chosen.secs)
         return found, speed.speed_table(found)
+    if part in ("saves", "resume", "export"):
+        in_a_process("touch_memory")
     if part == "saves":
         saves = {str(size): disk.compare_saves(size, STEPS_PER_SAVE[size], rounds) for size in chosen.sizes}
         small = medians([in_a_process("small_saves") for _ in range(rounds)])
