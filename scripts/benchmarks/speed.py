@@ -56,6 +56,10 @@ def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) 
         def __init__(self) -> None:
             self.seen: list[tuple[float, int]] = []
 
+        def on_train_begin(self, context: Any) -> None:
+            if kept:
+                keep_checkpoints(context.run.checkpoints, kept)
+
         def on_step_end(self, context: Any) -> None:
             self.seen.append((time.perf_counter(), context.record.global_step))
             if self.seen[-1][0] - self.seen[0][0] > secs * 1.5:
@@ -68,10 +72,7 @@ def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) 
         keep = 0 if kept else 5
         callbacks["checkpoint"] = Checkpoint(every_n_epochs=None, every_n_secs=1.0, max_to_keep=keep)
     with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "run"
-        if kept:
-            keep_checkpoints(directory / "checkpoints", kept)
-        train_case(CASES[name], directory, callbacks)
+        train_case(CASES[name], Path(folder) / "run", callbacks)
     # Calls grow to their length and XLA compiles in the warm-up.
     measured = [each for each in watch.seen if each[0] - watch.seen[0][0] >= secs / 2]
     tenth = max(2, len(measured) // 10)

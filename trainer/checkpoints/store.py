@@ -29,6 +29,9 @@ STATE_FILE = "checkpoint"
 NOTE = ".unfinished-"
 """What the name of the note begins with that stands while a checkpoint's files are in the making."""
 
+MOST_SHOWN = 7
+"""So many checkpoints are named where none is good."""
+
 DAMAGED, SUPERSEDED = "damaged", "superseded"
 """Where checkpoints go that are not to count and not to be lost either."""
 
@@ -242,5 +245,8 @@ def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[PassedOver]]
             passed_over.append(PassedOver(record.name, str(error)))
         else:
             return record, passed_over
-    reasons = "\n  ".join(each.reason for each in passed_over) or "no commit record"
-    raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {reasons}")
+    reasons = [each.reason for each in passed_over[:MOST_SHOWN]] or ["no commit record"]
+    if len(passed_over) > MOST_SHOWN:
+        reasons.append(f"and {len(passed_over) - MOST_SHOWN} older ones")
+    lines = "\n  ".join(reasons)
+    raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {lines}")
