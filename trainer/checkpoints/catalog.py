@@ -139,11 +139,15 @@ def look_into(path: Path) -> Catalog:
     if not checkpoints:
         there = sorted(each.name for each in directory.iterdir())
         found = f"found {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty"
-        raise RequestError(f"{directory} holds no checkpoint (looked for *{INDEX}, or a run's checkpoints/; {found})")
+        listed = ", ".join(listed_names(directory)[:3])
+        gone = f"; {STATE_FILE} names {listed}, whose files are not here" if listed else ""
+        raise RequestError(
+            f"{directory} holds no checkpoint (looked for *{INDEX}, or a run's checkpoints/; {found}{gone})"
+        )
     # The directory "." has a name and a parent only as an absolute path.
     above = path.parent if path.name else path.absolute().parent
     run = RunDirectory(path if directory != path else above)
-    return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, _listed(directory))
+    return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, listed_names(directory))
 
 
 def find(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
@@ -198,7 +202,8 @@ def run_of(checkpoint: StoredCheckpoint) -> RunDirectory | None:
     return look_into(checkpoint.directory).run
 
 
-def _listed(directory: Path) -> tuple[str, ...]:
+def listed_names(directory: Path) -> tuple[str, ...]:
+    """Returns the names in TensorFlow's own list, the newest first; the directories in it are dropped."""
     try:
         text = (directory / STATE_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.checkpoints.catalog import find
+from trainer.checkpoints.catalog import find, listed_names
 from trainer.checkpoints.store import INDEX
 from trainer.runs.directory import runs_in
 
@@ -29,11 +29,20 @@ def given_checkpoint(path: Path) -> Path:
         return path
     runs = [run.path for run in runs_in(path) if any(run.checkpoints.glob(f"*{INDEX}"))]
     place = runs[-1] if runs else path
+    if old := _one_file_in(place):
+        return old
     found = find(place)
     # Of a directory the newest that verifies is taken; what was named is taken, or refused.
     if not place.is_dir():
         found.verify()
     return found.prefix
+
+
+def _one_file_in(place: Path) -> Path | None:
+    """Returns the newest checkpoint of a directory that has only those of the old format."""
+    if not place.is_dir() or (place / "checkpoints").is_dir() or any(place.glob(f"*{INDEX}")):
+        return None
+    return next((place / name for name in listed_names(place) if is_one_file(place / name)), None)
 
 
 def is_one_file(path: Path) -> bool:
