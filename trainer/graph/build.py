@@ -223,12 +223,15 @@ def add_calls(opened: OpenGraph, longest_call: int, run_steps: int) -> TrainingG
     most_steps = min(longest_call, MOST_PLAIN_STEPS)
     if gathered is not None:
         most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
-    plan = feed.plan(build.global_step.read_value(), most_steps, run_steps)
+
+    def order(count: int) -> Any:
+        return feed.plan(build.global_step.read_value(), count, run_steps)
+
     # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
-    plain = Calls(*add_steps(update, columns, feed, plan), most_steps)
+    plain = Calls(*add_steps(update, columns, feed, order, most_steps), most_steps)
     compiled = None
     if gathered is not None:
-        compiled = Calls(*add_compiled_steps(update, columns, gathered, plan), most_steps)
+        compiled = Calls(*add_compiled_steps(update, columns, gathered, order, most_steps), most_steps)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
     return TrainingGraph(build, feed, *initialise, plain, compiled)
 

@@ -32,7 +32,7 @@ class Feed(Protocol):
     def plan(self, step: Any, count: int, run_steps: int) -> Any:
         """Returns what each of ``count`` updates takes, the first being the one after ``step`` updates.
 
-        One tensor [count, ...] for a whole call into the graph, so that this is thought out once;
+        One tensor [count, ...] for many updates, so that this is worked out once for all of them;
         ``run_steps``, the updates of the whole run, tell how much that may cost to prepare.
         """
 

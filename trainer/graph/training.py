@@ -19,6 +19,12 @@ v1 = tf.compat.v1
 Update = Callable[[Tensors, Tensors], Any]
 """Updates the variables once; returns the metrics of the batch, float32 [metrics]."""
 
+Order = Callable[[int], Any]
+"""What the next n updates take, by the global step as it is then: the plan of a feed, [n, ...]."""
+
+STEPS_PLANNED = 100
+"""So many steps ahead plain steps work out what they take; a call of fewer pays for as many."""
+
 
 class UpdateRule:
     """Forward, loss, gradients, optimizer and step count, as one function of a batch.
@@ -73,36 +79,44 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
         raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, plan: Any) -> tuple[Any, Any, Any]:
+def add_steps(update: Update, metrics: int, feed: Feed, order: Order, most_steps: int) -> tuple[Any, Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
         update: of one batch.
         metrics: how many numbers it returns.
         feed: of the batches.
-        plan: of the feed, for the greatest n.
+        order: which of them the next updates take.
+        most_steps: the greatest n.
 
     Returns:
         The placeholder of n (int32 scalar), the metrics, float32 [n, metrics], and the seconds that
         were waited for batches, float64.
     """
+    planned = min(most_steps, STEPS_PLANNED)
 
-    def steps(plan: Any, count: Any) -> Any:
-        def body(i: Any, rows: Any, waited: Any) -> Any:
-            (inputs, labels), secs = feed.batch(plan[i])
-            return i + 1, rows.write(i, update(inputs, labels)), waited + secs
+    def steps(count: Any) -> Any:
+        def some(begin: Any, rows: Any, waited: Any) -> Any:
+            plan, end = order(planned), tf.minimum(begin + planned, count)
+
+            def one(i: Any, rows: Any, waited: Any) -> Any:
+                (inputs, labels), secs = feed.batch(plan[i - begin])
+                return i + 1, rows.write(i, update(inputs, labels)), waited + secs
+
+            return one_by_one(lambda i, *_: i < end, one, [begin, rows, waited])
 
         rows = tf.TensorArray(tf.float32, size=count, element_shape=[metrics])
         begin = [0, rows, tf.constant(0.0, tf.float64)]
-        # One iteration at a time: an update reads the variables that the one before it wrote.
-        _, rows, waited = tf.while_loop(lambda i, *_: i < count, body, begin, parallel_iterations=1)
+        _, rows, waited = one_by_one(lambda i, *_: i < count, some, begin)
         return rows.stack(), waited
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    return count, *tf.function(steps, autograph=False)(plan, count)
+    return count, *tf.function(steps, autograph=False)(count)
 
 
-def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any) -> tuple[Any, Any, Any]:
+def add_compiled_steps(
+    update: Update, metrics: int, feed: ArrayFeed, order: Order, most_steps: int
+) -> tuple[Any, Any, Any]:
     """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
 
     A compiled function has fixed shapes, so all batches of the plan are gathered for each call and
@@ -112,9 +126,9 @@ def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any)
         update: of one batch.
         metrics: how many numbers it returns.
         feed: of the batches.
-        plan: of the feed, for the greatest n.
+        order: which of them the next updates take.
+        most_steps: the greatest n.
     """
-    most_steps = plan.shape[0]
 
     def steps(batches: Any, count: Any) -> Any:
         def body(i: Any, rows: Any) -> Any:
@@ -122,10 +136,14 @@ def add_compiled_steps(update: Update, metrics: int, feed: ArrayFeed, plan: Any)
             return i + 1, rows.write(i, update(inputs, labels))
 
         rows = tf.TensorArray(tf.float32, size=most_steps, element_shape=[metrics])
-        _, rows = tf.while_loop(lambda i, _: i < count, body, [0, rows], parallel_iterations=1)
-        return rows.stack()
+        return one_by_one(lambda i, _: i < count, body, [0, rows])[1].stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    batches = feed.batches(plan, most_steps)
+    batches = feed.batches(order(most_steps), most_steps)
     rows = tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
     return count, rows, tf.constant(0.0, tf.float64)
+
+
+def one_by_one(more: Callable[..., Any], body: Callable[..., Any], begin: list[Any]) -> Any:
+    """Runs a loop whose iterations wait for each other: an update reads what the one before it wrote."""
+    return tf.while_loop(more, body, begin, parallel_iterations=1)
