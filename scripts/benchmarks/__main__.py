@@ -33,7 +33,7 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "calls": measure_calls,
 }
 PARTS = ("speed", "flat", "saves", "resume", "export", "predict", "start")
-STEPS_PER_SAVE = {50: 80, 400: 24, 1000: 16}
+STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """By megabytes of variables: enough steps for a save to end well before the next one."""
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         return
     if chosen.quick:
         chosen.parts, chosen.cases, chosen.sizes = ["speed", "saves", "start"], ["linear"], [50]
-        chosen.rounds, chosen.secs = 1, 1.0
+        chosen.rounds, chosen.secs = 1, 0.5
     figures: dict[str, Any] = {"cores": os.cpu_count()}
     for part in chosen.parts:
         figures[part], text = measured(part, chosen)
@@ -77,7 +77,7 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
     if part == "speed":
         found = speed.compare(chosen.cases, rounds, chosen.secs)
         return found, speed.speed_table(found)
-    if part in ("saves", "resume", "export"):
+    if part in ("saves", "resume", "export") and not chosen.quick:
         in_a_process("touch_memory")
     if part == "saves":
         saves = {str(size): disk.compare_saves(size, STEPS_PER_SAVE[size], rounds) for size in chosen.sizes}
