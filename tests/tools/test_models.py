@@ -119,6 +119,14 @@ def test_strings_as_json(models, tmp_path) -> None:
     assert (code, json.loads(text)) == (0, {"op": [["A"], ["B"]], "joined": "ab"})
 
 
+def test_what_is_no_number_is_null_in_json(models, tmp_path) -> None:
+    with tf.Graph().as_default() as graph:
+        tf.sqrt(v1.placeholder(tf.float32, [None], name="x"), name="op")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    code, text, _ = models("run", "net.pb", "--input", "x=4,-1", "--json")
+    assert (code, json.loads(text, parse_constant=pytest.fail)) == (0, {"op": [2.0, None]})
+
+
 def test_a_picture_without_grandalf_names_the_extra(models, small_run, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "grandalf.graphs", None)
     code, _, errors = models("graph", small_run)

@@ -95,7 +95,7 @@ class Tool:
             return _refused(error, 1)
         except (ValueError, TypeError) as error:
             return _refused(error, 2)
-        text = json.dumps(_as_json(answer.data), indent=2) if chosen.json else answer.text
+        text = as_json(answer.data) if chosen.json else answer.text
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(f"{text}\n")
         close_output()
@@ -118,13 +118,28 @@ def _refused(error: Exception, exit_code: int) -> int:
     return exit_code
 
 
-def _as_json(value: Any) -> Any:
+def as_json(data: Any) -> str:
+    """Returns what programs read: nan and the infinities, for which JSON has no word, become null.
+
+    Example:
+        >>> print(as_json({"loss": float("nan"), "word": b"yes"}))
+        {
+          "loss": null,
+          "word": "yes"
+        }
+    """
+    return json.dumps(_with_words_of_json(data), indent=2, allow_nan=False)
+
+
+def _with_words_of_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _as_json(each) for key, each in value.items()}
+        return {str(key): _with_words_of_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_as_json(each) for each in value]
+        return [_with_words_of_json(each) for each in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from tabulate import tabulate
 
 from trainer.errors import DamagedError, RequestError, TrainerError, describe
 from trainer.files import size_for_people, write_atomically
+from trainer.tools.command import as_json
 
 if TYPE_CHECKING:
     from trainer.predict.compare import Difference
@@ -125,7 +125,7 @@ def _show(chosen: argparse.Namespace) -> tuple[str, int]:
 
     found = summarize(read_model(chosen.file, chosen.output, chosen.tags, chosen.signature))
     if chosen.json:
-        return json.dumps(found.to_json()), SAME
+        return as_json(found.to_json()), SAME
     rows = []
     if not found.signatures:
         rows = [*_tensor_rows("input", found.inputs), *_tensor_rows("output", found.outputs)]
@@ -159,16 +159,9 @@ def _run(chosen: argparse.Namespace) -> tuple[str, int]:
         np.savez(content, **dict[str, Any](results))
         write_atomically(chosen.save, content.getvalue())
     if chosen.json:
-        return json.dumps({name: _plain(value.tolist()) for name, value in results.items()}), SAME
+        return as_json({name: value.tolist() for name, value in results.items()}), SAME
     shown = (f"{name} {value.dtype} {list(value.shape)}\n{value}" for name, value in results.items())
     return "\n\n".join(shown), SAME
-
-
-def _plain(value: Any) -> Any:
-    """Returns an array, or nested lists, as JSON has it: bytes become text."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _compare(chosen: argparse.Namespace) -> tuple[str, int]:
@@ -183,7 +176,7 @@ def _compare(chosen: argparse.Namespace) -> tuple[str, int]:
         alone = sorted(set(first.outputs) ^ set(second.outputs))
     code = SAME if all(each.same for each in found) else DIFFERENT
     if chosen.json:
-        return json.dumps({"same": code == SAME, "outputs": _differences(found), "in_one_only": alone}), code
+        return as_json({"same": code == SAME, "outputs": _differences(found), "in_one_only": alone}), code
     note = f"\nin one of them only: {', '.join(alone)}" if alone else ""
     on = "" if typed else f", random inputs of seed {chosen.seed}"
     verdict = "the same" if code == SAME else "DIFFERENT"
@@ -214,7 +207,7 @@ def _graph(chosen: argparse.Namespace) -> tuple[str, int]:
     target = chosen.target or Path(f"{chosen.file.absolute().name.removesuffix('.pb')}.svg")
     write_atomically(target, picture)
     if chosen.json:
-        return json.dumps({"file": str(target), "size": len(picture.encode())}), SAME
+        return as_json({"file": str(target), "size": len(picture.encode())}), SAME
     return f"{target} {size_for_people(len(picture.encode()))}", SAME
 
 
@@ -239,7 +232,7 @@ def _convert(chosen: argparse.Namespace) -> tuple[str, int]:
         data = read_arrays(chosen.representative) if chosen.representative else None
         done = convert_to_tflite(chosen.file, target, representative=data, **common)
     if chosen.json:
-        return json.dumps({**asdict(done), "path": str(done.path)}), SAME
+        return as_json(asdict(done)), SAME
     table = _table(done.differences, done.steps)
     return (
         f"{done.path} {size_for_people(done.size)}\nagainst {chosen.file} on {done.examples} examples:\n{table}",
