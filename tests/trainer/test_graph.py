@@ -21,6 +21,7 @@ from trainer.graph.compile_rule import choose
 from trainer.graph.feeds import Skips
 from trainer.graph.optimizers import rate_of_step
 from trainer.graph.sources import look_at
+from trainer.graph.training import STEPS_PLANNED
 
 v1 = tf.compat.v1
 
@@ -124,6 +125,17 @@ def test_the_number_of_steps_per_call_changes_no_bit(case, tmp_path) -> None:
         run(tmp_path / str(per_call), {"c": Checkpoint(every_n_epochs=4)}, epochs=4, steps_per_call=per_call, **changes)
     for per_call in (4, None):
         assert_same_bits(tmp_path / "1/checkpoints/model-4", tmp_path / str(per_call) / "checkpoints/model-4")
+
+
+@pytest.mark.parametrize("case", ["plain TensorFlow", "tf.data"])
+def test_a_call_that_is_longer_than_its_plans_changes_no_bit(case, tmp_path) -> None:
+    """250 steps in one call: two whole plans and a part of the third."""
+    assert 2 * STEPS_PLANNED < 250 < 3 * STEPS_PLANNED
+    for per_call in (1, 250):
+        changes = {key: value() if key == "data" else value for key, value in CASES[case].items()}
+        saves = {"c": Checkpoint(every_n_epochs=50)}
+        run(tmp_path / str(per_call), saves, epochs=50, steps_per_call=per_call, **{**changes, "compile": "off"})
+    assert_same_bits(tmp_path / "1/checkpoints/model-50", tmp_path / "250/checkpoints/model-50")
 
 
 def test_training_finds_the_plane(tmp_path) -> None:
