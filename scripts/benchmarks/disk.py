@@ -21,7 +21,7 @@ from benchmarks.trainer_job import train_case
 from trainer.memory import available_bytes
 
 WAYS = ("background", "foreground", "saver")
-SAVES = 3
+SAVES = 5
 
 
 def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
@@ -29,13 +29,13 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
 
     Args:
         megabytes: of variables.
-        way: ``background``, ``foreground``, or ``saver``: a bare ``Saver.save`` and an fsync.
+        way: ``background``, ``foreground``, ``saver`` (a bare ``Saver.save`` and an fsync), ``none``.
         steps_per_save: steps between two saves.
 
     Returns:
-        Seconds that training loses to a save, seconds of the snapshot, seconds until the
-        checkpoint is durable, and the greatest memory as a multiple of the variables, gradients
-        included.
+        Seconds of a step, and the greatest memory as a multiple of the variables, gradients and
+        the batch included. Of a save: seconds that training loses, seconds of the snapshot, and
+        seconds until the checkpoint is durable.
     """
     from callbacks.checkpoint import Checkpoint
     from trainer.callback import Callback
@@ -69,31 +69,35 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
 
     noted(CheckpointStore, "commit", lambda _began, ended: durable.append(ended))
     noted(Snapshot, "take", lambda began, ended: snapshots.append(ended - began))
-    saver: Callback = BareSaver()
-    if way != "saver":
-        saver = Checkpoint(
+    callbacks: dict[str, Callback] = {"watch": Watch()}
+    if way == "saver":
+        callbacks["saver"] = BareSaver()
+    elif way != "none":
+        callbacks["saver"] = Checkpoint(
             every_n_epochs=None, every_n_steps=steps_per_save, max_to_keep=1, background=way == "background"
         )
     with tempfile.TemporaryDirectory() as folder:
         steps = (SAVES + 1) * steps_per_save - 1
-        callbacks = {"watch": Watch(), "saver": saver}
         train_case(sized(megabytes), Path(folder) / "run", callbacks, epochs=1, steps_per_epoch=steps, steps_per_call=1)
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+    figures = {"step_secs": statistics.median(np.diff(ends)), "memory": peak_kb / 1024 / megabytes}
+    if way == "none":
+        return figures
     lost, until_durable = [], []
     for save in range(SAVES):
         due = ends[(save + 1) * steps_per_save - 1]
         after = ends[(save + 1) * steps_per_save : (save + 2) * steps_per_save]
-        quiet = np.diff([each for each in after if each > durable[save]])
+        # What a save costs is over with the second step after it; the noise of all others is not its own.
+        touched = sum(each <= durable[save] for each in after) + 2
+        quiet = np.diff(after[touched - 1 :])
         if len(quiet) < 2:
-            raise ValueError(f"a save took more than {steps_per_save - 3} steps; set more steps between two saves")
-        lost.append(after[-1] - due - len(after) * statistics.median(quiet))
+            raise ValueError(f"a save took more than {steps_per_save - 4} steps; set more steps between two saves")
+        lost.append(after[touched - 1] - due - touched * statistics.median(quiet))
         until_durable.append(durable[save] - due)
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
-    return {
+    return figures | {
         "lost_secs": statistics.median(lost),
         "snapshot_secs": statistics.median(snapshots or [0.0]),
         "durable_secs": statistics.median(until_durable),
-        "step_secs": statistics.median(np.diff(ends)),
-        "memory": peak_kb / 1024 / megabytes,
     }
 
 
@@ -235,13 +239,16 @@ def compare_saves(megabytes: int, steps_per_save: int, rounds: int) -> Figures:
     measured = []
     for _ in range(rounds):
         figures = in_a_process("write", megabytes=megabytes)
-        for way in WAYS:
+        for way in (*WAYS, "none"):
             found = in_a_process("saves", megabytes=megabytes, way=way, steps_per_save=steps_per_save)
             figures |= {f"{way}_{name}": value for name, value in found.items()}
         measured.append(figures)
     found = medians(measured)
     found["lost_against_saver"] = found["background_lost_secs"] / found["saver_lost_secs"]
     found["bandwidth_against_write"] = found["write_secs"] / found["background_durable_secs"]
+    # Of what a run takes without saves, the variables count, once; gradients, batches and code do not.
+    for way in WAYS:
+        found[f"{way}_memory"] += 1 - found["none_memory"]
     return found
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
+from trainer.checkpoints.follower import Follower
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention import Retention, best_first
 from trainer.checkpoints.rotation import apply_rotation, plan_rotation
-from trainer.checkpoints.store import CheckpointStore
+from trainer.checkpoints.store import DATA, CheckpointStore
 from trainer.checkpoints.values import LiveValues, Snapshot
 from trainer.checks import matching, suggestion
 from trainer.files import check_free_space, write_atomically
@@ -20,6 +23,9 @@ v1 = tf.compat.v1
 
 SPARE_BYTES = 2 * 2**20
 """Besides the variables: index, graph and record."""
+
+LARGE_BYTES = 2**20
+"""A tensor of so much takes longer to read than training may be kept from its next call."""
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 META_COLLECTIONS = (
@@ -76,10 +82,12 @@ class CheckpointWriter:
         """
         path = str(self._store.path(record.name))
         try:
-            self._write(session, values, record, path)
-            self._put_meta_beside(record.name, session.graph)
-            read_every_tensor(path)
-            committed = replace(record, files=self._store.measure(record.name))
+            with Follower(self._store.file(record.name, DATA)) as follower:
+                self._write(session, values, record, path)
+                data = follower.finish()
+                self._put_meta_beside(record.name, session.graph)
+                read_every_tensor(path)
+            committed = replace(record, files=self._store.measure(record.name, data))
             self._store.commit(committed)
         except BaseException:
             # The name may be that of an older checkpoint of the same step, which still counts.
@@ -128,13 +136,32 @@ def read_every_tensor(path: str) -> None:
     """Reads a checkpoint back: each tensor's CRC is compared as it is read.
 
     Raises:
-        tf.errors.DataLossError: what is on the disk is not what was written.
+        tf.errors.OpError: what is on the disk is not what was written.
     """
     reader = tf.train.load_checkpoint(path)
-    for name, dtype in reader.get_variable_to_dtype_map().items():
+    dtypes, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
+    large = {}
+    for name, dtype in dtypes.items():
         # The state of a data pipeline is a variant, which has no form outside a graph.
-        if dtype != tf.variant:
+        if dtype == tf.variant:
+            continue
+        if math.prod(shapes[name]) * dtype.size < LARGE_BYTES:
             reader.get_tensor(name)
+        else:
+            large[name] = dtype
+    if large:
+        _restore_one_by_one(path, large)
+
+
+def _restore_one_by_one(path: str, dtypes: Mapping[str, Any]) -> None:
+    """Reads tensors in a session, which lets the other threads run meanwhile; a reader holds Python's lock."""
+    with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
+        last = tf.no_op()
+        for name, dtype in dtypes.items():
+            with tf.control_dependencies([last]):
+                (value,) = tf.raw_ops.RestoreV2(prefix=path, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype])
+                last = value.op
+        session.run(last)
 
 
 def chosen_variables(

@@ -106,8 +106,12 @@ class CheckpointStore:
         """Returns whether a committed checkpoint is of this step."""
         return any(record.global_step == global_step for record in self.records()[0])
 
-    def measure(self, name: str) -> dict[str, FileEntry]:
+    def measure(self, name: str, data: FileEntry | None = None) -> dict[str, FileEntry]:
         """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
+
+        Args:
+            name: of the checkpoint.
+            data: of its data, where that was synced and read already.
 
         Raises:
             CheckpointError: the data or the index is missing.
@@ -115,7 +119,9 @@ class CheckpointStore:
         entries = {}
         for suffix in (DATA, INDEX, META):
             path = self.file(name, suffix)
-            if path.is_file():
+            if suffix == DATA and data is not None:
+                entries[path.name] = data
+            elif path.is_file():
                 sync_file(path)
                 entries[path.name] = FileEntry(path.stat().st_size, checksum_of(path))
             elif suffix != META:

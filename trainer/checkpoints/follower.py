@@ -1,0 +1,124 @@
+"""Taking a file to the disk while another writes it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from io import FileIO
+from pathlib import Path
+
+import xxhash
+
+from trainer.checkpoints.record import FileEntry
+from trainer.errors import CheckpointError
+
+EVERY_SECS = 0.01
+SYNC_BYTES = 16 * 2**20
+"""So much is gathered before it goes to the disk, where each sync may cost a journal entry."""
+
+
+class Follower:
+    """Syncs a file while a Saver writes it, takes its checksum, and lets go of the memory it took.
+
+    A Saver only hands its bytes to the system, which keeps them in memory until a sync at the end
+    asks for them: half a gigabyte of fresh pages for half a gigabyte of variables, and then a
+    training process and a disk that wait for each other. Followed, the file never has more than a
+    few megabytes in memory, the disk works from the first moment, and whoever reads the file back
+    reads what is on the disk.
+
+    Args:
+        path: of the file when it is done; until then a Saver has it under another ending.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "model-1.data-00000-of-00001")
+        >>> with Follower(path) as follower:
+        ...     _ = path.write_bytes(b"variables")
+        ...     follower.finish().size
+        9
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: FileIO | None = None
+        self._error: OSError | None = None
+        self._size = self._synced = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._file is not None:
+            self._file.close()
+
+    def finish(self) -> FileEntry:
+        """Returns the size and the checksum of the file, which is whole and on the disk then.
+
+        Raises:
+            OSError: the disk failed, now or while the file was followed.
+            CheckpointError: there is no file.
+        """
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if not self._path.is_file():
+                raise CheckpointError(f"{self._path} was not written")
+            if self._file is None or not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                self._open(self._path)
+            file = self._read()
+            os.fsync(file.fileno())
+            _let_go(file)
+            return FileEntry(self._size, self._digest.hexdigest())
+
+    def _follow(self) -> None:
+        while not self._over.wait(EVERY_SECS) and self._error is None:
+            with self._lock:
+                try:
+                    self._step()
+                except FileNotFoundError:
+                    # Renamed between two looks: it is done, or found again at the next.
+                    continue
+                except OSError as error:
+                    self._error = error
+
+    def _step(self) -> None:
+        if self._file is None:
+            unfinished = f"{self._path.name}.tempstate"
+            found = [each for each in self._path.parent.iterdir() if each.name.startswith(unfinished)]
+            if not found:
+                return
+            self._open(found[0])
+        file = self._read()
+        if self._size - self._synced >= SYNC_BYTES:
+            os.fdatasync(file.fileno())
+            self._synced = self._size
+        _let_go(file)
+
+    def _open(self, path: Path) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = FileIO(path)
+        self._digest = xxhash.xxh3_128()
+        self._size = self._synced = 0
+
+    def _read(self) -> FileIO:
+        """Takes in what was added since the last look."""
+        file, block = self._file, bytearray(1 << 20)
+        if file is None:
+            raise RuntimeError(f"{self._path} is not open")
+        while count := file.readinto(block):
+            self._digest.update(memoryview(block)[:count])
+            self._size += count
+        return file
+
+
+def _let_go(file: FileIO) -> None:
+    """Tells the system that nobody needs what it keeps of the file in memory; not every system can be told."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
