@@ -18,6 +18,8 @@ class RequestError(TrainerError, ValueError):
 class DamagedError(RequestError):
     """A file that was asked for is not what was written."""
 
+    exit_code = 1
+
 
 class CallbackError(TrainerError):
     """A callback raised; the message names the callback and the event.

@@ -1,0 +1,7 @@
+"""``python -m trainer.tools.models``."""
+
+import sys
+
+from trainer.tools.models import main
+
+sys.exit(main())
