@@ -43,6 +43,7 @@ class Follower:
         self._file: FileIO | None = None
         self._error: OSError | None = None
         self._size = self._synced = 0
+        self._block = bytearray(1 << 20)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
@@ -69,9 +70,10 @@ class Follower:
                 raise self._error
             if not self._path.is_file():
                 raise CheckpointError(f"{self._path} was not written")
-            if self._file is None or not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
-                self._open(self._path)
-            file = self._read()
+            file = self._file
+            if file is None or not os.path.samestat(os.fstat(file.fileno()), self._path.stat()):
+                file = self._open(self._path)
+            self._read(file)
             os.fsync(file.fileno())
             _let_go(file)
             return FileEntry(self._size, self._digest.hexdigest())
@@ -88,34 +90,40 @@ class Follower:
                     self._error = error
 
     def _step(self) -> None:
-        if self._file is None:
+        file = self._file
+        if file is None:
             unfinished = f"{self._path.name}.tempstate"
             found = [each for each in self._path.parent.iterdir() if each.name.startswith(unfinished)]
             if not found:
                 return
-            self._open(found[0])
-        file = self._read()
+            file = self._open(found[0])
+        self._read(file)
         if self._size - self._synced >= SYNC_BYTES:
-            os.fdatasync(file.fileno())
+            _sync(file.fileno())
             self._synced = self._size
         _let_go(file)
 
-    def _open(self, path: Path) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = FileIO(path)
-        self._digest = xxhash.xxh3_128()
+    def _open(self, path: Path) -> FileIO:
+        file, before = FileIO(path), self._file
+        if before is not None:
+            before.close()
+        self._file, self._digest = file, xxhash.xxh3_128()
         self._size = self._synced = 0
-
-    def _read(self) -> FileIO:
-        """Takes in what was added since the last look."""
-        file, block = self._file, bytearray(1 << 20)
-        if file is None:
-            raise RuntimeError(f"{self._path} is not open")
-        while count := file.readinto(block):
-            self._digest.update(memoryview(block)[:count])
-            self._size += count
         return file
+
+    def _read(self, file: FileIO) -> None:
+        """Takes in what was added since the last look."""
+        while count := file.readinto(self._block):
+            self._digest.update(memoryview(self._block)[:count])
+            self._size += count
+
+
+def _sync(descriptor: int) -> None:
+    """As fsync, without the times of the file, where the system has that."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)
 
 
 def _let_go(file: FileIO) -> None:
