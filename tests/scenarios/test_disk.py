@@ -81,8 +81,8 @@ def test_20_after_a_kill_in_an_export_the_next_one_succeeds(three) -> None:
 
 
 def test_21_each_file_operation_fails_in_turn() -> None:
-    """Every thirty-first here; scripts/soak --faults lets each one fail, with three errors."""
-    assert fault_soak([errno.ENOSPC], lambda _: None, step=31) > 3
+    """Every forty-seventh here; scripts/soak --faults lets each one fail, with three errors."""
+    assert fault_soak([errno.ENOSPC], lambda _: None, step=47) > 3
 
 
 def test_22_all_is_synced_before_the_record_appears_and_nothing_old_goes_before_that(three, monkeypatch) -> None:

@@ -19,7 +19,7 @@ from trainer.signals import Signals
 
 
 def test_01_killed_at_random_and_resumed_until_it_is_done() -> None:
-    tally = kill_soak(kills=3, seed=1, say=lambda _: None, epochs=1500)
+    tally = kill_soak(kills=3, seed=1, say=lambda _: None, epochs=600)
     assert sum(tally.kills.values()) >= 3
 
 
