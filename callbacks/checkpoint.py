@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
-from trainer.checkpoints.background import BackgroundWork
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.retention import Retention
+from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.store import CheckpointStore
+from trainer.checkpoints.writing.background import BackgroundWork
 from trainer.checks import check_bool, check_choice, check_file_name, check_names, finite_or_none
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError
 from trainer.files import size_for_people
 from trainer.memory import available_bytes, has_room
-from trainer.runs.facts import utc_now, versions
+from trainer.runs.versions import versions
 from trainer.schedule import Schedule
+from trainer.timing import utc_now
 
 if TYPE_CHECKING:
-    from trainer.checkpoints.values import LiveValues, Snapshot
+    from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
     from trainer.graph.build import Build
     from trainer.runs.directory import RunDirectory
 
@@ -99,10 +100,10 @@ class Checkpoint(Callback):
 
     def on_build(self, build: Build) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
-        from trainer.artifacts.signatures import signatures_of
-        from trainer.checkpoints.saving import chosen_variables
-        from trainer.checkpoints.values import LiveValues, Snapshot
+        from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
+        from trainer.checkpoints.writing.writer import chosen_variables
         from trainer.graph.variables import make_saver, variable_bytes, variables_by_name
+        from trainer.graphdef.signatures import signatures_of
 
         if self._retention.keep_best:
             check_choice("monitor", self._retention.monitor, build.reported_metrics)
@@ -135,7 +136,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, context: Context) -> None:
         """Cleans up after killed processes and applies the retention, so that a lowered limit holds at once."""
-        from trainer.checkpoints.saving import CheckpointWriter
+        from trainer.checkpoints.writing.writer import CheckpointWriter
 
         store = CheckpointStore(context.run.checkpoints, self._prefix)
         self._writer = CheckpointWriter(

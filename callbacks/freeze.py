@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_file_name, check_names
-from trainer.runs.facts import utc_now, versions
+from trainer.runs.versions import versions
+from trainer.timing import utc_now
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
@@ -40,9 +41,9 @@ class Freeze(Callback):
 
     def on_build(self, build: Build) -> None:
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
-        from trainer.artifacts.cut import cut, node_names
-        from trainer.artifacts.frozen import check_fits_a_pb
-        from trainer.graph.held import held
+        from trainer.export.frozen import check_fits_a_pb
+        from trainer.export.subgraph import cut, node_names
+        from trainer.graph.find_instances import held
         from trainer.trunks.contained import check_of_trunks
         from trainer.trunks.trunk import Trunk
 
@@ -59,8 +60,8 @@ class Freeze(Callback):
 
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
-        from trainer.artifacts.frozen import export_frozen
-        from trainer.artifacts.sources import source_of
+        from trainer.export.frozen import export_frozen
+        from trainer.export.weights import source_of
 
         source = source_of(self._which, context, self._part, self._example)
         facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}

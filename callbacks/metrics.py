@@ -10,8 +10,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from trainer.callback import Callback, Context, StepMetrics
+from trainer.callback import Callback, Context
 from trainer.files import write_atomically
+from trainer.state import StepMetrics
 
 
 class Metrics(Callback):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.callback import Callback, Context, Rollback, StepMetrics
+from trainer.callback import Callback, Context
 from trainer.checks import check_choice, check_int, check_number
 from trainer.errors import NonFiniteError
+from trainer.state import Rollback, StepMetrics
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build

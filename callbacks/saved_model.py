@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_names
-from trainer.runs.facts import utc_now, versions
+from trainer.runs.versions import versions
+from trainer.timing import utc_now
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
@@ -40,15 +41,15 @@ class SavedModel(Callback):
 
     def on_build(self, build: Build) -> None:
         """Cuts the inference part out, which finds what cannot be exported."""
-        from trainer.artifacts.cut import cut
+        from trainer.export.subgraph import cut
 
         self._part = cut(build.graph, build.inference.inputs, list(build.inference.outputs))
         self._example = build.source.example
 
     def on_train_end(self, context: Context) -> None:
         """Exports."""
-        from trainer.artifacts.saved_model import export_saved_model
-        from trainer.artifacts.sources import source_of
+        from trainer.export.saved_model import export_saved_model
+        from trainer.export.weights import source_of
 
         source = source_of(self._which, context, self._part, self._example)
         target = context.run.saved_model / str(source.number)

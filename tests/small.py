@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
-from trainer.callback import Callback, Record
-from trainer.callback_list import CallbackList
+from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
-from trainer.job import Job
-from trainer.runs.resume import Request, decide
-from trainer.train import train
+from trainer.state import Record
+from trainer.training.callback_list import CallbackList
+from trainer.training.job import Job
+from trainer.training.resume import Request, decide
+from trainer.training.train import train
 
 
 class Line:

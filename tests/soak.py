@@ -26,7 +26,7 @@ from tests.processes import ROOT
 from trainer.checkpoints.store import NOTE, CheckpointStore, newest_good
 from trainer.errors import CheckpointError
 from trainer.files import TEMPORARY
-from trainer.startup import import_tensorflow
+from trainer.tensorflow_import import import_tensorflow
 
 COMMAND = ["-m", "trainer", "+experiment=digits_mlp", "callbacks.checkpoint.max_to_keep=3", "resume=auto"]
 MOMENTS = {"anywhere": 0.3, "in training": 0.4, "in a save": 0.3}

@@ -17,39 +17,39 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 # What answers a wrong request before TensorFlow is there, and what everybody may use.
 WITHOUT_TENSORFLOW = [
     "trainer",
-    "trainer.app",
-    "trainer.assemble",
+    "trainer.cli.train",
+    "trainer.cli.assemble",
     "trainer.callback",
-    "trainer.callback_list",
+    "trainer.training.callback_list",
     "trainer.checks",
     "trainer.errors",
     "trainer.files",
-    "trainer.job",
-    "trainer.loop",
-    "trainer.means",
-    "trainer.plan",
+    "trainer.training.job",
+    "trainer.training.loop",
+    "trainer.training.epoch_means",
+    "trainer.training.plan",
     "trainer.schedule",
-    "trainer.signals",
+    "trainer.training.signals",
     "trainer.checkpoints.catalog",
-    "trainer.checkpoints.keeping",
-    "trainer.checkpoints.pins",
+    "trainer.checkpoints.retention.prune",
+    "trainer.checkpoints.retention.pins",
     "trainer.checkpoints.record",
-    "trainer.checkpoints.retention",
-    "trainer.checkpoints.rotation",
+    "trainer.checkpoints.retention.policy",
+    "trainer.checkpoints.retention.rotation",
     "trainer.checkpoints.store",
-    "trainer.checkpoints.stored",
+    "trainer.checkpoints.stored_checkpoint",
     "trainer.data.arrays",
     "trainer.data.files",
     "trainer.data.streamed",
     "trainer.data.synthetic",
     "trainer.predict.compare",
-    "trainer.predict.places",
+    "trainer.predict.formats",
     "trainer.predict.predictor",
-    "trainer.predict.tensors",
-    "trainer.tools.models",
-    "trainer.tools.values",
+    "trainer.predict.tensor_info",
+    "trainer.cli.models",
+    "trainer.cli.input_values",
     *(name for name in MODULES if name.startswith(("trainer.config", "trainer.runs", "callbacks"))),
-    *(name for name in MODULES if name.startswith("trainer.tools") and not name.endswith("__main__")),
+    *(name for name in MODULES if name.startswith("trainer.cli") and not name.endswith("__main__")),
 ]
 
 
@@ -95,7 +95,10 @@ def test_only_the_way_in_knows_the_config() -> None:
         for name, path in MODULES.items()
         if {"hydra", "omegaconf"} & {each.split(".")[0] for each in imports(path)}
     }
-    assert {name for name in knowing if not name.startswith("trainer.config")} == {"trainer.app", "trainer.assemble"}
+    assert {name for name in knowing if not name.startswith("trainer.config")} == {
+        "trainer.cli.train",
+        "trainer.cli.assemble",
+    }
 
 
 def test_there_is_no_cycle() -> None:
@@ -118,9 +121,15 @@ def makes_a_default_graph(path: Path) -> bool:
 
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     makers = {name for name, path in MODULES.items() if makes_a_default_graph(path)}
-    allowed = {"trainer.graph.build", "trainer.graph.sources", "trainer.session", "trainer.train", "trainer.startup"}
+    allowed = {
+        "trainer.graph.build",
+        "trainer.graph.data_source",
+        "trainer.training.session",
+        "trainer.training.train",
+        "trainer.tensorflow_import",
+    }
     # The same graph once more: each thread has its own default, and saves run in another one.
-    allowed |= {"trainer.checkpoints.saving"}
+    allowed |= {"trainer.checkpoints.writing.writer"}
     # These make graphs of their own, which no run ever sees.
     apart = ("artifacts", "convert", "inspection", "models", "predict", "trunks", "checkpoints.average")
     assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT, python
-from trainer.app import conf_directory
+from trainer.cli.train import conf_directory
 
 EXPERIMENTS = sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml"))
 

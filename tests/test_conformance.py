@@ -20,8 +20,8 @@ from omegaconf import OmegaConf
 import callbacks
 from tests.processes import ROOT, python
 from tests.small import run
-from trainer.app import conf_directory
 from trainer.callback import Callback
+from trainer.cli.train import conf_directory
 from trainer.config import schema
 from trainer.config.targets import locate
 from trainer.config.validate import validate

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT
-from trainer.tools.models import main
+from trainer.cli.models import main
 
 TEXT = (ROOT / "SERVING.md").read_text()
 NAMED = "outputs/linear/2026-11-23_14-07-00"

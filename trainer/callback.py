@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from trainer.errors import RequestError
 from trainer.schedule import NEVER, Schedule
+from trainer.state import Record, Rollback, StepMetrics
 
 if TYPE_CHECKING:
     from trainer.graph.build import Build
@@ -28,55 +29,11 @@ class Phase(IntEnum):
     EXPORT = 2
 
 
-@dataclass(frozen=True)
-class Record:
-    """Where training stands; immutable, a new one replaces it.
-
-    Args:
-        epoch: completed epochs.
-        global_step: updates of the variables so far.
-        metrics: of the last completed epoch: ``loss``, the model's metrics, ``val_...`` where
-            there is a held-out part, and ``steps_per_sec``.
-    """
-
-    epoch: int
-    global_step: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-
 class StateSource(Protocol):
     """Gives what a resume needs besides the variables; the loop is one."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns JSON data: the loop's own state and each callback's ``state_dict``."""
-
-
-@dataclass(frozen=True)
-class StepMetrics:
-    """The metrics of each step of one call into the graph.
-
-    Args:
-        first_step: the global step after the first of them.
-        names: of the columns, ``loss`` first.
-        values: float32 [steps, metrics].
-    """
-
-    first_step: int
-    names: tuple[str, ...]
-    values: Any
-
-
-@dataclass(frozen=True)
-class Rollback:
-    """A request to go back to the newest good checkpoint and leave a batch out.
-
-    Args:
-        skip_step: the update, counted from 1, whose batch is left out from now on.
-        rate_factor: by which the learning rate is multiplied.
-    """
-
-    skip_step: int
-    rate_factor: float
 
 
 @dataclass

@@ -65,7 +65,7 @@ def main() -> None:
 
 def work(what: str, options: str) -> None:
     """Measures in this process and prints the figures."""
-    from trainer.startup import import_tensorflow
+    from trainer.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     print("FIGURES", json.dumps(WORKERS[what](**json.loads(options))))

@@ -40,7 +40,7 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
     from callbacks.checkpoint import Checkpoint
     from trainer.callback import Callback
     from trainer.checkpoints.store import CheckpointStore
-    from trainer.checkpoints.values import Snapshot
+    from trainer.checkpoints.writing.snapshot import Snapshot
     from trainer.schedule import Schedule
 
     ends: list[float] = []

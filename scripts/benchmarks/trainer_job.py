@@ -29,11 +29,11 @@ def train_case(case: Case, directory: Path, callbacks: Mapping[str, Any], **chan
     """Trains in a new directory until the epochs are over or a callback asks for the end."""
     import keras
 
-    from trainer.callback_list import CallbackList
     from trainer.data.arrays import Arrays, InMemory
-    from trainer.job import Job
-    from trainer.runs.resume import Request, decide
-    from trainer.train import train
+    from trainer.training.callback_list import CallbackList
+    from trainer.training.job import Job
+    from trainer.training.resume import Request, decide
+    from trainer.training.train import train
 
     x, y = data(case)
     parts: dict[str, Any] = {

@@ -17,7 +17,7 @@ from callbacks.metrics import Metrics
 from tests.small import assert_same_bits, run, variables
 from trainer.callback import Callback, Context
 from trainer.checkpoints.store import CheckpointStore
-from trainer.checkpoints.values import Snapshot
+from trainer.checkpoints.writing.snapshot import Snapshot
 from trainer.errors import CallbackError, NonFiniteError
 from trainer.memory import available_bytes
 from trainer.schedule import Schedule

@@ -13,9 +13,9 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
 from tests.small import Line, run, variables
-from trainer.artifacts import frozen, saved_model
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError
+from trainer.export import frozen, saved_model
 from trainer.schedule import Schedule
 
 v1 = tf.compat.v1

@@ -13,10 +13,11 @@ from callbacks.early_stopping import EarlyStopping
 from callbacks.metrics import Metrics
 from callbacks.progress import Progress
 from tests.small import run
-from trainer.callback import Callback, Context, Phase, Record
+from trainer.callback import Callback, Context, Phase
 from trainer.errors import RequestError
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
+from trainer.state import Record
 
 
 def context() -> Context:

@@ -8,9 +8,9 @@ import pytest
 from tests.small import variables
 from trainer.errors import RequestError
 from trainer.predict.compare import compare, difference, random_batch
+from trainer.predict.dispatch import open_predictor
 from trainer.predict.frozen import open_frozen
-from trainer.predict.opening import open_predictor
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.tensor_info import TensorInfo
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import tensorflow as tf
 from tests.small import variables
 from trainer.errors import CheckpointError, DamagedError, RequestError
 from trainer.predict.checkpoint import open_checkpoint
+from trainer.predict.dispatch import open_predictor
 from trainer.predict.frozen import open_frozen
-from trainer.predict.opening import open_predictor
 from trainer.predict.saved_model import open_saved_model
 
 v1 = tf.compat.v1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.predict.tensors import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, fitted
 
 
 def info(dtype: str, *shape: int | None) -> TensorInfo:

@@ -12,9 +12,9 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
 from tests.scenarios.damage import DAMAGE, flip
 from tests.small import assert_same_bits, run
-from trainer.artifacts.frozen import read_frozen
 from trainer.checkpoints.record import read_record
 from trainer.errors import CheckpointError, RequestError
+from trainer.graphdef.frozen_file import read_frozen
 
 
 @pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index", "meta", "json"])

@@ -91,7 +91,7 @@ def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog)
 
 def test_11_what_happened_between_decision_and_lock_is_noticed(three) -> None:
     from tests.small import job
-    from trainer.train import train
+    from trainer.training.train import train
 
     decided = job(three, epochs=5)
     run(three, epochs=4)

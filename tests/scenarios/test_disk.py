@@ -20,8 +20,8 @@ from tests.faults import Faults, fault_soak
 from tests.small import run
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError
-from trainer.runs.resume import check_writable
 from trainer.schedule import Schedule
+from trainer.training.resume import check_writable
 
 
 def full(directory: Path, needed: int, what: str) -> None:

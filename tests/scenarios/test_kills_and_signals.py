@@ -15,7 +15,7 @@ from tests.small import assert_same_bits, run
 from tests.soak import kill_soak
 from trainer.callback import Callback, Phase
 from trainer.schedule import Schedule
-from trainer.signals import Signals
+from trainer.training.signals import Signals
 
 
 def test_01_killed_at_random_and_resumed_until_it_is_done() -> None:
@@ -84,7 +84,7 @@ def test_08_a_signal_in_an_evaluation_a_save_or_an_export_leaves_a_saved_state(
 ) -> None:
     from tests.small import job
     from trainer.errors import Interrupted
-    from trainer.train import train
+    from trainer.training.train import train
 
     def parts() -> dict[str, Callback]:
         return {"c": Checkpoint(every_n_epochs=1), "f": Freeze()}

@@ -17,7 +17,7 @@ from callbacks.freeze import Freeze
 from callbacks.metrics import Metrics
 from callbacks.saved_model import SavedModel
 from tests.small import run
-from trainer.tools.checkpoints import main
+from trainer.cli.checkpoints import main
 
 v1 = tf.compat.v1
 

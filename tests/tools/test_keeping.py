@@ -11,7 +11,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.small import run
 from tests.tools.test_looking import flip
-from trainer.checkpoints.pins import read_pins
+from trainer.checkpoints.retention.pins import read_pins
 from trainer.errors import CheckpointError
 from trainer.runs.lock import RunLock
 

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from tests.processes import python
 from tests.small import variables
+from trainer.checkpoints.analysis.compare import compare
+from trainer.checkpoints.analysis.inspect import problems_of, variables_of
+from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.catalog import find, look_into
-from trainer.checkpoints.compare import compare
-from trainer.checkpoints.inspect import problems_of, variables_of
-from trainer.checkpoints.kinds import optimizer_variables
 from trainer.errors import CheckpointError, RequestError
 
 v1 = tf.compat.v1
@@ -32,7 +32,7 @@ def flip(path: Path) -> None:
 def test_help_and_list_take_under_a_second_and_no_tensorflow(no_tensorflow, trained, tmp_path) -> None:
     for arguments in (["--help"], ["freeze", "--help"], ["list", str(trained)]):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = python("-m", "trainer.tools.checkpoints", *arguments, cwd=tmp_path, **no_tensorflow)
+        done = python("-m", "trainer.cli.checkpoints", *arguments, cwd=tmp_path, **no_tensorflow)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0, done.stderr
         # Seconds of the processor, which a busy machine does not change.

@@ -15,16 +15,16 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.processes import python
 from tests.small import Line, points, run, variables
-from trainer.artifacts.afterwards import export_checkpoint, freeze_checkpoint
-from trainer.artifacts.frozen import read_frozen
-from trainer.assemble import parts_of
-from trainer.checkpoints.average import average
+from trainer.checkpoints.analysis.average import average
+from trainer.checkpoints.analysis.compare import compare
+from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.catalog import find
-from trainer.checkpoints.compare import compare
-from trainer.checkpoints.inspect import problems_of
 from trainer.checkpoints.record import read_record
+from trainer.cli.assemble import parts_of
 from trainer.data.streamed import Streamed
 from trainer.errors import CheckpointError, ReadBackError, RequestError
+from trainer.export.from_checkpoint import export_checkpoint, freeze_checkpoint
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.runs.lock import RunLock
 
 v1 = tf.compat.v1
@@ -176,7 +176,7 @@ def test_a_batch_of_ones_own_checks_the_file(tool, copy, tmp_path) -> None:
 
 
 def test_a_frozen_file_that_gives_something_else_is_not_put_in_place(copy, monkeypatch) -> None:
-    from trainer.artifacts import frozen
+    from trainer.export import frozen
 
     convert = frozen.v1.graph_util.convert_variables_to_constants
 
@@ -294,7 +294,7 @@ def test_a_full_disk_leaves_nothing_of_an_average(copy, tmp_path, monkeypatch) -
     def full(*_: Any) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("trainer.checkpoints.average.read_every_tensor", full)
+    monkeypatch.setattr("trainer.checkpoints.analysis.average.read_every_tensor", full)
     with pytest.raises(OSError, match="No space"):
         average([find(f"{copy}@1"), find(f"{copy}@2")], copy / "checkpoints/mean")
     assert not list((copy / "checkpoints").glob("*mean*"))

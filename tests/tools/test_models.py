@@ -16,7 +16,7 @@ import tensorflow as tf
 from tests.old_graphs import write_old_run
 from tests.processes import python
 from tests.small import variables
-from trainer.tools.models import main
+from trainer.cli.models import main
 
 v1 = tf.compat.v1
 PB = "export/frozen/model.pb"
@@ -42,7 +42,7 @@ def expected(run: Path, x: np.ndarray) -> np.ndarray:
 
 def test_help_needs_no_tensorflow(no_tensorflow, tmp_path) -> None:
     for args in (["--help"], ["show", "--help"], ["convert", "--help"]):
-        done = python("-m", "trainer.tools.models", *args, cwd=tmp_path, ours=False, **no_tensorflow)
+        done = python("-m", "trainer.cli.models", *args, cwd=tmp_path, ours=False, **no_tensorflow)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("usage: scripts/models")
 
@@ -62,7 +62,7 @@ def test_a_mistake_in_the_arguments_is_one_line(models, args, message) -> None:
 
 
 def test_a_fresh_process_prints_the_answer_and_nothing_else(small_run, tmp_path) -> None:
-    done = python("-m", "trainer.tools.models", "run", str(small_run), "--input", "x=1,2,3,4", "--json", cwd=tmp_path)
+    done = python("-m", "trainer.cli.models", "run", str(small_run), "--input", "x=1,2,3,4", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["op"] == pytest.approx(expected(small_run, np.array([[1, 2], [3, 4]])), rel=1e-5)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trainer.cli.input_values import parse_inputs, read_arrays
 from trainer.errors import RequestError
-from trainer.predict.tensors import TensorInfo
-from trainer.tools.values import parse_inputs, read_arrays
+from trainer.predict.tensor_info import TensorInfo
 
 
 @pytest.mark.parametrize(

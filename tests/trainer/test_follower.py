@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.checkpoints.follower import SYNC_BYTES, Follower
-from trainer.checkpoints.saving import LARGE_BYTES, read_every_tensor
+from trainer.checkpoints.writing.sync_follower import SYNC_BYTES, Follower
+from trainer.checkpoints.writing.writer import LARGE_BYTES, read_every_tensor
 from trainer.errors import CheckpointError
 from trainer.files import checksum_of
 

@@ -18,10 +18,10 @@ from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import choose
+from trainer.graph.data_source import look_at
 from trainer.graph.feeds import Skips
 from trainer.graph.optimizers import rate_of_step
-from trainer.graph.sources import look_at
-from trainer.graph.training import STEPS_PLANNED
+from trainer.graph.train_step import STEPS_PLANNED
 
 v1 = tf.compat.v1
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.callback import Callback, Context, Phase, Record
-from trainer.callback_list import CallbackList
+from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError, RequestError
-from trainer.loop import Loop
-from trainer.plan import Pace, RunLength
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
+from trainer.state import Record
+from trainer.training.callback_list import CallbackList
+from trainer.training.loop import Loop
+from trainer.training.plan import Pace, RunLength
 
 
 class Recorder(Callback):

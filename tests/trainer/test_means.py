@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.means import EpochMeans
+from trainer.training.epoch_means import EpochMeans
 
 NAMES = ("loss", "error")
 

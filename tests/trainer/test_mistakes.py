@@ -19,9 +19,9 @@ from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import CallbackError, RequestError, TrainerError
-from trainer.runs.resume import check_writable
 from trainer.schedule import Schedule
-from trainer.train import train
+from trainer.training.resume import check_writable
+from trainer.training.train import train
 
 
 class Keras(Line):
@@ -240,7 +240,7 @@ def test_two_new_runs_in_the_same_second_have_a_directory_each(tmp_path) -> None
     from dataclasses import replace
     from datetime import datetime
 
-    from trainer.runs.resume import Request, decide
+    from trainer.training.resume import Request, decide
 
     request = Request("never", tmp_path, "same", None, "model", datetime(2026, 1, 1))
     for _ in range(2):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.retention import Retention, best_first, kept
+from trainer.checkpoints.record import CommitRecord, best_first
+from trainer.checkpoints.retention.policy import Retention, kept
 
 
 def record(step: int, loss: float | None = 1.0, hours: float = 0.0) -> CommitRecord:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.plan import MAX_SECS_PER_CALL, Pace, RunLength, next_stop
 from trainer.schedule import NEVER, Schedule
+from trainer.training.plan import MAX_SECS_PER_CALL, Pace, RunLength, next_stop
 
 counts = st.none() | st.integers(1, 50)
 schedules = st.builds(Schedule, every_n_epochs=counts, every_n_steps=counts)

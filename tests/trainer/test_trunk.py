@@ -16,9 +16,9 @@ from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
 from tests.processes import python
 from tests.small import assert_same_bits, run, variables
-from trainer.artifacts.frozen import read_frozen
 from trainer.callback import Callback
 from trainer.errors import ReadBackError, RequestError
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.trunks.contained import check_contained
 from trainer.trunks.trunk import Trunk
 

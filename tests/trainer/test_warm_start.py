@@ -15,13 +15,14 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from tests.small import assert_same_bits, job, points, run, variables
-from trainer.checkpoints.differences import Tensor
-from trainer.checkpoints.given import given_checkpoint
-from trainer.checkpoints.transfer import Transfer, WarmStart, plan_transfer
+from trainer.checkpoints.reader import Tensor
+from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.restoring.transfer_plan import Transfer, plan_transfer
 from trainer.data.arrays import InMemory
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.resume import Request, decide
-from trainer.train import train
+from trainer.training.resume import Request, decide
+from trainer.training.train import train
+from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1
 

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.checkpoints.retention import best_first
+from trainer.checkpoints.record import best_first
 from trainer.checkpoints.store import INDEX, STATE_FILE
-from trainer.checkpoints.stored import StoredCheckpoint, stored_checkpoints
+from trainer.checkpoints.stored_checkpoint import StoredCheckpoint, stored_checkpoints
 from trainer.checks import check_choice, suggestion
-from trainer.config.checkpointing import Checkpointing, checkpointing_of
 from trainer.errors import CheckpointError, RequestError
+from trainer.runs.checkpoint_settings import Checkpointing, checkpointing_of
 from trainer.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,3 +96,10 @@ def read_record(path: Path) -> CommitRecord:
         return CommitRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def best_first(records: Sequence[CommitRecord], monitor: str, mode: str) -> list[CommitRecord]:
+    """Returns the records that have the metric, the best first, of equals the older."""
+    sign = 1 if mode == "min" else -1
+    measured = [(value, r) for r in records if (value := r.metrics.get(monitor)) is not None]
+    return [r for _, r in sorted(measured, key=lambda pair: (sign * pair[0], pair[1].global_step))]

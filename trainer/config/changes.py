@@ -6,10 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from omegaconf import OmegaConf
 
 from trainer.errors import RequestError
 
@@ -75,18 +72,6 @@ def digest(config: Mapping[str, Any]) -> str:
     """Returns a SHA-256 of what is not harmless to change, in hexadecimal."""
     kept = {key: value for key, value in flat(config).items() if not Change(key, None, None).is_harmless}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def stored_config(directory: Path) -> Mapping[str, Any] | None:
-    """Returns the config of the run's last invocation, or None where it cannot be read."""
-    files = sorted(directory.glob("config*.yaml"), key=lambda path: (len(path.name), path.name))
-    if not files:
-        return None
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(files[-1]))
-    except Exception:  # noqa: BLE001 - YAML has many errors, and a config that is lost must not keep a run from going on
-        return None
-    return config if isinstance(config, Mapping) else None  # type: ignore[return-value]
 
 
 def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool) -> list[Change]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.checkpoints.transfer import WarmStart
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import SETTINGS
+from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 MOST_SEED = 2**31 - 1

@@ -9,14 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifacts.frozen import read_frozen
-from trainer.convert.checked import Conversion, examples_of, put_in_place
+from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.compare import random_batch
 from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.tensor_info import TensorInfo
 
 DTYPES = {"float": "float32", "double": "float64", "string": "string", "bool": "bool"}
 """ONNX's names of types where they differ from TensorFlow's."""

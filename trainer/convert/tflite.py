@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.convert.checked import Conversion, examples_of, put_in_place
+from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import DamagedError, RequestError
 from trainer.predict.compare import random_batch
 from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
-from trainer.predict.tensors import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, fitted
 
 MOST_OF_RANGE = 0.25
 """How far an int8 output may be off before the file is refused; a usual error is some hundredths."""

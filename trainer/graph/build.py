@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, describe
 from trainer.graph.compile_rule import Mode, choose
+from trainer.graph.data_source import Source
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
-from trainer.graph.sources import Source
-from trainer.graph.trained import trained_variables
-from trainer.graph.training import UpdateRule, add_compiled_steps, add_steps, add_train_step
+from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
+from trainer.graph.trainable import trained_variables
 from trainer.graph.variables import make_restorer, make_saver, variables_by_name
 from trainer.model import Model
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 from trainer.graph.build import Build
+from trainer.graph.data_source import call_dataset
 from trainer.graph.feeds import element_specs, fill_tables, local_tables
 from trainer.graph.inference import call, scalar_loss, scalar_metrics
-from trainer.graph.sources import call_dataset
 
 v1 = tf.compat.v1
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.callback import Rollback
 from trainer.graph.variables import ROLLBACK_SCOPE
+from trainer.state import Rollback
 
 v1 = tf.compat.v1
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.predict.part import PLACEHOLDERS, VARIABLES
-from trainer.predict.tensors import shape_for_people
+from trainer.predict.subgraph import PLACEHOLDERS, VARIABLES
+from trainer.predict.tensor_info import shape_for_people
 
 MOST_BOXES = 60
 """What a person can look over; scopes are opened as far as this allows."""

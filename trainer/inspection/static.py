@@ -9,16 +9,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifacts.frozen import read_frozen
-from trainer.checkpoints.given import given_checkpoint
-from trainer.checkpoints.reading import read_meta
+from trainer.checkpoints.meta_graph import find_meta, read_meta
+from trainer.checkpoints.resolve import given_checkpoint
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.checkpoint import recorded_outputs
-from trainer.predict.found import find_meta
+from trainer.predict.formats import Format, recognise
 from trainer.predict.frozen import recorded_outputs as outputs_of_frozen
-from trainer.predict.part import Names, Part, import_part, part_of
-from trainer.predict.places import Format, recognise
 from trainer.predict.saved_model import INIT, chosen_signature, meta_graph_of, read_saved_model, signature_info
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.subgraph import Names, Part, import_part, part_of
+from trainer.predict.tensor_info import TensorInfo
 
 Infos = Mapping[str, TensorInfo]
 

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.inspection.static import Infos, StaticModel
-from trainer.predict.part import PLACEHOLDERS, VARIABLES
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.subgraph import PLACEHOLDERS, VARIABLES
+from trainer.predict.tensor_info import TensorInfo
 
 SAVER = re.compile(r"save(_\d+)?/")
 """The scope of a Saver's ops; a placeholder there takes the name of a file."""

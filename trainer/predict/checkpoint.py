@@ -7,15 +7,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifacts.signatures import SERVING
-from trainer.checkpoints.given import given_checkpoint
-from trainer.checkpoints.reading import read_meta
+from trainer.checkpoints.meta_graph import find_meta, read_meta
+from trainer.checkpoints.resolve import given_checkpoint
 from trainer.errors import RequestError, describe
-from trainer.predict.engine import own_session, session_predictor
-from trainer.predict.found import find_meta
-from trainer.predict.part import Names, import_part, likely_outputs, part_of
+from trainer.graphdef.signatures import SERVING
 from trainer.predict.predictor import Predictor
-from trainer.predict.restoring import restore, stored_names
+from trainer.predict.restore import restore, stored_names
+from trainer.predict.session import own_session, session_predictor
+from trainer.predict.subgraph import Names, import_part, likely_outputs, part_of
 
 v1 = tf.compat.v1
 

@@ -11,7 +11,7 @@ import numpy as np
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.predict.predictor import Predictor
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.tensor_info import TensorInfo
 
 
 @dataclass(frozen=True)

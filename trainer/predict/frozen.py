@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainer.artifacts.frozen import read_frozen
 from trainer.errors import RequestError
-from trainer.predict.engine import own_session, session_predictor
-from trainer.predict.part import Names, ends, import_part, part_of
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.predictor import Predictor
+from trainer.predict.session import own_session, session_predictor
+from trainer.predict.subgraph import Names, ends, import_part, part_of
 
 
 def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | None = None) -> Predictor:

@@ -10,7 +10,7 @@ import numpy as np
 from trainer.checks import suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
-from trainer.predict.tensors import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, fitted
 
 
 class Engine(Protocol):

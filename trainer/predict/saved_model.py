@@ -11,13 +11,13 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from trainer.artifacts.signatures import SERVING
 from trainer.checks import check_choice, check_names
 from trainer.errors import DamagedError, RequestError, describe
-from trainer.predict.engine import own_session, session_predictor
-from trainer.predict.places import saved_model_file
+from trainer.graphdef.signatures import SERVING
+from trainer.predict.formats import saved_model_file
 from trainer.predict.predictor import Predictor
-from trainer.predict.tensors import TensorInfo
+from trainer.predict.session import own_session, session_predictor
+from trainer.predict.tensor_info import TensorInfo
 
 v1 = tf.compat.v1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
-from trainer.runs.facts import utc_now
+from trainer.timing import utc_now
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.artifacts.frozen import read_frozen
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.trunks.trunk import Trunk
 from trainer.trunks.trunk_file import value_of
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.artifacts.frozen import read_frozen
 from trainer.checks import matching, suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import sha256_of
+from trainer.graphdef.frozen_file import read_frozen
 from trainer.runs.directory import RunDirectory, runs_in
 
 v1 = tf.compat.v1

@@ -1,0 +1,110 @@
+"""Variables from checkpoints that this run did not write: compared and read, and only then assigned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.checkpoints.reader import Tensor, TensorReader, stored_tensors
+from trainer.checkpoints.restoring.compatibility import both_sides, declared_tensors, differences, pipeline_names
+from trainer.checkpoints.restoring.transfer_plan import MOST_SHOWN, Transfer, plan_transfer
+from trainer.errors import RequestError
+from trainer.graph.variables import variables_by_name
+from trainer.warm_start import WarmStart
+
+v1 = tf.compat.v1
+
+
+def warm_start_of(warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any]) -> Transfer:
+    """Returns what a warm start takes of a checkpoint; every tensor of it has been read.
+
+    Args:
+        warm_start: what was asked for.
+        prefix: of the checkpoint.
+        model_variables: by name; slots and the global step are none of them, so they start fresh.
+
+    Raises:
+        RequestError: it does not fit the model.
+        CheckpointError: it cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> prefix = Path(tempfile.mkdtemp(), "model-1")
+        >>> with tf.Graph().as_default(), v1.Session() as session:
+        ...     w = v1.get_variable("w", initializer=[1.0, 2.0])
+        ...     session.run(w.initializer)
+        ...     _ = v1.train.Saver().save(session, str(prefix), write_meta_graph=False)
+        >>> with tf.Graph().as_default(), v1.Session() as session:
+        ...     variables = {name: v1.get_variable(name, [2]) for name in ("w", "new")}
+        ...     transfer = warm_start_of(WarmStart(prefix), prefix, variables)
+        ...     assign(transfer, session)
+        ...     transfer.initialised, session.run(variables["w"]).tolist()
+        (('new',), [1.0, 2.0])
+    """
+    transfer = plan_transfer(warm_start, prefix, stored_tensors(prefix), declared_tensors(model_variables))
+    check_readable(transfer)
+    return transfer
+
+
+def whole_of(prefix: Path, graph: Any, global_step: str) -> Transfer:
+    """Returns all variables of a graph as a checkpoint without a commit record has them.
+
+    Args:
+        prefix: of the checkpoint.
+        graph: the whole one; what a rollback sets is left out.
+        global_step: its name. Old graphs count in int32, which is taken as it is.
+
+    Raises:
+        RequestError: names, dtypes or shapes differ.
+        CheckpointError: it cannot be read.
+    """
+    stored, declared = both_sides(prefix, graph)
+    if global_step in stored and stored[global_step].dtype == "int32":
+        stored[global_step] = replace(stored[global_step], dtype=declared[global_step].dtype)
+    if found := differences(stored, declared):
+        raise RequestError(_refusal(prefix, found, stored, declared))
+    pipelines = pipeline_names(graph)
+    with_pipeline = bool(pipelines) and pipelines <= set(stored_tensors(prefix))
+    transfer = Transfer(prefix, {name: name for name in declared}, tensors=stored, with_pipeline=with_pipeline)
+    check_readable(transfer)
+    return transfer
+
+
+def _refusal(prefix: Path, found: list[str], stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> str:
+    lines = "\n  ".join(found[:MOST_SHOWN])
+    more = f"\n  and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    same = sum(stored.get(name) == each for name, each in declared.items())
+    return (
+        f"{prefix} does not fit the graph ({same} of {len(declared)} variables match); nothing was restored:\n"
+        f"  {lines}{more}\nwarm_start.path={prefix} takes what matches, with fresh slots"
+    )
+
+
+def check_readable(transfer: Transfer) -> None:
+    """Reads every tensor once, each against its CRC, before anything is assigned.
+
+    Raises:
+        CheckpointError: one is damaged.
+    """
+    reader = TensorReader(transfer.prefix)
+    for source in transfer.loaded.values():
+        reader.value(source)
+
+
+def assign(transfer: Transfer, session: Any) -> None:
+    """Gives the variables of a session's graph the values of the checkpoint, one after the other.
+
+    It adds nothing to the graph, so a run that began warm has the same graph as any other.
+
+    Raises:
+        CheckpointError: a tensor has become unreadable.
+    """
+    reader, variables = TensorReader(transfer.prefix), variables_by_name(session.graph)
+    for name, source in transfer.loaded.items():
+        variable = variables[name]
+        variable.load(np.asarray(reader.value(source), variable.dtype.base_dtype.as_numpy_dtype), session)

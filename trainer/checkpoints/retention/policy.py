@@ -1,0 +1,73 @@
+"""Which checkpoints stay: a pure function of their records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from trainer.checkpoints.record import CommitRecord, best_first
+from trainer.checks import check_choice, check_int, check_optional_int, check_optional_number
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What to keep; a checkpoint stays if any of the rules wants it.
+
+    Args:
+        max_to_keep: the newest so many; 0 or None keeps all.
+        keep_checkpoint_every_n_hours: besides, one for each N hours of training, over all
+            processes of a run: the first that was saved after each N hours.
+        keep_best: besides, the best so many by ``monitor``; 0 keeps none for that reason.
+        monitor: the metric that tells what is best.
+        mode: whether the best has the least (min) or the greatest (max) metric.
+        pinned: numbers that are never removed.
+
+    Raises:
+        TypeError, ValueError: a value is out of range.
+    """
+
+    max_to_keep: int | None = 5
+    keep_checkpoint_every_n_hours: float | None = None
+    keep_best: int = 0
+    monitor: str = "loss"
+    mode: str = "min"
+    pinned: Collection[int] = ()
+
+    def __post_init__(self) -> None:
+        check_optional_int("max_to_keep", self.max_to_keep, minimum=0)
+        check_optional_number("keep_checkpoint_every_n_hours", self.keep_checkpoint_every_n_hours, above=0)
+        check_int("keep_best", self.keep_best, minimum=0)
+        for number in self.pinned:
+            check_int("pinned", number, minimum=0)
+        check_choice("mode", self.mode, ("min", "max"))
+
+
+def kept(records: Sequence[CommitRecord], policy: Retention) -> set[str]:
+    """Returns the names of the checkpoints that stay.
+
+    The newest always stays. Calling it again on what it kept keeps the same: the first checkpoint
+    of a span of hours is never removed, so it needs no memory of what it spared before.
+
+    Args:
+        records: of all committed checkpoints, in any order.
+        policy: what to keep.
+    """
+    ordered = sorted(records, key=lambda r: r.global_step)
+    if not policy.max_to_keep:
+        return {r.name for r in ordered}
+    hourly = _first_of_each_span(ordered, policy.keep_checkpoint_every_n_hours)
+    rotating = [r.name for r in ordered if r.name not in hourly or r is ordered[-1]]
+    best = best_first(ordered, policy.monitor, policy.mode)[: policy.keep_best]
+    pinned = {r.name for r in ordered if r.number in policy.pinned}
+    return {*rotating[-policy.max_to_keep :], *hourly, *(r.name for r in best), *pinned}
+
+
+def _first_of_each_span(ordered: Sequence[CommitRecord], hours: float | None) -> set[str]:
+    if hours is None:
+        return set()
+    first: dict[int, str] = {}
+    for record in ordered:
+        span = int(record.trained_secs // (hours * 3600))
+        if span >= 1:
+            first.setdefault(span, record.name)
+    return set(first.values())

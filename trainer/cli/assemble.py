@@ -1,0 +1,194 @@
+"""The composition root: the one place that turns the config into objects."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.resolve import given_checkpoint
+from trainer.config.changes import Change, check_changes, digest
+from trainer.config.targets import explain_target
+from trainer.config.validate import Settings
+from trainer.errors import RequestError, TrainerError
+from trainer.model import Model
+from trainer.runs.directory import is_finished
+from trainer.runs.stored_config import stored_config
+from trainer.tensorflow_import import import_tensorflow
+from trainer.timing import timed
+from trainer.training.callback_list import CallbackList
+from trainer.training.job import Job
+from trainer.training.resume import Request, Start, decide
+from trainer.training.signals import Signals
+from trainer.warm_start import WarmStart
+
+log = logging.getLogger(__name__)
+
+FULL_KEY = re.compile(r"full_key: (\S+)")
+
+
+def run(config: DictConfig, settings: Settings, command: str, signals: Signals) -> None:
+    """Runs what the config asks for.
+
+    What needs no TensorFlow comes first, so that a wrong request is answered at once.
+
+    Args:
+        config: composed and checked.
+        settings: its plain part.
+        command: as typed.
+        signals: caught since the start of the process.
+
+    Raises:
+        RequestError: the request cannot be done; nothing was created.
+        TrainerError: the run failed.
+    """
+    if _may_import_tensorflow(config):
+        import_tensorflow()
+    callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
+    now = datetime.now()
+    with timed("find the run and verify its newest checkpoint"):
+        start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
+    warm_start = _found(settings.warm_start, start)
+    if start.record is not None and _is_complete(start, start.record, settings):
+        log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
+        return
+    for each in start.passed_over:
+        log.warning("passed over: %s", each.reason)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    taken = _taken_changes(start, plain, settings)
+    for change in taken:
+        log.info("changed: %s", change)
+    facts = {"command": command, "config_digest": digest(plain), "changes": [str(change) for change in taken]}
+    with timed("read the data"):
+        data = _made("data", config.data)
+    signals.check()
+    import_tensorflow()
+    signals.check()
+    from trainer.training.train import train  # imports TensorFlow, which only now is quiet
+
+    train(
+        Job(
+            name=settings.name,
+            make_model=lambda: _made("model", config.model),
+            make_optimizer=_optimizer_maker(config.optimizer),
+            data=data,
+            callbacks=callbacks,
+            start=start,
+            warm_start=warm_start,
+            trainable=settings.trainable,
+            epochs=settings.epochs,
+            steps_per_epoch=settings.steps_per_epoch,
+            steps_per_call=settings.steps_per_call,
+            seed=settings.seed,
+            compile=settings.compile,
+            may_roll_back=_may_roll_back(config),
+            config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
+            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
+            facts=facts,
+        ),
+        signals,
+    )
+
+
+def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
+    """Returns what makes the model of a run, and its data, by the config that the run has stored.
+
+    Raises:
+        RequestError: there is no config, or what it names is not there any more.
+    """
+    stored = stored_config(run)
+    if stored is None or not {"model", "data"} <= stored.keys():
+        raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
+    config = OmegaConf.create(dict(stored))
+    return lambda: _made("model", config.model), _made("data", config.data)
+
+
+def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
+    """Looks for the checkpoint before anything slow is done, and names it; a resume does without it."""
+    if warm_start is None or start.record is not None:
+        return None
+    if start.foreign is not None:
+        raise RequestError(f"resume={start.foreign} restores everything; leave out warm_start.path={warm_start.path}")
+    try:
+        return replace(warm_start, path=given_checkpoint(warm_start.path))
+    except RequestError as error:
+        raise RequestError(f"warm_start.path: {error}") from error
+
+
+def _may_import_tensorflow(config: DictConfig) -> bool:
+    """Returns whether a module of the user's own comes into play, whose imports nobody keeps quiet."""
+    nodes = OmegaConf.to_yaml({"callbacks": config.callbacks, "data": config.data})
+    targets = re.findall(r"_target_: (\S+)", nodes)
+    return any(not target.startswith(("trainer.", "callbacks.")) for target in targets)
+
+
+def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change]:
+    """Returns what a resume takes of the changes of the config; a new run has none."""
+    stored = stored_config(start.run.path) if start.record is not None else None
+    if stored is None:
+        return []
+    return check_changes(stored, config, allow=settings.may_change)
+
+
+def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
+    facts = start.run.read()
+    ended_early = is_finished(facts) and facts.get("stop_reason") and facts.get("total_epochs") == settings.epochs
+    return (is_finished(facts) and record.epoch >= settings.epochs) or bool(ended_early)
+
+
+def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
+    def make(global_step: Any, scale: Any) -> Any:
+        from trainer.graph.optimizers import ScaledRate, rate_of_step  # needs TensorFlow
+
+        if "learning_rate" not in node:
+            return _made("optimizer", node)
+        rate = node.learning_rate
+        if OmegaConf.is_config(rate):
+            rate = _made("optimizer.learning_rate", rate)
+        # Keras refuses a whole number.
+        rate = float(rate) if isinstance(rate, int) else rate
+        if str(node["_target_"]).startswith("tensorflow.compat.v1."):
+            rate = rate_of_step(rate, global_step, scale)
+        elif scale is not None:
+            rate = ScaledRate(rate, scale)
+        return _made("optimizer", node, learning_rate=rate)
+
+    return make
+
+
+def _may_roll_back(config: DictConfig) -> bool:
+    guard = config.callbacks.get("nan_guard") or {}
+    return guard.get("action") == "rollback" and "learning_rate" in config.optimizer
+
+
+def _made(key: str, node: Any, **extra: Any) -> Any:
+    """Instantiates a node; where that fails, the error names its key.
+
+    Lists and dicts reach the constructors as Python's own.
+    """
+    try:
+        return instantiate(node, _convert_="all", **extra)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, TrainerError):
+            raise cause from None
+        raise RequestError(f"{key}: {explain_target(_target_that_failed(node, error), cause)}") from error
+
+
+def _target_that_failed(node: DictConfig, error: InstantiationException) -> str:
+    """Returns the ``_target_`` of the node, or of the node inside it that Hydra names."""
+    inner = FULL_KEY.search(str(error))
+    for key in inner.group(1).split(".") if inner else []:
+        found = node.get(key)
+        if isinstance(found, DictConfig) and "_target_" in found:
+            node = found
+    return str(node["_target_"])

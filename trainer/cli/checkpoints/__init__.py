@@ -1,0 +1,21 @@
+"""``scripts/checkpoints``: look at checkpoints, keep some, make something of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer.cli.checkpoints import export, inspect, retention
+from trainer.cli.command import Tool
+
+DESCRIPTION = """Tools for checkpoints, this trainer's and those of a plain tf.compat.v1.train.Saver.
+
+A CHECKPOINT is a prefix of files (.../model-300); a run directory or a checkpoint directory, for its newest good
+checkpoint; or one of these with @WHICH: DIRECTORY@300, DIRECTORY@model-300, DIRECTORY@last, DIRECTORY@best."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code."""
+    tool = Tool("scripts/checkpoints", DESCRIPTION)
+    for family in (inspect, retention, export):
+        family.add_commands(tool)
+    return tool.main(arguments)

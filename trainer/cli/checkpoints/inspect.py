@@ -1,0 +1,225 @@
+"""``list``, ``show``, ``diff``, ``verify``: what is there; nothing is changed."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.checkpoints.catalog import Catalog, find, locate, look_into
+from trainer.checkpoints.retention.prune import pinned_in
+from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
+from trainer.cli.command import Answer, Tool, age, table
+from trainer.files import size_for_people
+from trainer.tensorflow_import import import_tensorflow
+
+if TYPE_CHECKING:
+    from trainer.checkpoints.analysis.inspect import Variable
+
+NO_RECORD = "no record"
+NOT_METRICS = ("steps_per_sec",)
+
+
+def add_commands(tool: Tool) -> None:
+    """Adds the commands to a command line."""
+    each = tool.command("list", "the checkpoints of a directory", _list)
+    each.add_argument("directory", type=Path, help="a run directory or a checkpoint directory")
+    each.add_argument("--verify", action="store_true", help="read every byte to find damage, not only sizes")
+    each = tool.command("show", "the variables of a checkpoint, the optimizer's apart", _show)
+    add_checkpoint(each)
+    each = tool.command("diff", "what differs between two checkpoints", _diff)
+    each.add_argument("a", metavar="A", help="a CHECKPOINT")
+    each.add_argument("b", metavar="B", help="a CHECKPOINT")
+    each = tool.command(
+        "verify", "read every tensor and compare checksums; exit code 1 where something is damaged", _verify
+    )
+    each.add_argument("path", metavar="PATH", help="a CHECKPOINT, or a directory for all that are in it")
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that names one checkpoint, and what ``@best`` means."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a prefix, a directory, or DIRECTORY@WHICH")
+    add_monitor(parser)
+
+
+def add_monitor(parser: argparse.ArgumentParser) -> None:
+    """Adds what the best checkpoint is best by."""
+    parser.add_argument("--monitor", help="the metric that tells what is best; by default the run's own")
+    parser.add_argument("--mode", choices=("min", "max"), help="which end of it is best; by default the run's own")
+
+
+def found(chosen: argparse.Namespace) -> StoredCheckpoint:
+    """Returns the checkpoint that the arguments of ``add_checkpoint`` name."""
+    return find(chosen.checkpoint, chosen.monitor, chosen.mode)
+
+
+def _list(chosen: argparse.Namespace) -> Answer:
+    catalog = look_into(chosen.directory)
+    pinned = pinned_in(catalog)
+    problems = {each.name: [each.problem] if each.problem else [] for each in catalog.checkpoints}
+    if chosen.verify:
+        problems = _read_all(catalog.checkpoints)
+    data = [_entry(each, each.number in pinned, problems[each.name]) for each in catalog.checkpoints]
+    return Answer(
+        {"directory": catalog.directory, "verified": chosen.verify, "checkpoints": data},
+        _list_text(data, time.time(), verified=chosen.verify),
+        int(any(problems.values())),
+    )
+
+
+def _read_all(checkpoints: Sequence[StoredCheckpoint]) -> dict[str, list[str]]:
+    import_tensorflow()
+    from trainer.checkpoints.analysis.inspect import problems_of
+
+    return {each.name: problems_of(each) for each in checkpoints}
+
+
+def _entry(checkpoint: StoredCheckpoint, pinned: bool, problems: list[str]) -> dict[str, Any]:
+    record = checkpoint.record
+    return {
+        "name": checkpoint.name,
+        "number": checkpoint.number,
+        "epoch": record.epoch if record else None,
+        "global_step": record.global_step if record else None,
+        "saved_at": checkpoint.saved_at,
+        "size": checkpoint.size,
+        "metrics": dict(record.metrics) if record else {},
+        "pinned": pinned,
+        "has_record": record is not None,
+        "complete": record.complete if record else None,
+        "damaged": bool(problems),
+        "problems": problems,
+    }
+
+
+def _list_text(data: list[dict[str, Any]], now: float, *, verified: bool) -> str:
+    metrics = list(dict.fromkeys(name for each in data for name in each["metrics"] if name not in NOT_METRICS))
+    rows = [
+        [
+            each["name"],
+            each["number"],
+            each["epoch"],
+            each["global_step"],
+            age(now - each["saved_at"]),
+            size_for_people(each["size"]),
+            *(each["metrics"].get(name) for name in metrics),
+            each["pinned"],
+            _state(each),
+        ]
+        for each in data
+    ]
+    headers = ["name", "number", "epoch", "step", "age", "size", *metrics, "pinned", "state"]
+    notes = [f"damaged: {problem}" for each in data for problem in each["problems"]]
+    if not verified:
+        notes.append("state: by the records and the sizes of files; --verify reads every byte")
+    return "\n".join([table(rows, headers), *notes])
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if entry["damaged"]:
+        return "damaged"
+    if not entry["has_record"]:
+        return NO_RECORD
+    return "good" if entry["complete"] else "good, partial"
+
+
+def _show(chosen: argparse.Namespace) -> Answer:
+    checkpoint = found(chosen)
+    import_tensorflow()
+    from trainer.checkpoints.analysis.inspect import variables_of
+
+    variables = variables_of(checkpoint)
+    record = checkpoint.record
+    data = {
+        "checkpoint": checkpoint.prefix,
+        "epoch": record.epoch if record else None,
+        "global_step": record.global_step if record else None,
+        "has_record": record is not None,
+        "has_meta": checkpoint.meta is not None,
+        "variables": [asdict(each) for each in variables],
+        "parameters": _parameters(variables),
+    }
+    place = f"epoch {record.epoch}, step {record.global_step:,}" if record else NO_RECORD
+    return Answer(data, f"{checkpoint.prefix} ({place})\n\n{_variables_text(variables)}")
+
+
+def _parameters(variables: Sequence[Variable]) -> dict[str, int | None]:
+    known = any(each.trainable is not None for each in variables)
+    return {
+        "trainable": sum(each.parameters for each in variables if each.trainable) if known else None,
+        "model": sum(each.parameters for each in variables if not each.of_optimizer),
+        "optimizer": sum(each.parameters for each in variables if each.of_optimizer),
+    }
+
+
+def _variables_text(variables: Sequence[Variable]) -> str:
+    headers = ["variable", "type", "shape", "size", "mean", "norm", "trainable"]
+    parts = []
+    for title, of_optimizer in (("model", False), ("optimizer", True)):
+        rows = [
+            [each.name, each.dtype, each.shape, size_for_people(each.size), each.mean, each.norm, each.trainable]
+            for each in variables
+            if each.of_optimizer == of_optimizer
+        ]
+        if rows:
+            parts.append(table(rows, [title, *headers[1:]], left=2))
+    total = _parameters(variables)
+    trainable = f"{total['trainable']:,} trainable" if total["trainable"] is not None else "no .meta tells which train"
+    size = size_for_people(sum(each.size for each in variables))
+    parts.append(f"parameters: {total['model']:,} ({trainable}), the optimizer's {total['optimizer']:,}; {size} in all")
+    return "\n\n".join(parts)
+
+
+def _diff(chosen: argparse.Namespace) -> Answer:
+    a, b = find(chosen.a), find(chosen.b)
+    import_tensorflow()
+    from trainer.checkpoints.analysis.compare import compare
+
+    result = compare(a.prefix, b.prefix)
+    data = {
+        "a": a.prefix,
+        "b": b.prefix,
+        "differences": [
+            {**asdict(each), "a": each.a and str(each.a), "b": each.b and str(each.b)} for each in result.differences
+        ],
+        "same": result.same,
+        "unread": result.unread,
+    }
+    rows = [
+        [each.name, str(each.a or "-"), str(each.b or "-"), each.absolute, each.relative] for each in result.differences
+    ]
+    lines = [table(rows, ["variable", a.name, b.name, "largest change", "relative"], left=3)] if rows else []
+    lines.append(f"{len(rows)} differ, {len(result.same)} are the same bit for bit")
+    if result.unread:
+        lines.append(f"not compared, the state of a data pipeline: {', '.join(result.unread)}")
+    return Answer(data, "\n".join(lines), int(bool(rows)))
+
+
+def _verify(chosen: argparse.Namespace) -> Answer:
+    catalog: Catalog | None = None
+    if Path(chosen.path).is_dir():
+        catalog = look_into(Path(chosen.path))
+        checkpoints: Sequence[StoredCheckpoint] = catalog.checkpoints
+    else:
+        checkpoints = [locate(chosen.path)]
+    problems = _read_all(checkpoints)
+    rows = [[each.name, _verdict(each, problems[each.name])] for each in checkpoints]
+    if catalog is not None:
+        from trainer.checkpoints.analysis.inspect import state_file_problems
+
+        if of_list := state_file_problems(catalog):
+            problems["checkpoint"] = of_list
+            rows.append(["checkpoint", "damaged"])
+    notes = [problem for found_there in problems.values() for problem in found_there]
+    text = "\n".join([table(rows, ["name", "verdict"], left=2), *notes])
+    return Answer({"problems": problems, "damaged": bool(notes)}, text, int(bool(notes)))
+
+
+def _verdict(checkpoint: StoredCheckpoint, problems: list[str]) -> str:
+    if problems:
+        return "damaged"
+    checked = "checksums and every tensor" if checkpoint.record else f"every tensor; {NO_RECORD} to compare with"
+    return f"good: {checked}"

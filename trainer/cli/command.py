@@ -1,0 +1,188 @@
+"""What the command lines of the tools share: parsing, answers, exit codes. No TensorFlow is imported here."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from tabulate import tabulate
+
+from trainer.checks import suggestion
+from trainer.cli.stdout import close_output
+from trainer.errors import RequestError, TrainerError, describe
+
+EXIT_CODES = "Exit codes: 0 done; 1 something is damaged, different or failed; 2 the request was wrong."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found.
+
+    Args:
+        data: for programs, as JSON; numbers that JSON has no word for become null.
+        text: for people.
+        exit_code: 0, or 1 where something is damaged or different.
+    """
+
+    data: Any
+    text: str
+    exit_code: int = 0
+
+
+Run = Callable[[argparse.Namespace], Answer]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line and the close names."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXIT_CODES, **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing the usage.
+
+        Raises:
+            RequestError: always.
+        """
+        raise RequestError(f"{message} ({self.prog} --help shows how)")
+
+
+class Tool:
+    """A command line of several commands.
+
+    Args:
+        prog: its name.
+        description: for ``--help``.
+
+    Example:
+        >>> tool = Tool("tool", "Says things.")
+        >>> hello = tool.command("hello", "say hello", lambda chosen: Answer({"said": "hello"}, "hello"))
+        >>> tool.main(["hello"])
+        hello
+        0
+    """
+
+    def __init__(self, prog: str, description: str) -> None:
+        self._parser = Parser(prog=prog, description=description)
+        self._subparsers = self._parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+        self._commands: dict[str, argparse.ArgumentParser] = {}
+
+    def command(self, name: str, summary: str, run: Run) -> argparse.ArgumentParser:
+        """Adds a command and returns its parser, for the arguments."""
+        parser = self._subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        parser.add_argument("--json", action="store_true", help="for programs")
+        parser.set_defaults(run=run)
+        self._commands[name] = parser
+        return parser
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Runs the command line; returns its exit code."""
+        try:
+            chosen = self._parse(sys.argv[1:] if arguments is None else list(arguments))
+            answer: Answer = chosen.run(chosen)
+        except TrainerError as error:
+            return _refused(error, error.exit_code)
+        except OSError as error:
+            return _refused(error, 1)
+        except (ValueError, TypeError) as error:
+            return _refused(error, 2)
+        text = as_json(answer.data) if chosen.json else answer.text
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(f"{text}\n")
+        close_output()
+        return answer.exit_code
+
+    def _parse(self, arguments: list[str]) -> argparse.Namespace:
+        if not arguments:
+            arguments = ["--help"]
+        if not arguments[0].startswith("-") and arguments[0] not in self._commands:
+            raise RequestError(f"there is no command {arguments[0]!r}; {suggestion(arguments[0], self._commands)}")
+        chosen, unknown = self._parser.parse_known_args(arguments)
+        if unknown:
+            known = set(re.findall(r"--[\w-]+", self._commands[arguments[0]].format_help()))
+            raise RequestError(f"{arguments[0]} takes no {unknown[0]}; {suggestion(unknown[0], known)}")
+        return chosen
+
+
+def _refused(error: Exception, exit_code: int) -> int:
+    sys.stderr.write(f"error: {describe(error)}\n")
+    return exit_code
+
+
+def as_json(data: Any) -> str:
+    """Returns what programs read: nan and the infinities, for which JSON has no word, become null.
+
+    Example:
+        >>> print(as_json({"loss": float("nan"), "word": b"yes"}))
+        {
+          "loss": null,
+          "word": "yes"
+        }
+    """
+    return json.dumps(_with_words_of_json(data), indent=2, allow_nan=False)
+
+
+def _with_words_of_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _with_words_of_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_with_words_of_json(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], left: int = 1) -> str:
+    """Returns a table for people; None is an empty cell.
+
+    Args:
+        rows: of cells.
+        headers: of the columns.
+        left: how many columns, from the first, are flush left; the others are flush right.
+    """
+    align = ["left" if i < left else "right" for i in range(len(headers))]
+    return tabulate(
+        [[as_text(cell) for cell in row] for row in rows], headers=headers, disable_numparse=True, colalign=align
+    )
+
+
+def as_text(value: Any) -> str:
+    """Returns a cell of a table: four figures of a float, thousands apart in a whole number.
+
+    Example:
+        >>> as_text(0.123456), as_text(123456), as_text(None), as_text((3, 4))
+        ('0.1235', '123,456', '', '3 x 4')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, tuple):
+        return " x ".join("?" if each is None else str(each) for each in value) or "scalar"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def age(secs: float) -> str:
+    """Returns a length of time in the unit that people use.
+
+    Example:
+        >>> age(42), age(600), age(9000), age(400_000)
+        ('42 s', '10 min', '2.5 h', '4.6 d')
+    """
+    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (2 * 86_400, "h", 3600)):
+        if secs < limit:
+            return f"{secs / size:.1f} {unit}" if unit == "h" else f"{secs / size:.0f} {unit}"
+    return f"{secs / 86_400:.1f} d"

@@ -1,0 +1,92 @@
+"""Values of inputs as they are typed on a command line; no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.data.arrays import Array
+from trainer.errors import RequestError
+from trainer.predict.tensor_info import TensorInfo
+
+
+def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict[str, Any]:
+    """Returns values by input.
+
+    Args:
+        texts: ``x=1,2,3`` (numbers that fill the input's shape row by row), ``x=[[1, 2], [3, 4]]``,
+            ``x=@file.npy``, ``x=@file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays).
+        inputs: of the predictor.
+
+    Raises:
+        RequestError: the form is wrong, or a file cannot be read.
+
+    Example:
+        >>> parse_inputs(["x=1,2,3,4"], {"x": TensorInfo("x:0", "float32", (None, 2))})["x"].shape
+        (2, 2)
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if text.startswith("@"):
+            values |= read_arrays(Path(text[1:]))
+        elif not equals or not name:
+            raise RequestError(f"--input {text!r} must be NAME=VALUES, NAME=@FILE.npy or @FILE.npz")
+        elif value.startswith("@"):
+            values[name] = _array(Path(value[1:]), name)
+        else:
+            values[name] = _typed(value, inputs.get(name))
+    return values
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Returns the arrays of an ``.npz`` by name.
+
+    Raises:
+        RequestError: it cannot be read, or is none.
+    """
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        raise RequestError(f"{path} holds one array without a name; give NAME=@{path}, or a file of numpy.savez")
+    return loaded
+
+
+def _array(path: Path, name: str) -> Array:
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    if name not in loaded:
+        raise RequestError(f"{path} has no array {name!r}; there are: {', '.join(loaded)}")
+    return loaded[name]
+
+
+def _load(path: Path) -> Array | dict[str, Array]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return dict(loaded)
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:
+        raise RequestError(f"{path} is no file of numpy.save or numpy.savez without pickles") from error
+
+
+def _typed(text: str, info: TensorInfo | None) -> Any:
+    try:
+        value = json.loads(text if text.startswith("[") else f"[{text}]")
+    except ValueError:
+        value = text.split(",")
+    if text.startswith("[") or info is None or info.shape is None:
+        return value
+    flat = np.asarray(value)
+    sizes = [-1 if size is None else size for size in info.shape]
+    # What does not fill the shape is left as it is, for the predictor to refuse in its own words.
+    known = int(np.prod([size for size in sizes if size != -1]))
+    fills = flat.size == known if -1 not in sizes else known > 0 and flat.size % known == 0
+    return flat.reshape(sizes) if sizes.count(-1) <= 1 and fills else flat

@@ -1,0 +1,36 @@
+"""What the commands of ``scripts/models`` have in common."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trainer.cli.command import Answer, Run, Tool
+from trainer.tensorflow_import import import_tensorflow, stderr_kept_back
+
+ANY = "a run, a checkpoint, a .pb, or a SavedModel's directory"
+
+
+def add_command(tool: Tool, name: str, summary: str, run: Run, file: str) -> argparse.ArgumentParser:
+    """Adds a command whose first argument is a file, and which runs once TensorFlow is there."""
+
+    def run_with_tensorflow(chosen: argparse.Namespace) -> Answer:
+        import_tensorflow()
+        with stderr_kept_back():
+            return run(chosen)
+
+    parser = tool.command(name, summary, run_with_tensorflow)
+    parser.add_argument("file", type=Path, metavar="FILE", help=file)
+    return parser
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that choose a part of a model."""
+    parser.add_argument("--output", action="append", metavar="NODE", help="what to compute; may be repeated")
+    parser.add_argument("--tags", nargs="+", help="of a SavedModel (default: serve)")
+    parser.add_argument("--signature", help="of a SavedModel (default: serving_default)")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Adds the seed of inputs that nobody gave."""
+    parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: %(default)s)")

@@ -1,0 +1,51 @@
+"""``convert``: a copy of a model for another runtime."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trainer.cli.command import Answer, Tool
+from trainer.cli.models.arguments import add_command, add_seed
+from trainer.cli.models.run import differences_table
+from trainer.errors import RequestError
+from trainer.files import size_for_people
+
+
+def add_commands(tool: Tool) -> None:
+    """Adds the command to a command line."""
+    each = add_command(tool, "convert", "a copy for another runtime, checked against the .pb", _convert, "a frozen .pb")
+    each.add_argument("--to", choices=("tflite", "onnx"), required=True)
+    each.add_argument("-o", dest="target", type=Path, metavar="FILE", help="default: beside the .pb")
+    each.add_argument("--output", action="append", metavar="NODE", help="default: those of the manifest")
+    each.add_argument("--int8", action="store_true", help="tflite: integers alone; needs --representative")
+    each.add_argument("--representative", type=Path, metavar="FILE.npz", help="examples by input, for --int8")
+    each.add_argument("--batch", type=Path, metavar="FILE.npz", help="what to check on (default: random values)")
+    add_seed(each)
+
+
+def _convert(chosen: argparse.Namespace) -> Answer:
+    from trainer.cli.input_values import read_arrays
+    from trainer.convert.onnx import convert_to_onnx
+    from trainer.convert.tflite import convert_to_tflite
+
+    if chosen.file.is_dir():
+        raise RequestError(f"{chosen.file} is a directory; name a frozen .pb, such as a run's export/frozen/model.pb")
+    if chosen.int8 != (chosen.representative is not None):
+        raise RequestError("--int8 and --representative FILE.npz go together: the ranges of the integers come from it")
+    if chosen.int8 and chosen.to == "onnx":
+        raise RequestError("--int8 is of --to tflite")
+    suffix = f"-int8.{chosen.to}" if chosen.int8 else f".{chosen.to}"
+    target = chosen.target or chosen.file.with_name(f"{chosen.file.stem}{suffix}")
+    common: dict[str, Any] = {"outputs": chosen.output, "seed": chosen.seed}
+    common["batch"] = read_arrays(chosen.batch) if chosen.batch else None
+    if chosen.to == "onnx":
+        done = convert_to_onnx(chosen.file, target, **common)
+    else:
+        data = read_arrays(chosen.representative) if chosen.representative else None
+        done = convert_to_tflite(chosen.file, target, representative=data, **common)
+    table = differences_table(done.differences, done.steps)
+    text = f"{done.path} {size_for_people(done.size)}\nagainst {chosen.file} on {done.examples} examples:\n{table}"
+    return Answer(asdict(done), text)

@@ -1,0 +1,72 @@
+"""``show``, ``graph``: what is in a model; nothing of it is run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from trainer.cli.command import Answer, Tool
+from trainer.cli.models.arguments import ANY, add_choice, add_command
+from trainer.files import size_for_people, write_atomically
+
+if TYPE_CHECKING:
+    from trainer.predict.tensor_info import TensorInfo
+
+MOST_OP_TYPES = 12
+"""Rows of a table; --json has all."""
+
+
+def add_commands(tool: Tool) -> None:
+    """Adds the commands to a command line."""
+    each = add_command(
+        tool, "show", "inputs, outputs, signatures, ops, size and parameters", _show, f"{ANY}, or a .meta"
+    )
+    add_choice(each)
+    each = add_command(tool, "graph", "an SVG picture of the inference part", _graph, f"{ANY}, or a .meta")
+    add_choice(each)
+    each.add_argument("-o", dest="target", type=Path, metavar="FILE.svg", help="default: the model's name, here")
+    each.add_argument("--depth", type=int, help="how many levels of name scopes to open (default: as fits)")
+
+
+def _show(chosen: argparse.Namespace) -> Answer:
+    from trainer.inspection.static import read_model
+    from trainer.inspection.summary import summarize
+
+    found = summarize(read_model(chosen.file, chosen.output, chosen.tags, chosen.signature))
+    rows = []
+    if not found.signatures:
+        rows = [*_tensor_rows("input", found.inputs), *_tensor_rows("output", found.outputs)]
+    for name, (inputs, outputs) in found.signatures.items():
+        rows += [*_tensor_rows(f"{name} input", inputs), *_tensor_rows(f"{name} output", outputs)]
+    ops = [[op, found.inference_ops.get(op, 0), count] for op, count in found.ops.items()]
+    ops.sort(key=lambda row: row[1:], reverse=True)
+    more = f"\nand {len(ops) - MOST_OP_TYPES} more types" if len(ops) > MOST_OP_TYPES else ""
+    tags = "".join(f", tags {' '.join(tags)}" for tags in found.tag_sets)
+    text = (
+        f"{found.path}: {found.format}{tags}, {size_for_people(found.size)}, {found.parameters:,} parameters\n\n"
+        f"{tabulate(rows, headers=['', 'name', 'tensor', 'type'])}\n\n"
+        f"{tabulate(ops[:MOST_OP_TYPES], headers=['op', 'inference', 'whole graph'])}{more}"
+    )
+    return Answer(found.to_json(), text)
+
+
+def _tensor_rows(kind: str, infos: Mapping[str, TensorInfo]) -> list[list[str]]:
+    optional = {True: " (has a default)", False: ""}
+    return [[kind, name, info.tensor, f"{info}{optional[info.optional]}"] for name, info in infos.items()]
+
+
+def _graph(chosen: argparse.Namespace) -> Answer:
+    from trainer.checks import check_optional_int
+    from trainer.inspection.picture import draw
+    from trainer.inspection.static import read_model
+
+    depth = check_optional_int("--depth", chosen.depth, 0)
+    picture = draw(read_model(chosen.file, chosen.output, chosen.tags, chosen.signature), depth)
+    target = chosen.target or Path(f"{chosen.file.absolute().name.removesuffix('.pb')}.svg")
+    write_atomically(target, picture)
+    size = len(picture.encode())
+    return Answer({"file": target, "size": size}, f"{target} {size_for_people(size)}")

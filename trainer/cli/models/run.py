@@ -1,0 +1,100 @@
+"""``run``, ``compare``: what models give."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from trainer.cli.command import Answer, Tool
+from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed
+from trainer.errors import RequestError
+from trainer.files import write_atomically
+
+if TYPE_CHECKING:
+    from trainer.predict.compare import Difference
+    from trainer.predict.predictor import Predictor
+
+
+INPUT_HELP = "NAME=1,2,3 or NAME=[[1,2],[3,4]] or NAME=@FILE.npy or @FILE.npz; may be given for each input"
+
+
+def add_commands(tool: Tool) -> None:
+    """Adds the commands to a command line."""
+    each = add_command(tool, "run", "what a model gives for some inputs", _run, f"{ANY}, a .tflite or an .onnx")
+    add_choice(each)
+    each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
+    each.add_argument("--save", type=Path, metavar="FILE.npz", help="write the outputs there")
+    each = add_command(tool, "compare", "the largest differences of two models on one batch", _compare, "the reference")
+    each.add_argument("second", type=Path, metavar="SECOND", help="what is compared with it")
+    add_choice(each)
+    each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
+    add_seed(each)
+    each.add_argument("--tolerance", type=float, default=1e-5, help="absolute and relative (default: %(default)s)")
+
+
+def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -> Predictor:
+    """Opens a file of any format; of two, an option is for those whose format knows it."""
+    from trainer.convert.onnx import open_onnx
+    from trainer.convert.tflite import open_tflite
+    from trainer.predict.dispatch import open_predictor
+    from trainer.predict.formats import recognise
+
+    if file.suffix in (".tflite", ".onnx"):
+        if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
+            raise RequestError(f"{file} gives all its outputs; --output, --tags and --signature are for other formats")
+        return open_tflite(file) if file.suffix == ".tflite" else open_onnx(file)
+    tags, signature = chosen.tags, chosen.signature
+    if one_of_two and recognise(file)[0] != "saved_model":
+        tags = signature = None
+    return open_predictor(file, chosen.output, tags=tags, signature=signature)
+
+
+def _run(chosen: argparse.Namespace) -> Answer:
+    import numpy as np
+
+    from trainer.cli.input_values import parse_inputs
+
+    with _open(chosen.file, chosen) as predictor:
+        results = predictor(**parse_inputs(chosen.input, predictor.inputs))
+    if chosen.save:
+        content = io.BytesIO()
+        np.savez(content, **dict[str, Any](results))
+        write_atomically(chosen.save, content.getvalue())
+    shown = (f"{name} {value.dtype} {list(value.shape)}\n{value}" for name, value in results.items())
+    return Answer({name: value.tolist() for name, value in results.items()}, "\n\n".join(shown))
+
+
+def _compare(chosen: argparse.Namespace) -> Answer:
+    from trainer.cli.input_values import parse_inputs
+    from trainer.predict.compare import compare, random_batch
+
+    opened = [_open(file, chosen, one_of_two=True) for file in (chosen.file, chosen.second)]
+    with opened[0] as first, opened[1] as second:
+        typed = parse_inputs(chosen.input, first.inputs)
+        batch = typed or random_batch(first.inputs, chosen.seed)
+        found = compare(first, second, batch, chosen.tolerance)
+        alone = sorted(set(first.outputs) ^ set(second.outputs))
+    same = all(each.same for each in found)
+    note = f"\nin one of them only: {', '.join(alone)}" if alone else ""
+    on = "" if typed else f", random inputs of seed {chosen.seed}"
+    verdict = "the same" if same else "DIFFERENT"
+    data = {"same": same, "outputs": [asdict(each) for each in found], "in_one_only": alone}
+    text = f"{differences_table(found)}\n{verdict} within {chosen.tolerance:g}{on}{note}"
+    return Answer(data, text, int(not same))
+
+
+def differences_table(found: Sequence[Difference], steps: Mapping[str, float] | None = None) -> str:
+    """Returns a row for each output, with the int8 step of those that have one."""
+    rows = [
+        [each.output, list(each.shape), each.absolute, each.relative, f"{100 * (each.of_range or 0):.2g} %"]
+        + ([steps.get(each.output)] if steps else [])
+        for each in found
+    ]
+    headers = ["output", "shape", "largest difference", "relative", "of its range", *(["int8 step"] if steps else [])]
+    return tabulate(rows, headers=headers, floatfmt=".3g", missingval="-")

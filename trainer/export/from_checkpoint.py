@@ -1,0 +1,213 @@
+"""Freezing and exporting after the training: from any checkpoint that is there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checkpoints.catalog import run_of
+from trainer.checkpoints.store import INDEX, META
+from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
+from trainer.data.arrays import Array
+from trainer.errors import CheckpointError, RequestError, describe
+from trainer.export.checkpoint_session import Reopened, made_up_example, reopened_from_code, reopened_from_meta
+from trainer.export.frozen import check_fits_a_pb, export_frozen
+from trainer.export.saved_model import export_saved_model
+from trainer.export.serving import ReadValue, run_outputs, values_in
+from trainer.export.subgraph import Cut, cut, likely_outputs, node_names
+from trainer.graph.data_source import look_at
+from trainer.model import Model
+from trainer.runs.versions import versions
+from trainer.timing import utc_now
+
+v1 = tf.compat.v1
+
+MakeParts = Callable[[], tuple[Callable[[], Model], Any]]
+"""Returns what makes the model, and the source of its data."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported, checked and ready to be written.
+
+    Args:
+        part: the inference part.
+        read_value: gives the values of its variables.
+        example: a batch to check the file with.
+        expected: what the restored checkpoint gives for it.
+        facts: for the manifest.
+    """
+
+    part: Cut
+    read_value: ReadValue
+    example: Mapping[str, Array]
+    expected: list[Array]
+    facts: Mapping[str, Any]
+
+
+def freeze_checkpoint(
+    checkpoint: StoredCheckpoint,
+    target: Path | None = None,
+    outputs: Sequence[str] | None = None,
+    example: Mapping[str, Array] | None = None,
+    parts: MakeParts | None = None,
+) -> Path:
+    """Freezes a checkpoint into one ``.pb`` with a manifest, read back before it counts.
+
+    The training code is not needed where the ``.meta`` is there.
+
+    Args:
+        checkpoint: that ``trainer.checkpoints.catalog.find`` gave.
+        target: the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or beside it.
+        outputs: names of nodes; None for the model's, where the ``.meta`` or the model says them.
+        example: a batch to check the file with, by input; what is missing is made up.
+        parts: builds model and data anew instead of reading the ``.meta``.
+
+    Returns:
+        The path of the ``.pb``.
+
+    Raises:
+        RequestError, ValueError: a name is wrong, or there is neither graph nor model.
+        CheckpointError: the checkpoint is damaged.
+        ReadBackError: the file does not give what the checkpoint gives; nothing was put in place.
+
+    Example:
+        >>> import tempfile
+        >>> from trainer.checkpoints.catalog import find
+        >>> folder = tempfile.mkdtemp()
+        >>> with tf.Graph().as_default(), v1.Session() as session:
+        ...     op = tf.multiply(v1.placeholder(tf.float32, [None], "x"), v1.get_variable("w", []), name="op")
+        ...     session.run(v1.global_variables_initializer())
+        ...     _ = v1.train.Saver().save(session, f"{folder}/model", global_step=7)
+        >>> freeze_checkpoint(find(folder), outputs=["op"]).relative_to(folder)
+        PosixPath('export/frozen/model-7.pb')
+    """
+    target = target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb"
+    if target.suffix != ".pb":
+        raise RequestError(f"{target} must end in .pb; its manifest ends in .json")
+    if target.with_suffix(INDEX).exists():
+        raise RequestError(
+            f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
+        )
+    with opened(checkpoint, outputs, example, parts) as export:
+        check_fits_a_pb(export.part)
+        export_frozen(target, export.part, export.read_value, export.example, export.expected, export.facts)
+    return target
+
+
+def export_checkpoint(
+    checkpoint: StoredCheckpoint,
+    directory: Path | None = None,
+    tags: Sequence[str] = ("serve",),
+    outputs: Sequence[str] | None = None,
+    example: Mapping[str, Array] | None = None,
+    parts: MakeParts | None = None,
+) -> Path:
+    """Exports a checkpoint as a SavedModel, read back before it counts.
+
+    Args:
+        checkpoint: that ``trainer.checkpoints.catalog.find`` gave.
+        directory: gets a directory named by the checkpoint's number, as TF Serving wants it; None
+            for ``export/saved_model`` in its run, or beside it.
+        tags: of the meta graph.
+        outputs: as in ``freeze_checkpoint``.
+        example: as in ``freeze_checkpoint``.
+        parts: as in ``freeze_checkpoint``.
+
+    Returns:
+        The numbered directory.
+
+    Raises:
+        RequestError, ValueError: as in ``freeze_checkpoint``, or the target holds something else.
+        CheckpointError: the checkpoint is damaged.
+        ReadBackError: it does not give what the checkpoint gives; nothing was put in place.
+    """
+    if isinstance(tags, str) or not tags:
+        raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']")
+    target = (directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
+    if target.exists() and not (target / "saved_model.pb").is_file():
+        raise RequestError(f"{target} is there and is no SavedModel; choose another directory")
+    with opened(checkpoint, outputs, example, parts) as export:
+        return export_saved_model(
+            target, export.part, export.read_value, export.example, export.expected, tags, export.facts
+        )
+
+
+def export_directory(checkpoint: StoredCheckpoint) -> Path:
+    """Returns where exports go by default: into the checkpoint's run, or beside it where it has none."""
+    run = run_of(checkpoint)
+    return (run.path if run else checkpoint.directory) / "export"
+
+
+@contextlib.contextmanager
+def opened(
+    checkpoint: StoredCheckpoint,
+    outputs: Sequence[str] | None,
+    example: Mapping[str, Array] | None,
+    parts: MakeParts | None,
+) -> Iterator[Export]:
+    """Opens a verified checkpoint, cuts the inference part out and runs it on an example."""
+    checkpoint.verify()
+    with _session(checkpoint, parts) as live:
+        part = _cut(live, outputs, checkpoint)
+        known = {**(live.example or {}), **_checked(example or {}, part)}
+        made_up = made_up_example({name: each for name, each in part.inputs.items() if name not in known})
+        batch = {**known, **made_up}
+        try:
+            expected = run_outputs(live.session, part, batch)
+        except tf.errors.FailedPreconditionError as error:
+            raise CheckpointError(
+                f"{checkpoint.prefix} does not hold all that {list(part.outputs)} need ({describe(error)})"
+            ) from error
+        except (tf.errors.OpError, ValueError) as error:
+            raise RequestError(
+                f"the outputs {list(part.outputs)} cannot be computed for the example ({describe(error)}); "
+                "give a batch that the model takes (--input NAME=FILE.npy)"
+            ) from error
+        yield Export(part, values_in(live.session, part), batch, expected, _facts(checkpoint))
+
+
+def _session(checkpoint: StoredCheckpoint, parts: MakeParts | None) -> contextlib.AbstractContextManager[Reopened]:
+    if parts is not None:
+        make_model, data = parts()
+        return reopened_from_code(checkpoint.prefix, make_model, look_at(data))
+    if checkpoint.meta is None:
+        raise RequestError(f"{checkpoint.prefix}{META} is not there, and without it the graph must come from a config")
+    return reopened_from_meta(checkpoint.prefix, checkpoint.meta)
+
+
+def _cut(live: Reopened, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
+    graph = live.session.graph
+    likely = live.outputs or likely_outputs(live.fed)
+    names = live.outputs if outputs is None else outputs
+    if not names:
+        perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
+        raise RequestError(
+            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them (--outputs){perhaps}"
+        )
+    return cut(graph, live.fed, node_names(names, graph, likely))
+
+
+def _checked(example: Mapping[str, Array], part: Cut) -> Mapping[str, Array]:
+    if extra := sorted(set(example) - set(part.inputs)):
+        raise RequestError(
+            f"the outputs {list(part.outputs)} do not need {extra[0]!r}; inputs: {', '.join(part.inputs)}"
+        )
+    return example
+
+
+def _facts(checkpoint: StoredCheckpoint) -> dict[str, Any]:
+    record, run = checkpoint.record, run_of(checkpoint)
+    return {
+        "run": "/".join(run.path.absolute().parts[-2:]) if run else None,
+        "checkpoint": run.relative(checkpoint.prefix) if run else str(checkpoint.prefix.absolute()),
+        "epoch": record.epoch if record else None,
+        "global_step": record.global_step if record else checkpoint.number,
+        "versions": versions(),
+        "created": utc_now(),
+    }

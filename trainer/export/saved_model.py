@@ -1,0 +1,112 @@
+"""The SavedModel: a numbered directory in TF Serving's layout."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.data.arrays import Array
+from trainer.errors import ReadBackError
+from trainer.export.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
+from trainer.export.subgraph import Cut
+from trainer.files import sync_directory, sync_file, temporary_beside, write_json
+from trainer.graphdef.signatures import SERVING, predict_signature
+
+v1 = tf.compat.v1
+
+MANIFEST = Path("assets.extra", "manifest.json")
+"""Which checkpoint went in; ``assets.extra`` is where the format has room for files that no loader reads."""
+
+
+def export_saved_model(
+    target: Path,
+    part: Cut,
+    read_value: ReadValue,
+    example: Mapping[str, Array],
+    expected: list[Array] | None,
+    tags: Sequence[str],
+    facts: Mapping[str, Any],
+) -> Path:
+    """Saves the inference part, reads it back, and only then gives the directory its number.
+
+    An export under the same number is replaced: it was made from the same step of the same run.
+
+    Args:
+        target: the numbered directory.
+        part: the inference part.
+        read_value: gives the values of its variables.
+        example: a batch of the data.
+        expected: what the live session gives for it; None to compare with the part before saving.
+        tags: of the meta graph.
+        facts: for the manifest: source checkpoint, versions and so on.
+
+    Returns:
+        The target.
+
+    Raises:
+        ReadBackError: it does not give what it should; nothing was put in place.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(target)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with ServingSession(part, read_value) as serving:
+            expected = serving.outputs(example) if expected is None else expected
+            _write(temporary, part, serving, tags)
+        tensors = read_back(temporary, part, example, expected, tags)
+        (temporary / MANIFEST).parent.mkdir(exist_ok=True)
+        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **facts})
+        for path in temporary.rglob("*"):
+            sync_file(path)
+        _put_in_place(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _write(directory: Path, part: Cut, serving: ServingSession, tags: Sequence[str]) -> None:
+    def tensors(names: Iterable[str]) -> dict[str, Any]:
+        return {name: serving.graph.get_tensor_by_name(f"{name}:0") for name in names}
+
+    signature = predict_signature(tensors(part.inputs), tensors(part.outputs))
+    builder = v1.saved_model.Builder(str(directory))
+    builder.add_meta_graph_and_variables(
+        serving.session, list(tags), signature_def_map={SERVING: signature}, strip_default_attrs=True
+    )
+    builder.save()
+
+
+def read_back(
+    directory: Path, part: Cut, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
+) -> dict[str, Any]:
+    """Loads the directory in a fresh graph and runs its signature.
+
+    Returns:
+        Inputs and outputs as the manifest has them.
+
+    Raises:
+        ReadBackError: the signature lacks something, or it gives something else.
+    """
+    with tf.Graph().as_default(), v1.Session() as session:
+        signature = v1.saved_model.load(session, list(tags), str(directory)).signature_def[SERVING]
+        for kind, names, infos in (
+            ("inputs", part.inputs, signature.inputs),
+            ("outputs", part.outputs, signature.outputs),
+        ):
+            if {name: f"{name}:0" for name in names} != {name: info.name for name, info in infos.items()}:
+                raise ReadBackError(f"{directory} has the {kind} {sorted(infos)} instead of {sorted(names)}")
+        check_equal(str(directory), part.outputs, run_outputs(session, part, example), expected)
+        return describe_part(session.graph, part)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    replaced = temporary_beside(target.with_name(f"{target.name}-replaced"))
+    if target.exists():
+        target.rename(replaced)
+    temporary.rename(target)
+    sync_directory(target.parent)
+    shutil.rmtree(replaced, ignore_errors=True)

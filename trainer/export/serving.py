@@ -1,0 +1,131 @@
+"""A graph and session of the inference part alone, over variables of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.data.arrays import Array
+from trainer.errors import ReadBackError
+from trainer.export.subgraph import Cut
+
+v1 = tf.compat.v1
+
+ReadValue = Callable[[str], Any]
+"""Gives the value of a variable by its name."""
+
+RTOL, ATOL = 1e-4, 1e-5
+"""How far a frozen graph may be off: folding constants changes the order of roundings."""
+
+
+class ServingSession:
+    """A session of the inference part; use it in a ``with`` block, in which its graph is the default.
+
+    Args:
+        part: what was cut out.
+        read_value: gives the values of its variables, from a live session or from a checkpoint.
+    """
+
+    def __init__(self, part: Cut, read_value: ReadValue) -> None:
+        self._part = part
+        self._read_value = read_value
+        self.graph = tf.Graph()
+
+    def __enter__(self) -> ServingSession:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.graph.as_default())
+            self._fill(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _fill(self, stack: contextlib.ExitStack) -> None:
+        own_variables, replaced = [], {}
+        for name, variable in self._part.variables.items():
+            own = v1.get_variable(
+                name, variable.shape, variable.dtype.base_dtype, v1.zeros_initializer(), use_resource=True
+            )
+            own_variables.append(own)
+            # What reads a reference variable takes a value, what reads a resource variable its handle.
+            replaced[f"{name}:0"] = own.handle if variable.dtype.base_dtype == variable.dtype else own.value()
+        tf.import_graph_def(self._part.graph_def, replaced, name="")
+        self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
+        for own in own_variables:
+            own.load(self._read_value(own.op.name), self.session)
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def outputs(self, example: Mapping[str, Array]) -> list[Array]:
+        """Returns what the outputs are for an example batch."""
+        return run_outputs(self.session, self._part, example)
+
+
+def session_as_is(graph: Any) -> Any:
+    """Returns a session that runs a graph as it stands: rewriting one for speed takes longer than one batch."""
+    options = v1.GraphOptions()
+    options.rewrite_options.disable_meta_optimizer = True
+    options.optimizer_options.opt_level = v1.OptimizerOptions.L0
+    return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
+
+
+def values_in(session: Any, part: Cut) -> ReadValue:
+    """Returns a reader of the variables' values in a live session."""
+    return lambda name: session.run(part.variables[name])
+
+
+def values_of(prefix: str) -> ReadValue:
+    """Returns a reader of the variables' values in a checkpoint."""
+    reader = tf.train.load_checkpoint(prefix)
+    return lambda name: reader.get_tensor(name)
+
+
+def run_outputs(session: Any, part: Cut, example: Mapping[str, Array]) -> list[Array]:
+    """Runs the outputs in any session whose graph has the same names."""
+    fed = {f"{name}:0": example[name] for name in part.inputs}
+    values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
+    return values
+
+
+def describe_part(graph: Any, part: Cut) -> dict[str, Any]:
+    """Returns inputs and outputs as a manifest has them: name to tensor name, dtype and shape; null is any size."""
+
+    def described(name: str) -> dict[str, Any]:
+        tensor = graph.get_tensor_by_name(f"{name}:0")
+        shape = None if tensor.shape.rank is None else tensor.shape.as_list()
+        return {"tensor": tensor.name, "dtype": tensor.dtype.name, "shape": shape}
+
+    return {
+        "inputs": {name: described(name) for name in part.inputs},
+        "outputs": {name: described(name) for name in part.outputs},
+    }
+
+
+def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected: Sequence[Array]) -> None:
+    """Compares the outputs of an export with those of the live session.
+
+    Raises:
+        ReadBackError: they differ by more than roundings; the message has the largest difference.
+    """
+    for name, value, wanted in zip(names, read, expected, strict=True):
+        value, wanted = np.asarray(value), np.asarray(wanted)
+        same_kind = value.dtype == wanted.dtype and value.shape == wanted.shape
+        if same_kind and wanted.dtype.kind in "fc":
+            scale = float(np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted)))
+            same = np.allclose(value, wanted, rtol=RTOL, atol=ATOL + RTOL * scale, equal_nan=True)
+        else:
+            same = same_kind and np.array_equal(value, wanted)
+        if not same:
+            difference = _difference(value, wanted)
+            raise ReadBackError(f"{what} does not give what the live session gives: {name} {difference}")
+
+
+def _difference(value: Array, wanted: Array) -> str:
+    if value.shape != wanted.shape or value.dtype != wanted.dtype:
+        return f"is {value.dtype} {list(value.shape)} instead of {wanted.dtype} {list(wanted.shape)}"
+    if wanted.dtype.kind in "fciu":
+        return f"differs by up to {np.nanmax(np.abs(value.astype(float) - wanted.astype(float))):g}"
+    return "differs"

@@ -1,0 +1,68 @@
+"""Which variables are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.checks import matching
+from trainer.errors import RequestError
+from trainer.graph.find_instances import held
+
+v1 = tf.compat.v1
+
+
+def trained_variables(model: Any, patterns: Sequence[str] | None = None) -> list[Any]:
+    """Returns the trainable variables of the default graph without those of frozen Keras layers.
+
+    ``layer.trainable = False`` is known to Keras alone: the variable stays in the graph's collection.
+    A layer that the patterns leave without a trained variable is frozen in Keras's sense too: a
+    BatchNormalization normalises with its stored averages and no longer updates them.
+
+    Args:
+        model: holds the layers.
+        patterns: of names, such as ``head/*``; None for all.
+
+    Raises:
+        RequestError: there is none, or a pattern matches none.
+    """
+    frozen = set()
+    layers = held(model, keras.Layer)
+    for layer in layers:
+        trainable = {id(variable) for variable in layer.trainable_variables}
+        frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trainable}
+    trained = [variable for variable in v1.trainable_variables() if variable.ref() not in frozen]
+    if not trained:
+        raise RequestError(
+            f"{type(model).__name__} made no variable that is trained; make layers and variables in the constructor"
+        )
+    if patterns is None:
+        return trained
+    chosen = _chosen(patterns, trained)
+    for layer in layers:
+        _freeze_without({variable.ref() for variable in chosen}, layer)
+    return chosen
+
+
+def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
+    names = [variable.op.name for variable in trained]
+    if not patterns:
+        raise RequestError(f"trainable is empty, and there is nothing to train; the model has: {', '.join(names)}")
+    try:
+        chosen = {name for pattern in patterns for name in matching("trainable", pattern, names)}
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    return [variable for variable in trained if variable.op.name in chosen]
+
+
+def _freeze_without(chosen: Collection[Any], layer: keras.Layer) -> None:
+    """Freezes a layer none of whose variables is chosen, or those inside it of which that holds."""
+    own = layer.trainable_variables
+    if own and not any(variable.value.ref() in chosen for variable in own):
+        layer.trainable = False
+    else:
+        for inner in held(vars(layer), keras.Layer):
+            _freeze_without(chosen, inner)

@@ -1,0 +1,62 @@
+"""Importing TensorFlow without its start-up noise."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+from trainer.errors import RequestError, TrainerError
+from trainer.timing import timed
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and Keras and opens the devices, showing only what is of use to a person.
+
+    Raises:
+        RequestError: Keras is set to another backend, or TensorFlow cannot be imported.
+    """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise RequestError(f"KERAS_BACKEND is {backend!r}; this trainer needs tensorflow: unset KERAS_BACKEND")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with timed("import TensorFlow and Keras"), stderr_kept_back():
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise RequestError(f"TensorFlow cannot be imported ({error}); pip install tensorflow") from error
+        import keras  # noqa: F401 - imported here, where its noise is kept back too
+
+        tf.config.list_physical_devices()
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            session.run(tf.constant(0))
+    # Graph mode is deprecated in TensorFlow's words, and it is what this trainer is for.
+    tf.get_logger().setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
+
+
+@contextlib.contextmanager
+def stderr_kept_back() -> Iterator[None]:
+    """Keeps back what is written to file descriptor 2; shows it only if the block raises what we did not foresee.
+
+    The first lines come from C++ before any log level counts, so Python's own redirection misses them.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, ValueError | TypeError | TrainerError):
+                kept.seek(0)
+                os.write(saved, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

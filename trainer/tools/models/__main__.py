@@ -1,7 +1,0 @@
-"""``python -m trainer.tools.models``."""
-
-import sys
-
-from trainer.tools.models import main
-
-sys.exit(main())

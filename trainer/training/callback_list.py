@@ -1,0 +1,178 @@
+"""All callbacks of a run as one: the running order, the name in each error, closing whatever happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from trainer.callback import Callback, Context, Phase
+from trainer.errors import CallbackError, Interrupted, NonFiniteError, RequestError, describe
+from trainer.schedule import Schedule
+from trainer.state import StepMetrics
+
+if TYPE_CHECKING:
+    from trainer.graph.build import Build
+
+
+class CallbackList:
+    """Tells the callbacks what happens, in running order.
+
+    Args:
+        callbacks: by name, in the order of the config; sorted by phase, otherwise kept.
+        clock: monotonic seconds, for the time that they take.
+
+    Raises:
+        RequestError: something is no callback.
+    """
+
+    def __init__(self, callbacks: Mapping[str, Callback], clock: Callable[[], float] = time.perf_counter) -> None:
+        for name, callback in callbacks.items():
+            if not isinstance(callback, Callback):
+                raise RequestError(
+                    f"callbacks.{name} is a {type(callback).__name__}, which is no callback; "
+                    "derive it from trainer.callback.Callback"
+                )
+        self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
+        self._listeners = {
+            event: [name for name, callback in self._callbacks.items() if _listens(callback, event)]
+            for event in ("on_epoch_begin", "on_epoch_end", "on_call_end")
+        }
+        self._last_due = dict.fromkeys(self._callbacks, 0.0)
+        self._open = list(self._callbacks)
+        self._clock = clock
+        self.secs = dict.fromkeys(Phase, 0.0)
+        """The time that the callbacks of each phase have taken."""
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The schedules of all callbacks."""
+        return [callback.schedule for callback in self._callbacks.values()]
+
+    def on_build(self, build: Build) -> None:
+        """Lets each callback add to the graph, when all metrics are known.
+
+        Raises:
+            RequestError: a callback refused what the config asks of it.
+        """
+        reported = [name for callback in self._callbacks.values() for name in callback.reported_metrics(build)]
+        build = replace(build, reported_metrics=(*build.metric_names, *reported))
+        for name, callback in self._callbacks.items():
+            try:
+                callback.on_build(build)
+            except (ValueError, TypeError) as error:
+                raise RequestError(f"callbacks.{name}: {describe(error)}") from error
+
+    def on_train_begin(self, context: Context, now: float) -> None:
+        """Training begins; seconds of schedules count from ``now``."""
+        self._last_due = dict.fromkeys(self._callbacks, now)
+        self._tell("on_train_begin", lambda callback: callback.on_train_begin(context))
+
+    def on_epoch_begin(self, context: Context) -> None:
+        """An epoch begins."""
+        self._tell("on_epoch_begin", lambda callback: callback.on_epoch_begin(context))
+
+    def on_epoch_end(self, context: Context) -> None:
+        """An epoch ended inside a call into the graph: no callback needs the session there."""
+        self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context))
+
+    def on_call_end(self, context: Context, steps: StepMetrics) -> None:
+        """A call into the graph returned."""
+        self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps))
+
+    def save_now(self, context: Context) -> None:
+        """Lets the savers save, though they are not due."""
+        for name, callback in self._callbacks.items():
+            if callback.phase is Phase.SAVE:
+                self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+
+    def on_stop(self, context: Context, now: float) -> None:
+        """Visits each callback where the variables are those of the record.
+
+        One visit is the end of the epoch, if one ended here, and ``on_step_end``, if the callback
+        is due; so what an evaluation reports is there for all that come after it.
+        """
+        step, steps_per_epoch = context.record.global_step, context.steps_per_epoch
+        for name, callback in self._callbacks.items():
+            if step % steps_per_epoch == 0:
+                self._call(name, "on_epoch_end", lambda each: each.on_epoch_end(context))
+            if callback.schedule.is_due(step, steps_per_epoch, now - self._last_due[name]):
+                self._last_due[name] = now
+                self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+
+    def on_train_end(self, context: Context, check_signals: Callable[[], None]) -> None:
+        """The run ended in good order; a signal is noticed between two callbacks."""
+        for name in self._callbacks:
+            self._call(name, "on_train_end", lambda callback: callback.on_train_end(context))
+            check_signals()
+
+    def on_exception(self, context: Context, error: BaseException) -> list[CallbackError]:
+        """Tells every callback, whatever others raise; returns what they raised."""
+        return self._tell_all("on_exception", lambda callback: callback.on_exception(context, error))
+
+    def close(self) -> list[CallbackError]:
+        """Closes every callback once, whatever others raise; returns what they raised."""
+        closing, self._open = self._open, []
+        if not closing:
+            return []
+        return self._tell_all("close", lambda callback: callback.close())
+
+    def secs_until_due(self, now: float) -> float:
+        """Returns the seconds until a callback is due by the clock; inf where none is."""
+        due = [
+            self._last_due[name] + callback.schedule.every_n_secs - now
+            for name, callback in self._callbacks.items()
+            if callback.schedule.every_n_secs is not None
+        ]
+        return min(due, default=float("inf"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state of each callback that has one, by name."""
+        states = {}
+        for name, callback in self._callbacks.items():
+            state = callback.state_dict()
+            try:
+                json.dumps(state)
+            except (TypeError, ValueError) as error:
+                raise CallbackError(name, "state_dict", error) from error
+            if state:
+                states[name] = state
+        return states
+
+    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+        """Hands each callback its state back; one that is new since then starts afresh."""
+        for name in self._callbacks:
+            if name in states:
+                state = states[name]
+                self._call(name, "load_state_dict", lambda each: each.load_state_dict(state))  # noqa: B023 - called at once
+
+    def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
+        for name in self._listeners.get(event, self._callbacks):
+            self._call(name, event, call)
+
+    def _tell_all(self, event: str, call: Callable[[Callback], None]) -> list[CallbackError]:
+        errors = []
+        for name in self._callbacks:
+            try:
+                self._call(name, event, call)
+            except CallbackError as error:
+                errors.append(error)
+        return errors
+
+    def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
+        callback, began = self._callbacks[name], self._clock()
+        try:
+            call(callback)
+        except (Interrupted, NonFiniteError):
+            raise
+        except Exception as error:
+            raise CallbackError(name, event, error) from error
+        finally:
+            self.secs[callback.phase] += self._clock() - began
+
+
+def _listens(callback: Callback, event: str) -> bool:
+    """Returns whether the callback does anything there: thousands of epochs may end in a second."""
+    return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)

@@ -1,0 +1,121 @@
+"""The loop: calls into the graph, cut where callbacks are due, and the events in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from trainer.callback import Context
+from trainer.state import Record, StepMetrics
+from trainer.training.callback_list import CallbackList
+from trainer.training.epoch_means import EpochMeans
+from trainer.training.plan import Pace, RunLength, next_stop
+
+Step = Callable[[int], "np.ndarray[Any, Any]"]
+"""Runs n updates in one call into the graph; returns their metrics, float32 [n, metrics]."""
+
+
+class Requests(Protocol):
+    """What comes from outside while a run goes on; ``trainer.training.signals.Signals`` is the real one."""
+
+    def check(self) -> None:
+        """Raises ``Interrupted`` if the run is to stop."""
+
+    def take_save_request(self) -> bool:
+        """Returns whether a save was asked for since the last time."""
+
+
+class NoRequests:
+    """Nothing ever comes."""
+
+    def check(self) -> None:
+        """Does nothing."""
+
+    def take_save_request(self) -> bool:
+        """Returns False."""
+        return False
+
+
+class Loop:
+    """Runs epochs of steps and tells the callbacks; knows no graph, no config and no disk.
+
+    Args:
+        step: runs n updates.
+        metric_names: the columns of what ``step`` returns.
+        length: of the whole run, earlier processes included.
+        pace: the bound on the steps of a call.
+        callbacks: told of every event; the caller closes them.
+        clock: monotonic seconds.
+        requests: looked at between calls into the graph.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        metric_names: tuple[str, ...],
+        length: RunLength,
+        pace: Pace,
+        callbacks: CallbackList,
+        clock: Callable[[], float],
+        requests: Requests | None = None,
+    ) -> None:
+        self._step = step
+        self._length = length
+        self._pace = pace
+        self._callbacks = callbacks
+        self._clock = clock
+        self._requests = requests or NoRequests()
+        self._metric_names = metric_names
+        self.call_secs = 0.0
+        """What all calls into the graph have taken."""
+        self._means = EpochMeans(metric_names, length.steps_per_epoch)
+
+    def run(self, context: Context) -> None:
+        """Runs from where ``context.record`` stands to the last epoch, or until asked to stop."""
+        self._callbacks.on_train_begin(context, self._clock())
+        self._requests.check()
+        while not self._is_over(context):
+            if context.record.global_step % self._length.steps_per_epoch == 0:
+                self._callbacks.on_epoch_begin(context)
+            self._advance(context)
+            self._callbacks.on_stop(context, self._clock())
+            if self._requests.take_save_request():
+                self._callbacks.save_now(context)
+            self._requests.check()
+        self._callbacks.on_train_end(context, self._requests.check)
+
+    def _is_over(self, context: Context) -> bool:
+        return context.record.global_step >= self._length.total_steps or context.stop_reason is not None
+
+    def _advance(self, context: Context) -> None:
+        """Makes one call into the graph and hands out the epochs that ended inside it."""
+        begin = context.record.global_step
+        started = self._clock()
+        limit = self._pace.limit(self._callbacks.secs_until_due(started))
+        stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
+        values = self._step(stop - begin)
+        secs = self._clock() - started
+        self.call_secs += secs
+        self._pace = self._pace.after(stop - begin, secs)
+        self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
+        epoch = self._length.epoch_at(begin)
+        for metrics in self._means.add(values, secs):
+            epoch += 1
+            context.record = Record(epoch, epoch * self._length.steps_per_epoch, metrics)
+            if context.record.global_step < stop:
+                context.is_current = False
+                self._callbacks.on_epoch_end(context)
+                self._callbacks.on_epoch_begin(context)
+                context.is_current = True
+        context.record = Record(epoch, stop, context.record.metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the part of the epoch that has run, and the state of every callback."""
+        return {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what ``state_dict`` gave in an earlier process."""
+        self._means.load_state_dict(state["epoch_so_far"])
+        self._callbacks.load_state_dict(state["callbacks"])

@@ -1,0 +1,204 @@
+"""Which directory a run works in and which checkpoint it continues from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from trainer.checkpoints.catalog import find
+from trainer.checkpoints.record import CommitRecord, read_record
+from trainer.checkpoints.resolve import is_one_file
+from trainer.checkpoints.store import CheckpointStore, PassedOver, newest_good
+from trainer.checks import close_matches, suggestion
+from trainer.errors import CheckpointError, RequestError
+from trainer.runs.directory import RunDirectory, is_finished, new_directory, runs_of
+
+WORDS = ("never", "latest", "auto")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins.
+
+    Args:
+        run: its directory.
+        store: of its checkpoints.
+        record: of the checkpoint to continue from, or None.
+        passed_over: the checkpoints that were not taken.
+        foreign: the prefix of a checkpoint without a commit record, which gives variables and step
+            to a new run; or None.
+        seen: the names of the commit records when this was decided.
+        is_new: whether the directory was named by the time, and is not there yet.
+    """
+
+    run: RunDirectory
+    store: CheckpointStore
+    record: CommitRecord | None = None
+    passed_over: tuple[PassedOver, ...] = ()
+    foreign: Path | None = None
+    seen: tuple[str, ...] = ()
+    is_new: bool = False
+
+    def in_new_directory(self) -> Start:
+        """Returns the same start in a directory that was made just now, for this process alone."""
+        run = self.run.made_new()
+        return replace(self, run=run, store=CheckpointStore(run.checkpoints, self.store.prefix))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Args:
+        resume: ``never``, ``latest``, ``auto``, or a path: a run directory, a directory of
+            checkpoints, or the prefix of one.
+        root: of all runs.
+        name: of the run.
+        run_dir: the directory that was asked for, or None.
+        prefix: of the checkpoints' names.
+        now: for the name of a new directory.
+    """
+
+    resume: str
+    root: Path
+    name: str
+    run_dir: Path | None
+    prefix: str
+    now: datetime
+
+
+def decide(request: Request) -> Start:
+    """Returns where the run begins; reads the disk and changes nothing.
+
+    Raises:
+        RequestError: there is nothing to resume, or the directory is taken or cannot be written.
+        CheckpointError: there are checkpoints and none is good.
+    """
+    start = _decide(request)
+    check_writable(start.run.path)
+    return start
+
+
+def _decide(request: Request) -> Start:
+    if request.resume == "never":
+        return _fresh(request)
+    if request.resume not in WORDS:
+        return _from_path(Path(request.resume), request)
+    run = RunDirectory(request.run_dir) if request.run_dir else None
+    if run is None:
+        run = next(iter(reversed(runs_of(request.root, request.name))), None)
+    if request.resume == "auto":
+        there_is_one = run is not None and run.exists()
+        if run is None or not there_is_one or (request.run_dir is None and is_finished(run.read())):
+            return _fresh(request)
+    if run is None or not run.exists():
+        raise RequestError(_no_run(request.root, request.name, request.run_dir))
+    return _continued(run, request.prefix, may_be_new=request.resume == "auto")
+
+
+def check_unchanged(start: Start) -> None:
+    """Refuses to go on where another process has worked in the directory since the decision.
+
+    Raises:
+        RequestError: there are other checkpoints now.
+    """
+    if start.seen != _names(start.store):
+        raise RequestError(f"another process has worked in {start.run.path} meanwhile; run the command again")
+
+
+def check_writable(path: Path) -> None:
+    """Refuses a place where nothing can be written, before anything slow is done.
+
+    Raises:
+        RequestError: the directory, or the nearest one above it that exists, is not writable.
+    """
+    special = sorted(set(str(path)) & set("*?[]{}\\"))
+    if special:
+        raise RequestError(f"{path} holds {special[0]!r}, which TensorFlow takes for a pattern; choose another name")
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise RequestError(f"{path} cannot be made: {nearest} is a file; choose another run.root or run.dir")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RequestError(f"{nearest} cannot be written by this user; choose another run.root or run.dir")
+
+
+def _names(store: CheckpointStore) -> tuple[str, ...]:
+    return tuple(record.name for record in store.records()[0])
+
+
+def _new(run: RunDirectory, request: Request, foreign: Path | None) -> Start:
+    store = CheckpointStore(run.checkpoints, request.prefix)
+    return Start(run, store, foreign=foreign, is_new=request.run_dir is None)
+
+
+def _fresh(request: Request, foreign: Path | None = None) -> Start:
+    if request.run_dir is None:
+        return _new(new_directory(request.root, request.name, request.now), request, foreign)
+    run = RunDirectory(request.run_dir)
+    if run.path.exists() and not run.path.is_dir():
+        raise RequestError(f"run.dir {run.path} is a file; name a directory")
+    if run.exists():
+        remedy = "resume=auto to continue it, or" if run.run_file.exists() else "it holds files of others;"
+        raise RequestError(f"run.dir {run.path} is in use: {remedy} choose another run.dir")
+    return _new(run, request, foreign)
+
+
+def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
+    if run_dir is not None:
+        return f"resume=latest: there is no run in {run_dir}; leave out resume to start one there"
+    others = [path.name for path in root.iterdir() if runs_of(root, path.name)] if root.is_dir() else []
+    return (
+        f"resume=latest: there is no run named {name!r} in {root}; {suggestion(name, others)} "
+        "(leave out resume to start one)"
+    )
+
+
+def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
+    store = CheckpointStore(run.checkpoints, prefix)
+    if not any(store.records()):
+        # A run that was stopped before its first save has nothing to lose: it starts again in place.
+        if may_be_new and run.run_file.exists():
+            return Start(run, store)
+        raise RequestError(f"resume: {run.path} has no checkpoint {prefix}-*; leave out resume to start a new run")
+    record, passed_over = newest_good(store)
+    return Start(run, store, record, tuple(passed_over), seen=_names(store))
+
+
+def _from_path(path: Path, request: Request) -> Start:
+    if (path / "run.json").is_file():
+        start = _continued(RunDirectory(path), request.prefix, may_be_new=False)
+    elif path.is_dir():
+        found = find(path)
+        if found.record is not None and (path.parent / "run.json").is_file():
+            start = _from_record(found.prefix, found.record)
+        else:
+            start = _fresh(request, foreign=found.prefix)
+    elif (record_file := path.with_name(path.name + ".json")).is_file():
+        start = _from_record(path, read_record(record_file))
+    elif path.with_name(path.name + ".index").is_file() or is_one_file(path):
+        start = _fresh(request, foreign=path)
+    else:
+        raise RequestError(_no_path(path))
+    if request.run_dir is not None and start.foreign is None:
+        raise RequestError(f"resume={path} works in the directory of that run; leave out run.dir={request.run_dir}")
+    return start
+
+
+def _no_path(path: Path) -> str:
+    there = sorted(p.stem for p in path.parent.glob("*-*.index")) if path.parent.is_dir() else []
+    near = close_matches(path.name, [*WORDS, *there])
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {path}"
+    return (
+        f"resume ({str(path)!r}) must be never, latest, auto, a run directory, or a directory or prefix of "
+        f"checkpoints; {hint}"
+    )
+
+
+def _from_record(path: Path, record: CommitRecord) -> Start:
+    store = CheckpointStore(path.parent, record.name.rpartition("-")[0])
+    store.verify(record)
+    if not record.complete:
+        raise CheckpointError(f"{path} holds only a part of the variables; it cannot be resumed from")
+    return Start(RunDirectory(path.parent.parent), store, record, seen=_names(store))

@@ -1,0 +1,182 @@
+"""The middle of a run: session, loop, rollbacks, in a directory that is locked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.callback import Context, Phase
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
+from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
+from trainer.graph.build import TrainingGraph
+from trainer.state import Record
+from trainer.timing import timed
+from trainer.training.initial_values import Beginning
+from trainer.training.job import Job
+from trainer.training.loop import Loop, Requests
+from trainer.training.plan import Pace, RunLength
+from trainer.training.reporter import RunStory
+from trainer.training.resume import Start
+from trainer.training.session import TrainingSession
+from trainer.training.time_spent import TimeSpent, time_spent
+
+log = logging.getLogger(__name__)
+
+
+class Execution:
+    """Opens the session of a run, begins where its checkpoint has it, and runs the loop to the end.
+
+    Args:
+        job: what to run.
+        graph: finalized when the session opens.
+        length: of the whole run.
+        beginning: what a new run begins with besides initial values.
+        requests: what may come from outside while it runs.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        graph: TrainingGraph,
+        length: RunLength,
+        beginning: Beginning,
+        requests: Requests,
+        clock: Callable[[], float],
+    ) -> None:
+        self._job = job
+        self._graph = graph
+        self._length = length
+        self._transfer = beginning.transfer
+        self._facts = {**job.facts, **beginning.facts()}
+        self._clock = clock
+        self._story = RunStory(job.name, job.start, length)
+        self._session = TrainingSession(graph)
+        self._steps = 0
+        self._requests = requests
+
+    def run(self) -> Record:
+        """Runs to the end; after a rollback, again from an earlier state."""
+        start, mode = self._job.start, self._graph.build.mode
+        start.run.clean_up()
+        start.run.write_config(self._job.config_text)
+        self._story.begin(**self._facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
+        if self._transfer is not None:
+            self._story.takes(self._transfer)
+        began = self._clock()
+        try:
+            with self._session:
+                self._open_loop()
+                context = self._begin(start.record)
+                set_aside_what_does_not_count(start)
+                while not self._runs_to_the_end(context):
+                    context = self._begin(newest_or_none(start))
+        except BaseException as error:
+            self._story.failed(error)
+            raise
+        self._story.finished(context, self._steps, self._time_spent(self._clock() - began))
+        return context.record
+
+    def _time_spent(self, total: float) -> TimeSpent:
+        taken = self._job.callbacks.secs
+        return time_spent(
+            total,
+            calls=self._loop.call_secs,
+            waited=self._session.waited_secs,
+            callbacks=taken[Phase.OBSERVE],
+            checkpoints=taken[Phase.SAVE],
+            exports=taken[Phase.EXPORT],
+        )
+
+    def _open_loop(self) -> None:
+        """Decides the mode where that was left to a clock, and makes the loop."""
+        if self._session.mode == "measure":
+            rates = self._session.measure(self._clock)
+            self._story.measured(self._session.mode, rates)
+        pace = Pace(self._job.steps_per_call, self._session.most_steps)
+        names, callbacks = self._graph.build.metric_names, self._job.callbacks
+        self._loop = Loop(self._step, names, self._length, pace, callbacks, self._clock, self._requests)
+        self._initial_state = self._loop.state_dict()
+
+    def _step(self, count: int) -> Any:
+        first = contextlib.nullcontext() if self._steps else timed("the first call into the graph")
+        self._steps += count
+        mode = self._session.mode
+        try:
+            with first:
+                values = self._session.step(count)
+        except tf.errors.OpError as error:
+            raise TrainerError(f"a step of the model failed: {describe(error)}") from error
+        if self._session.mode != mode:
+            self._job.start.run.update(compile=self._session.mode, compile_reason="XLA cannot compile the model")
+        return values
+
+    def _begin(self, record: CommitRecord | None) -> Context:
+        """Puts session and loop where a checkpoint has them, or at the very beginning."""
+        start, session = self._job.start, self._session
+        with timed("initialise the variables"):
+            session.initialise()
+        begin = Record(0, 0)
+        if record is not None:
+            with timed(f"restore {record.name}"):
+                session.restore(start.run.checkpoints / record.name)
+            known = {name: value for name, value in record.metrics.items() if value is not None}
+            begin = Record(record.epoch, record.global_step, known)
+        elif self._transfer is not None:
+            with timed(f"load variables of {self._transfer.prefix}"):
+                session.take(self._transfer)
+            begin = Record(self._length.epoch_at(session.global_step()), session.global_step())
+        if self._job.new_learning_rate and self._graph.build.learning_rate is not None:
+            session.session.run(self._graph.build.learning_rate.initializer)
+        self._loop.load_state_dict(record.state if record else self._initial_state)
+        if self._graph.build.rollback is not None:
+            self._graph.build.rollback.apply(session.session, self._story.rollbacks())
+        return Context(
+            session.session, start.run, begin, self._length.epochs, self._length.steps_per_epoch, states=self._loop
+        )
+
+    def _runs_to_the_end(self, context: Context) -> bool:
+        """Runs the loop; returns False where a rollback was asked for, and raises what else went wrong."""
+        try:
+            self._loop.run(context)
+        except BaseException as error:
+            also = self._job.callbacks.on_exception(context, error)
+            for other in also:
+                log.error("%s", other)
+            if context.rollback is not None and not also:
+                record = newest_or_none(self._job.start)
+                self._story.rolled_back(context.rollback, error, record.name if record else "the beginning")
+                return False
+            # A signal that could not be followed by a save is a failure, not an interruption.
+            if isinstance(error, Interrupted) and also:
+                raise also[0] from error
+            raise
+        return True
+
+
+def newest_or_none(start: Start) -> CommitRecord | None:
+    """Returns the newest good checkpoint of the run, or None where there is none yet."""
+    try:
+        return newest_good(start.store)[0]
+    except CheckpointError:
+        return None
+
+
+def set_aside_what_does_not_count(start: Start) -> None:
+    """Clears the way for checkpoints of the steps that run again, and loses none.
+
+    Those that are damaged, and those of later steps when an earlier checkpoint was asked for.
+    """
+    if start.record is None:
+        return
+    for each in start.passed_over:
+        if each.damaged:
+            start.store.set_aside(each.name, DAMAGED)
+    for later in start.store.records()[0]:
+        if later.global_step > start.record.global_step:
+            start.store.set_aside(later.name, SUPERSEDED)

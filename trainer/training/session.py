@@ -1,0 +1,149 @@
+"""The session of a run: opened, initialised or restored, stepped, closed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.checkpoints.restoring.restore import assign
+from trainer.checkpoints.restoring.transfer_plan import Transfer
+from trainer.errors import CheckpointError, describe
+from trainer.graph.build import TrainingGraph
+
+v1 = tf.compat.v1
+log = logging.getLogger(__name__)
+
+NOT_COMPILED = (
+    "Detected unsupported operations",
+    "not compilable",
+    "XLA compilation",
+    "must be a compile-time constant",
+)
+"""What TensorFlow says where XLA cannot compile a graph, before anything has run."""
+
+
+class TrainingSession:
+    """A session over the finalized graph, which is the default one inside the ``with`` block.
+
+    Args:
+        graph: finalized when the session is entered.
+    """
+
+    def __init__(self, graph: TrainingGraph) -> None:
+        self._graph = graph
+        self.mode = graph.build.mode.name
+        """How the steps run: ``off`` or ``xla``; ``measure`` until that is decided."""
+        self.waited_secs = 0.0
+        """What all calls so far have waited for batches."""
+
+    def __enter__(self) -> TrainingSession:
+        graph = self._graph.build.graph
+        graph.finalize()
+        # A Saver refuses to work where no graph is the default one.
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(graph.as_default())
+            self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
+            self._stack = stack.pop_all()
+        self.use(self.mode)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def initialise(self) -> None:
+        """Gives every variable its initial value and fills the feed."""
+        self.session.run([self._graph.initialise, self._graph.initialise_tables])
+        self._graph.feed.initialise(self.session)
+
+    def restore(self, prefix: Path) -> None:
+        """Puts every variable, and the position of a data pipeline, where a checkpoint has it.
+
+        Args:
+            prefix: of the checkpoint's files, of which ``check_fits`` has found that they fit.
+
+        Raises:
+            CheckpointError: the files cannot be read, or a data pipeline cannot take its position back.
+        """
+        try:
+            self._graph.build.restorer.restore(self.session, str(prefix))
+        except (tf.errors.OpError, ValueError) as error:
+            raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
+
+    def take(self, transfer: Transfer) -> None:
+        """Gives variables the values that a checkpoint of others has for them.
+
+        Raises:
+            CheckpointError: the files can no longer be read.
+        """
+        if transfer.with_pipeline:
+            self.restore(transfer.prefix)
+        else:
+            assign(transfer, self.session)
+
+    def global_step(self) -> int:
+        """Returns the number of updates that the variables have seen."""
+        return int(self.session.run(self._graph.build.global_step))
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps in a call."""
+        return self._calls.most_steps
+
+    def use(self, mode: str) -> None:
+        """Runs the steps in this mode from now on."""
+        compiled = self._graph.compiled
+        self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
+        self._call = self.session.make_callable([self._calls.metrics, self._calls.waited], [self._calls.count])
+        self.mode = mode
+
+    def step(self, count: int) -> np.ndarray[Any, Any]:
+        """Runs ``count`` updates; returns their metrics, float32 [count, metrics].
+
+        A graph that XLA cannot compile is run as it is from then on, with one line that says so.
+        """
+        try:
+            values, waited = self._call(np.int32(count))
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
+                raise
+            log.warning("XLA cannot compile this model (%s); its steps run as they are", describe(error))
+            self.use("off")
+            values, waited = self._call(np.int32(count))
+        self.waited_secs += float(waited)
+        return np.asarray(values)
+
+    def measure(self, clock: Callable[[], float]) -> dict[str, float]:
+        """Times both modes and takes the faster for this session.
+
+        Returns:
+            Steps per second by mode; {} where there is but one.
+        """
+        if self._graph.compiled is None:
+            self.use("off")
+            return {}
+        rates = {mode: _rate(self._graph, mode, clock) for mode in ("off", "xla")}
+        self.use(max(rates, key=lambda mode: rates[mode]))
+        return rates
+
+
+def _rate(graph: TrainingGraph, mode: str, clock: Callable[[], float]) -> float:
+    """Returns the best rate of three calls of up to a second, after two that compile and feel the way.
+
+    In a session of its own: ops that draw initial values would go on in this one, not start again.
+    """
+    steps, rates = 1, []
+    with TrainingSession(graph) as session:
+        session.use(mode)
+        session.initialise()
+        for i in range(5):
+            began = clock()
+            session.step(steps)
+            rates.append(steps / max(clock() - began, 1e-9))
+            steps = max(1, min(session.most_steps, int(rates[-1]), 10 if i == 0 else session.most_steps))
+    return max(rates[2:])

@@ -1,0 +1,74 @@
+"""Where the time of a run went, in words for a person and in numbers for ``run.json``."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+
+log = logging.getLogger(__name__)
+
+INPUT_IS_SLOW = 0.3
+"""The share of waiting for batches from which on it is worth a line."""
+
+
+@dataclass(frozen=True)
+class TimeSpent:
+    """The seconds of a run in this process.
+
+    Args:
+        compute: in calls into the graph, without ``input``.
+        input: waited for batches in these calls; what is in memory is never waited for.
+        callbacks: in those that observe: metrics, evaluation, progress.
+        checkpoints: that training lost to saves.
+        exports: at the end.
+        rest: initialising or restoring variables, and the loop itself.
+
+    Example:
+        >>> spent = TimeSpent(compute=8.0, input=0.5, callbacks=0.1, checkpoints=0.4, exports=0.9, rest=0.1)
+        >>> spent.line()
+        '80 % compute, 5 % input, 1 % callbacks, 4 % checkpoints, 9 % exports, 1 % rest'
+        >>> spent.advice(steps=1000)
+        ''
+    """
+
+    compute: float
+    input: float
+    callbacks: float
+    checkpoints: float
+    exports: float
+    rest: float
+
+    @property
+    def total(self) -> float:
+        """All seconds."""
+        return float(sum(asdict(self).values()))
+
+    def line(self) -> str:
+        """Returns the shares; exports and the rest where there are any."""
+        shares = {name: secs / max(self.total, 1e-9) for name, secs in asdict(self).items()}
+        shown = {name: each for name, each in shares.items() if name not in ("exports", "rest") or each >= 0.005}
+        return ", ".join(f"{share:.0%} {name}".replace("%", " %") for name, share in shown.items())
+
+    def advice(self, steps: int) -> str:
+        """Returns what to do where the input holds training up, else nothing.
+
+        Example:
+            >>> slow = TimeSpent(compute=3.0, input=6.0, callbacks=0.5, checkpoints=0.5, exports=0.0, rest=0.0)
+            >>> slow.advice(steps=1000)[:75]
+            'the data set is the bottleneck: each step waits 6.0 ms for its batch and co'
+        """
+        if self.input < INPUT_IS_SLOW * self.total or not steps:
+            return ""
+        waits, computes = 1000 * self.input / steps, 1000 * self.compute / steps
+        return (
+            f"the data set is the bottleneck: each step waits {waits:.1f} ms for its batch and computes for "
+            f"{computes:.1f} ms; map with num_parallel_calls, cache, or keep the data in memory"
+        )
+
+
+def time_spent(
+    total: float, *, calls: float, waited: float, callbacks: float, checkpoints: float, exports: float
+) -> TimeSpent:
+    """Returns where ``total`` seconds went; the rest is what is left of them."""
+    rest = max(total - calls - callbacks - checkpoints - exports, 0.0)
+    return TimeSpent(max(calls - waited, 0.0), waited, callbacks, checkpoints, exports, rest)

@@ -1,0 +1,110 @@
+"""A run from its parts to its end: build, check, lock, execute, close."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from trainer.errors import CallbackError, RequestError
+from trainer.files import check_free_space
+from trainer.graph.build import TrainingGraph, add_calls, open_graph
+from trainer.graph.data_source import look_at
+from trainer.graph.variables import variable_bytes
+from trainer.runs.lock import RunLock
+from trainer.state import Record
+from trainer.timing import timed
+from trainer.training.initial_values import Beginning, beginning_of
+from trainer.training.job import Job
+from trainer.training.loop import NoRequests, Requests
+from trainer.training.plan import RunLength, next_stop
+from trainer.training.resume import Start, check_unchanged
+from trainer.training.runner import Execution
+
+log = logging.getLogger(__name__)
+
+
+def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> Record:
+    """Runs a job; nothing is created before the graph is built and all names are checked.
+
+    Args:
+        job: what to run.
+        requests: what may come from outside while it runs: stop, save.
+        clock: monotonic seconds.
+
+    Returns:
+        Where training ended.
+
+    Raises:
+        RequestError: the parts do not fit together; nothing was created.
+        CallbackError: the first error in a callback.
+        NonFiniteError: the loss or a variable is no number.
+        Interrupted: a signal stopped the run; its state was saved.
+    """
+    requests = requests or NoRequests()
+    errors: list[CallbackError] = []
+    try:
+        with timed("build the graph"):
+            graph, length, beginning = _build(job)
+        _check_disk(job, graph)
+        requests.check()
+        if job.start.is_new:
+            job = replace(job, start=job.start.in_new_directory())
+        job.start.run.create()
+        with RunLock(job.start.run.lock_file):
+            check_unchanged(job.start)
+            record = Execution(job, graph, length, beginning, requests, clock).run()
+    finally:
+        errors = job.callbacks.close()
+        for error in errors[1:]:
+            log.error("%s", error)
+    if errors:
+        raise errors[0]
+    return record
+
+
+def _build(job: Job) -> tuple[TrainingGraph, RunLength, Beginning]:
+    source = look_at(job.data)
+    length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
+    if length.steps_per_epoch < 1:
+        raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
+    _check_length(job.start, length)
+    opened = open_graph(
+        job.make_model,
+        job.make_optimizer,
+        source,
+        job.seed,
+        _compile_setting(job),
+        with_rollback=job.may_roll_back,
+        trainable=job.trainable,
+    )
+    beginning = beginning_of(job, opened.build)
+    with opened.build.graph.as_default():
+        job.callbacks.on_build(opened.build)
+        longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
+        return add_calls(opened, longest_call, length.total_steps), length, beginning
+
+
+def _check_disk(job: Job, graph: TrainingGraph) -> None:
+    """Refuses to begin what would end at the first save."""
+    try:
+        check_free_space(job.start.run.path, variable_bytes(graph.build.graph), "a checkpoint")
+    except OSError as error:
+        raise RequestError(f"{error.strerror}; free some, or choose another run.root") from error
+
+
+def _check_length(start: Start, length: RunLength) -> None:
+    """Refuses a resume with epochs of another length: all that was counted in epochs would mean something else."""
+    before = start.record.settings.get("steps_per_epoch", length.steps_per_epoch) if start.record else None
+    if before not in (None, length.steps_per_epoch):
+        raise RequestError(
+            f"an epoch of this run has {before} steps, and would now have {length.steps_per_epoch}; keep "
+            "data.batch_size, loop.steps_per_epoch and the data as they were, or start a new run"
+        )
+
+
+def _compile_setting(job: Job) -> str:
+    """A resumed run keeps the mode it had: compiled and plain steps differ in their last bits."""
+    record = job.start.record
+    return str(record.settings.get("compile", job.compile)) if record else job.compile
