@@ -23,7 +23,7 @@ from trainer.timing import utc_now
 
 if TYPE_CHECKING:
     from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
     from trainer.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Checkpoint(Callback):
         self._complete = True
         self._settings: dict[str, Any] = {}
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
         from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
         from trainer.checkpoints.writing.writer import chosen_variables
@@ -241,7 +241,7 @@ class Checkpoint(Callback):
             epoch=epoch,
             global_step=step,
             metrics=finite_or_none(context.record.metrics),
-            state=context.states.state_dict(),
+            state=context.resume_state.state_dict(),
             complete=self._complete,
             trained_secs=round(self._trained_secs, 3),
             saved_at=utc_now(),

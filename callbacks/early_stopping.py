@@ -12,7 +12,7 @@ from trainer.checks import check_choice, check_int, check_number
 from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class EarlyStopping(Callback):
         self._epochs_since = 0
         self._was_there = False
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Refuses a metric that nothing reports."""
         check_choice("monitor", self._monitor, build.reported_metrics)
 

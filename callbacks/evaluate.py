@@ -1,4 +1,4 @@
-"""Loss and metrics on the held-out part."""
+"""Loss and metrics on the validation part."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from trainer.callback import Callback, Context
 from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
     from trainer.graph.evaluation import Evaluation
 
 
 class Evaluate(Callback):
-    """Reports ``val_loss`` and ``val_<metric>`` over all held-out examples, in inference mode.
+    """Reports ``val_loss`` and ``val_<metric>`` over all validation examples, in inference mode.
 
-    Does nothing where the data has no held-out part.
+    Does nothing where the data has no validation part.
 
     Args:
         every_n_epochs: how often; the loop stops there.
@@ -25,7 +25,7 @@ class Evaluate(Callback):
         TypeError, ValueError: it is no positive whole number.
 
     Example:
-        >>> Evaluate(every_n_epochs=5).schedule.is_never  # until there is a held-out part
+        >>> Evaluate(every_n_epochs=5).schedule.is_never  # until there is a validation part
         True
     """
 
@@ -33,12 +33,12 @@ class Evaluate(Callback):
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
         self._evaluation: Evaluation | None = None
 
-    def reported_metrics(self, build: Build) -> Sequence[str]:
-        """Returns ``val_...`` for each metric, where there is a held-out part."""
-        return [f"val_{name}" for name in build.metric_names] if build.source.held_out is not None else []
+    def reported_metrics(self, build: GraphContext) -> Sequence[str]:
+        """Returns ``val_...`` for each metric, where there is a validation part."""
+        return [f"val_{name}" for name in build.metric_names] if build.source.validation is not None else []
 
-    def on_build(self, build: Build) -> None:
-        """Adds the evaluation to the graph; without a held-out part the loop need not stop."""
+    def on_build(self, build: GraphContext) -> None:
+        """Adds the evaluation to the graph; without a validation part the loop need not stop."""
         from trainer.graph.evaluation import make_evaluation
 
         self._evaluation = make_evaluation(build)
@@ -46,7 +46,7 @@ class Evaluate(Callback):
             self.schedule = self._schedule
 
     def on_train_begin(self, context: Context) -> None:
-        """Feeds the held-out part to the session."""
+        """Feeds the validation part to the session."""
         if self._evaluation is not None:
             self._evaluation.initialise(context.session)
 

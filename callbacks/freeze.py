@@ -11,7 +11,7 @@ from trainer.runs.versions import versions
 from trainer.timing import utc_now
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
 
 
 class Freeze(Callback):
@@ -39,11 +39,11 @@ class Freeze(Callback):
         self._which = check_choice("which", which, ("last", "best"))
         self._name = check_file_name("name", name)
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
         from trainer.export.frozen import check_fits_a_pb
         from trainer.export.subgraph import cut, node_names
-        from trainer.graph.find_instances import held
+        from trainer.graph.find_instances import find_instances
         from trainer.trunks.contained import check_of_trunks
         from trainer.trunks.trunk import Trunk
 
@@ -56,14 +56,14 @@ class Freeze(Callback):
         except ValueError as error:
             raise ValueError(f"{error}, and leave this out with ~callbacks.freeze") from error
         self._example = build.source.example
-        self._check = check_of_trunks(held(build.model, Trunk), self._example)
+        self._check = check_of_trunks(find_instances(build.model, Trunk), self._example)
 
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
         from trainer.export.frozen import export_frozen
-        from trainer.export.weights import source_of
+        from trainer.export.weights import weights_for
 
-        source = source_of(self._which, context, self._part, self._example)
+        source = weights_for(self._which, context, self._part, self._example)
         facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
         export_frozen(target, self._part, source.read_value, self._example, source.expected, facts, self._check)

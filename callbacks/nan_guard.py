@@ -13,7 +13,7 @@ from trainer.errors import NonFiniteError
 from trainer.state import Rollback, StepMetrics
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
 
 
 class NanGuard(Callback):
@@ -44,7 +44,7 @@ class NanGuard(Callback):
             raise ValueError(f"rate_factor ({rate_factor:g}) must be at most 1: a rollback lowers the rate")
         self._rollbacks = 0
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Refuses a rollback where the graph was not built for it."""
         if self._action == "rollback" and build.rollback is None:
             raise ValueError("action=rollback needs optimizer.learning_rate, and a callback that is named nan_guard")

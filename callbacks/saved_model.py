@@ -11,7 +11,7 @@ from trainer.runs.versions import versions
 from trainer.timing import utc_now
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
 
 SERVE = "serve"
 """The tag that TensorFlow Serving and most loaders ask for."""
@@ -39,7 +39,7 @@ class SavedModel(Callback):
         self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))
         self._which = check_choice("which", which, ("last", "best"))
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Cuts the inference part out, which finds what cannot be exported."""
         from trainer.export.subgraph import cut
 
@@ -49,9 +49,9 @@ class SavedModel(Callback):
     def on_train_end(self, context: Context) -> None:
         """Exports."""
         from trainer.export.saved_model import export_saved_model
-        from trainer.export.weights import source_of
+        from trainer.export.weights import weights_for
 
-        source = source_of(self._which, context, self._part, self._example)
+        source = weights_for(self._which, context, self._part, self._example)
         target = context.run.saved_model / str(source.number)
         facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
         export_saved_model(target, self._part, source.read_value, self._example, source.expected, self.tags, facts)

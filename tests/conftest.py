@@ -32,11 +32,11 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run of ``tests.small.Line`` that left all formats."""
+    """The directory of a run of ``tests.helpers.Line`` that left all formats."""
     from callbacks.checkpoint import Checkpoint
     from callbacks.freeze import Freeze
     from callbacks.saved_model import SavedModel
-    from tests.small import run
+    from tests.helpers import run
 
     directory = tmp_path_factory.mktemp("small") / "run"
     run(directory, {"c": Checkpoint(), "f": Freeze(), "s": SavedModel(tags=["gpu"])})

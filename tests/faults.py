@@ -91,7 +91,7 @@ def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most
     from callbacks.checkpoint import Checkpoint
     from callbacks.freeze import Freeze
     from callbacks.saved_model import SavedModel
-    from tests.small import assert_same_bits, run
+    from tests.helpers import assert_same_bits, run
 
     def parts() -> dict[str, Any]:
         checkpoint = Checkpoint(every_n_epochs=1, max_to_keep=1)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import ROOT
-from trainer.checkpoints.store import NOTE, CheckpointStore, newest_good
+from trainer.checkpoints.store import IN_PROGRESS, CheckpointStore, newest_good
 from trainer.errors import CheckpointError
 from trainer.files import TEMPORARY
 from trainer.tensorflow_import import import_tensorflow
@@ -138,7 +138,7 @@ def running(directory: Path, pid: int) -> bool:
 
 def in_save(directory: Path) -> bool:
     try:
-        return any(path.name.startswith(NOTE) for path in (directory / "checkpoints").iterdir())
+        return any(path.name.startswith(IN_PROGRESS) for path in (directory / "checkpoints").iterdir())
     except OSError:
         return False
 
@@ -154,10 +154,10 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool)
             raise DeviationError(f"epoch {newest} was committed and is lost")
         return newest
     try:
-        record, passed_over = newest_good(store)
+        record, skipped = newest_good(store)
     except CheckpointError as error:
         raise DeviationError(str(error)) from error
-    tally.fallbacks += len(passed_over)
+    tally.fallbacks += len(skipped)
     if record.epoch < newest:
         raise DeviationError(f"epoch {newest} was committed and the newest good one is {record.epoch}")
     metrics = directory / "metrics.jsonl"
@@ -171,7 +171,7 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool)
 
 def compare(reference: Path, directory: Path, epochs: int) -> None:
     """Compares the ends of two runs; reads the checkpoints with plain TensorFlow."""
-    from tests.small import assert_same_bits
+    from tests.helpers import assert_same_bits
 
     try:
         assert_same_bits(reference / f"checkpoints/model-{epochs}", directory / f"checkpoints/model-{epochs}")
@@ -185,7 +185,7 @@ def compare(reference: Path, directory: Path, epochs: int) -> None:
 
 
 def check_nothing_is_left_over(directory: Path) -> None:
-    names = [path for path in directory.rglob("*") if path.name.startswith((TEMPORARY, NOTE))]
+    names = [path for path in directory.rglob("*") if path.name.startswith((TEMPORARY, IN_PROGRESS))]
     left = [*names, *directory.rglob("*.lock"), *directory.rglob("*tempstate*")]
     if left:
         raise DeviationError(f"left over: {sorted(map(str, left))}")

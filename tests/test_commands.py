@@ -52,7 +52,7 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiment=linear", "optimizer.learning_rate=-1"], "greater than 0"),
     (["+experiment=linear", "data.batch_size=0"], "data.batch_size (0) must be at least 1"),
     (["+experiment=linear", "data.batch_size=5000"], "larger than the data (3,200 training examples)"),
-    (["+experiment=linear", "data.held_out=1.5"], "must be less than 1"),
+    (["+experiment=linear", "data.validation=1.5"], "must be less than 1"),
     (["+experiment=linear", "data=npz"], "data.examples.path must be set"),
     (["+experiment=linear", "data=npz", "data.examples.path=no.npz"], "there is no file no.npz"),
     (["+experiment=linear", "~model._target_"], "model has no _target_"),
@@ -75,7 +75,7 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiment=linear", "warm_start.path=x", "warm_start.variables=slope"], "such as [slope]"),
     (["+experiment=linear", "warm_start.pat=x"], "did you mean warm_start.path"),
     (["+experiment=digits_mlp", "data.examples.classes=[10]"], "data.examples.classes ([10]) must be digits"),
-    (["+experiment=digits_mlp", "data.most_examples=9"], "larger than the data (9 training examples)"),
+    (["+experiment=digits_mlp", "data.max_examples=9"], "larger than the data (9 training examples)"),
     (["+experiment=linear", "data.examples._target_=trainer.data.synthetic.lin"], "did you mean line"),
     (["+experiment=linear", "+data.examples.sloppe=4"], "did you mean slope"),
 ]
@@ -164,7 +164,7 @@ def test_linear_says_what_happened_in_run_json_and_metrics(linear_run) -> None:
 
 
 @pytest.mark.parametrize(("experiment", "least"), [("digits_mlp", 0.96), ("digits_cnn", 0.98)])
-def test_digits_reach_their_held_out_accuracy(trainer, tmp_path, experiment, least) -> None:
+def test_digits_reach_their_validation_accuracy(trainer, tmp_path, experiment, least) -> None:
     done = trainer(f"+experiment={experiment}")
     assert done.returncode == 0, done.stderr
     (metrics,) = tmp_path.rglob("metrics.jsonl")

@@ -18,8 +18,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import callbacks
+from tests.helpers import run
 from tests.processes import ROOT, python
-from tests.small import run
 from trainer.callback import Callback
 from trainer.cli.train import conf_directory
 from trainer.config import schema

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from trainer.errors import RequestError
 from trainer.schedule import NEVER, Schedule
-from trainer.state import Record, Rollback, StepMetrics
+from trainer.state import Rollback, RunState, StepMetrics
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
     from trainer.runs.directory import RunDirectory
 
 
@@ -29,7 +29,7 @@ class Phase(IntEnum):
     EXPORT = 2
 
 
-class StateSource(Protocol):
+class Stateful(Protocol):
     """Gives what a resume needs besides the variables; the loop is one."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Context:
         record: where training stands.
         total_epochs: the epoch at which the run is complete.
         steps_per_epoch: updates in an epoch.
-        states: what a saver stores beside the variables.
+        resume_state: what a saver stores beside the variables.
         stop_reason: why the run was asked to end early, or None.
         rollback: what was asked for in ``on_exception``, or None.
         is_current: whether the variables are those of the record; false while the epochs inside a
@@ -57,10 +57,10 @@ class Context:
 
     session: Any
     run: RunDirectory
-    record: Record
+    record: RunState
     total_epochs: int
     steps_per_epoch: int
-    states: StateSource
+    resume_state: Stateful
     stop_reason: str | None = None
     rollback: Rollback | None = None
     is_current: bool = True
@@ -132,11 +132,11 @@ class Callback:
     phase: ClassVar[Phase] = Phase.OBSERVE
     schedule: Schedule = NEVER
 
-    def reported_metrics(self, build: Build) -> Sequence[str]:  # noqa: ARG002 - for those that override it
+    def reported_metrics(self, build: GraphContext) -> Sequence[str]:  # noqa: ARG002 - for those that override it
         """Returns the names of what this callback will report, so that others may monitor it."""
         return ()
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """The graph is open and nothing is on disk: make ops, check names, refuse early."""
 
     def on_train_begin(self, context: Context) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Record:
+class RunState:
     """Where training stands; immutable, a new one replaces it.
 
     Args:
         epoch: completed epochs.
         global_step: updates of the variables so far.
         metrics: of the last completed epoch: ``loss``, the model's metrics, ``val_...`` where
-            there is a held-out part, and ``steps_per_sec``.
+            there is a validation part, and ``steps_per_sec``.
     """
 
     epoch: int

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
-from tests.small import assert_same_bits, run, variables
+from tests.helpers import assert_same_bits, run, variables
 from trainer.callback import Callback, Context
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checkpoints.writing.snapshot import Snapshot

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
-from tests.small import Line, points, run, variables
+from tests.helpers import Line, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.errors import CheckpointError, RequestError

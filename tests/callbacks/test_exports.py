@@ -12,7 +12,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
-from tests.small import Line, run, variables
+from tests.helpers import Line, run, variables
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError
 from trainer.export import frozen, saved_model

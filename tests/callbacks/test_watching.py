@@ -12,16 +12,16 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.early_stopping import EarlyStopping
 from callbacks.metrics import Metrics
 from callbacks.progress import Progress
-from tests.small import run
+from tests.helpers import run
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import RequestError
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
-from trainer.state import Record
+from trainer.state import RunState
 
 
 def context() -> Context:
-    return Context(None, RunDirectory(Path("x")), Record(0, 0), total_epochs=10, steps_per_epoch=5, states=None)
+    return Context(None, RunDirectory(Path("x")), RunState(0, 0), total_epochs=10, steps_per_epoch=5, resume_state=None)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_early_stopping(mode, values, stops_after) -> None:
     stopping, here = EarlyStopping(monitor="loss", mode=mode, patience=2), context()
     stopped = None
     for epoch, value in enumerate(values, 1):
-        here.record = Record(epoch, epoch, {"loss": value})
+        here.record = RunState(epoch, epoch, {"loss": value})
         stopping.on_step_end(here)
         stopped = stopped or (epoch if here.stop_reason else None)
     assert stopped == stops_after
@@ -51,7 +51,7 @@ def test_patience_goes_on_after_a_resume() -> None:
         context(),
     )
     for value in (1.0, 2.0):
-        here.record = Record(1, 1, {"loss": value})
+        here.record = RunState(1, 1, {"loss": value})
         first.on_step_end(here)
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     second.on_step_end(here)
@@ -125,7 +125,7 @@ def test_plain_lines_come_at_most_every_few_seconds(caplog) -> None:
         progress.on_train_begin(here)
         for step in range(1, 25):
             clock.now = step * 0.5
-            here.record = Record(step // 5, step, {"loss": 0.5, "steps_per_sec": 2.0})
+            here.record = RunState(step // 5, step, {"loss": 0.5, "steps_per_sec": 2.0})
             progress.on_step_end(here)
         progress.on_train_end(here)
     assert caplog.messages == [

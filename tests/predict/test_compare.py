@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.small import variables
+from tests.helpers import variables
 from trainer.errors import RequestError
 from trainer.predict.compare import compare, difference, random_batch
 from trainer.predict.dispatch import open_predictor

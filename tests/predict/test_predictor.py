@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.small import variables
+from tests.helpers import variables
 from trainer.errors import CheckpointError, DamagedError, RequestError
 from trainer.predict.checkpoint import open_checkpoint
 from trainer.predict.dispatch import open_predictor
@@ -162,7 +162,7 @@ def test_a_frozen_graph_without_a_manifest_ends_where_nobody_reads_on(small_run,
 
 def test_a_checkpoint_of_some_variables_is_enough_to_predict_from(tmp_path) -> None:
     from callbacks.checkpoint import Checkpoint
-    from tests.small import run
+    from tests.helpers import run
 
     run(tmp_path / "run", {"c": Checkpoint(var_list={"weights": "w", "b": "b"})}, epochs=1)
     with open_predictor(tmp_path / "run") as predictor:

@@ -9,7 +9,7 @@ import pytest
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
-from tests.small import run
+from tests.helpers import run
 
 
 @pytest.fixture(scope="session")

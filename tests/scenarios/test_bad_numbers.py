@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.nan_guard import NanGuard
-from tests.small import Line, points, run, variables
+from tests.helpers import Line, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed

@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from tests.faults import Faults
+from tests.helpers import assert_same_bits, run, variables
 from tests.scenarios.running import ENDLESS, epochs_seen, start, wait_until
-from tests.small import assert_same_bits, run, variables
 from trainer.callback import Callback
 from trainer.errors import CallbackError, RequestError
 from trainer.runs.lock import RunLock
@@ -90,7 +90,7 @@ def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog)
 
 
 def test_11_what_happened_between_decision_and_lock_is_noticed(three) -> None:
-    from tests.small import job
+    from tests.helpers import job
     from trainer.training.train import train
 
     decided = job(three, epochs=5)

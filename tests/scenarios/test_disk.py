@@ -17,7 +17,7 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
 from tests.faults import Faults, fault_soak
-from tests.small import run
+from tests.helpers import run
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError
 from trainer.schedule import Schedule

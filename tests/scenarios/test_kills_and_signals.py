@@ -10,8 +10,8 @@ import pytest
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
+from tests.helpers import assert_same_bits, run
 from tests.scenarios.running import ENDLESS, epochs_seen, start, wait_until
-from tests.small import assert_same_bits, run
 from tests.soak import kill_soak
 from trainer.callback import Callback, Phase
 from trainer.schedule import Schedule
@@ -82,7 +82,7 @@ class SignalIn(Callback):
 def test_08_a_signal_in_an_evaluation_a_save_or_an_export_leaves_a_saved_state(
     tmp_path, straight, phase, event
 ) -> None:
-    from tests.small import job
+    from tests.helpers import job
     from trainer.errors import Interrupted
     from trainer.training.train import train
 

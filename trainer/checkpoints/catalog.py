@@ -12,7 +12,7 @@ from trainer.checkpoints.store import INDEX, STATE_FILE
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint, stored_checkpoints
 from trainer.checks import check_choice, suggestion
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.checkpoint_settings import Checkpointing, checkpointing_of
+from trainer.runs.checkpoint_settings import CheckpointSettings, checkpoint_settings_of
 from trainer.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,9 @@ class Catalog:
         """What the names of its checkpoints begin with."""
         return sorted({each.name_prefix for each in self.checkpoints})
 
-    def checkpointing(self, prefix: str) -> Checkpointing:
+    def checkpointing(self, prefix: str) -> CheckpointSettings:
         """Returns what the config of the run says about the checkpoints of a prefix."""
-        return checkpointing_of(self.run.path if self.run else None, prefix)
+        return checkpoint_settings_of(self.run.path if self.run else None, prefix)
 
     def last(self) -> StoredCheckpoint:
         """Returns the newest checkpoint that verifies; those that are passed over are named in a warning.
@@ -115,7 +115,7 @@ class Catalog:
         return (exact or numbered)[0]
 
 
-def look_into(path: Path) -> Catalog:
+def read_catalog(path: Path) -> Catalog:
     """Returns what is in a run directory or a checkpoint directory; reads no large file.
 
     Raises:
@@ -127,9 +127,9 @@ def look_into(path: Path) -> Catalog:
         >>> for name in ("model-90", "model-100"):
         ...     for suffix in (".index", ".data-00000-of-00001"):
         ...         (folder / f"{name}{suffix}").touch()
-        >>> [each.name for each in look_into(folder).checkpoints]
+        >>> [each.name for each in read_catalog(folder).checkpoints]
         ['model-90', 'model-100']
-        >>> find(folder).number, find(f"{folder}@90").name
+        >>> find_checkpoint(folder).number, find_checkpoint(f"{folder}@90").name
         (100, 'model-90')
     """
     if not path.is_dir():
@@ -150,7 +150,7 @@ def look_into(path: Path) -> Catalog:
     return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, listed_names(directory))
 
 
-def find(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
+def find_checkpoint(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
     """Returns the checkpoint that a person means.
 
     Args:
@@ -165,7 +165,7 @@ def find(reference: str | Path, monitor: str | None = None, mode: str | None = N
         CheckpointError: it is there and is damaged at a glance.
 
     Example:
-        >>> find("outputs/nowhere@best")
+        >>> find_checkpoint("outputs/nowhere@best")
         Traceback (most recent call last):
             ...
         trainer.errors.RequestError: there is no directory outputs/nowhere
@@ -180,10 +180,10 @@ def locate(reference: str | Path, monitor: str | None = None, mode: str | None =
     """As ``find``, and returns a damaged checkpoint too."""
     reference, path = str(reference), Path(reference)
     if path.is_dir():
-        return look_into(path).last()
+        return read_catalog(path).last()
     folder, at, which = reference.rpartition("@")
     if at and not path.with_name(path.name + INDEX).exists():
-        catalog = look_into(Path(folder))
+        catalog = read_catalog(Path(folder))
         if which in WORDS:
             return catalog.last() if which == LAST else catalog.best(monitor, mode)
         return catalog.named(which)
@@ -199,7 +199,7 @@ def locate(reference: str | Path, monitor: str | None = None, mode: str | None =
 
 def run_of(checkpoint: StoredCheckpoint) -> RunDirectory | None:
     """Returns the run that a checkpoint belongs to, or None."""
-    return look_into(checkpoint.directory).run
+    return read_catalog(checkpoint.directory).run
 
 
 def listed_names(directory: Path) -> tuple[str, ...]:

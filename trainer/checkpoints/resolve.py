@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.checkpoints.catalog import find, listed_names
+from trainer.checkpoints.catalog import find_checkpoint, listed_names
 from trainer.checkpoints.store import INDEX
 from trainer.runs.directory import runs_in
 
@@ -12,7 +12,7 @@ NEWER = (".index", ".meta", ".json", ".data-00000-of-00001")
 """What the files of a checkpoint end in since TensorFlow 0.12; before, a checkpoint was one file."""
 
 
-def given_checkpoint(path: Path) -> Path:
+def resolve_checkpoint(path: Path) -> Path:
     """Returns the prefix of the newest good checkpoint at a place.
 
     Args:
@@ -31,7 +31,7 @@ def given_checkpoint(path: Path) -> Path:
     place = runs[-1] if runs else path
     if old := _one_file_in(place):
         return old
-    found = find(place)
+    found = find_checkpoint(place)
     # Of a directory the newest that verifies is taken; what was named is taken, or refused.
     if not place.is_dir():
         found.verify()

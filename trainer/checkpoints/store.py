@@ -26,10 +26,10 @@ DATA, INDEX, META, RECORD = ".data-00000-of-00001", ".index", ".meta", ".json"
 STATE_FILE = "checkpoint"
 
 
-NOTE = ".unfinished-"
+IN_PROGRESS = ".unfinished-"
 """What the name of the note begins with that stands while a checkpoint's files are in the making."""
 
-MOST_SHOWN = 7
+MAX_SHOWN = 7
 """So many checkpoints are named where none is good."""
 
 DAMAGED, SUPERSEDED = "damaged", "superseded"
@@ -37,7 +37,7 @@ DAMAGED, SUPERSEDED = "damaged", "superseded"
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class SkippedCheckpoint:
     """A checkpoint that was not taken.
 
     Args:
@@ -78,7 +78,7 @@ class CheckpointStore:
         """Returns the path of one of the checkpoint's files."""
         return self.directory / f"{name}{suffix}"
 
-    def records(self) -> tuple[list[CommitRecord], list[PassedOver]]:
+    def records(self) -> tuple[list[CommitRecord], list[SkippedCheckpoint]]:
         """Returns the commit records, the oldest first, and the checkpoints whose record is unreadable."""
         records, unreadable = [], []
         if not self.directory.is_dir():
@@ -89,7 +89,7 @@ class CheckpointStore:
             try:
                 records.append(self._record(entry))
             except CheckpointError as error:
-                unreadable.append(PassedOver(Path(entry.name).stem, str(error)))
+                unreadable.append(SkippedCheckpoint(Path(entry.name).stem, str(error)))
         return sorted(records, key=lambda record: record.global_step), unreadable
 
     def _record(self, entry: os.DirEntry[str]) -> CommitRecord:
@@ -173,14 +173,14 @@ class CheckpointStore:
         """
         if not self.directory.is_dir():
             make_directory(self.directory)
-        self._note(name).touch()
+        self._marker(name).touch()
 
     def end(self, name: str) -> None:
         """Takes the note back."""
-        self._note(name).unlink(missing_ok=True)
+        self._marker(name).unlink(missing_ok=True)
 
-    def _note(self, name: str) -> Path:
-        return self.directory / f"{NOTE}{name}"
+    def _marker(self, name: str) -> Path:
+        return self.directory / f"{IN_PROGRESS}{name}"
 
     def remove(self, name: str) -> None:
         """Removes a checkpoint: the record first, so that half of one never counts."""
@@ -200,8 +200,8 @@ class CheckpointStore:
         if not self.directory.is_dir():
             return
         for path in list(self.directory.iterdir()):
-            if path.name.startswith(NOTE):
-                name = path.name.removeprefix(NOTE)
+            if path.name.startswith(IN_PROGRESS):
+                name = path.name.removeprefix(IN_PROGRESS)
                 if not self.file(name, RECORD).exists():
                     self._remove_files(name)
                 path.unlink(missing_ok=True)
@@ -229,7 +229,7 @@ class CheckpointStore:
         temporary.replace(target)
 
 
-def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[PassedOver]]:
+def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[SkippedCheckpoint]]:
     """Returns the newest checkpoint that holds all a resume needs and verifies.
 
     Returns:
@@ -238,21 +238,21 @@ def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[PassedOver]]
     Raises:
         CheckpointError: none is good; the message lists what was tried.
     """
-    records, passed_over = store.records()
+    records, skipped = store.records()
     for record in reversed(records):
         if not record.complete:
-            passed_over.append(
-                PassedOver(record.name, f"{record.name} holds only a part of the variables", damaged=False)
+            skipped.append(
+                SkippedCheckpoint(record.name, f"{record.name} holds only a part of the variables", damaged=False)
             )
             continue
         try:
             store.verify(record)
         except CheckpointError as error:
-            passed_over.append(PassedOver(record.name, str(error)))
+            skipped.append(SkippedCheckpoint(record.name, str(error)))
         else:
-            return record, passed_over
-    reasons = [each.reason for each in passed_over[:MOST_SHOWN]] or ["no commit record"]
-    if len(passed_over) > MOST_SHOWN:
-        reasons.append(f"and {len(passed_over) - MOST_SHOWN} older ones")
+            return record, skipped
+    reasons = [each.reason for each in skipped[:MAX_SHOWN]] or ["no commit record"]
+    if len(skipped) > MAX_SHOWN:
+        reasons.append(f"and {len(skipped) - MAX_SHOWN} older ones")
     lines = "\n  ".join(reasons)
     raise CheckpointError(f"{store.directory} has no checkpoint to resume from:\n  {lines}")

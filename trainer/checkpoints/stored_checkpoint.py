@@ -103,7 +103,7 @@ def stored_checkpoints(directory: Path) -> tuple[StoredCheckpoint, ...]:
     for name in names:
         if match := DATA_FILE.fullmatch(name):
             shards.setdefault(match["name"], []).append(int(match["shards"]))
-    return tuple(sorted((_look_at(directory, name, shards) for name in found), key=_age))
+    return tuple(sorted((_stored_checkpoint(directory, name, shards) for name in found), key=_age))
 
 
 def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
@@ -111,7 +111,7 @@ def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
     return (-1 if step is None else step, checkpoint.saved_at)
 
 
-def _look_at(directory: Path, name: str, shards: Mapping[str, list[int]]) -> StoredCheckpoint:
+def _stored_checkpoint(directory: Path, name: str, shards: Mapping[str, list[int]]) -> StoredCheckpoint:
     record_file = directory / f"{name}{RECORD}"
     if record_file.is_file():
         try:

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
@@ -61,7 +61,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
-    for each in start.passed_over:
+    for each in start.skipped:
         log.warning("passed over: %s", each.reason)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     taken = _taken_changes(start, plain, settings)
@@ -116,10 +116,10 @@ def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
     """Looks for the checkpoint before anything slow is done, and names it; a resume does without it."""
     if warm_start is None or start.record is not None:
         return None
-    if start.foreign is not None:
-        raise RequestError(f"resume={start.foreign} restores everything; leave out warm_start.path={warm_start.path}")
+    if start.external is not None:
+        raise RequestError(f"resume={start.external} restores everything; leave out warm_start.path={warm_start.path}")
     try:
-        return replace(warm_start, path=given_checkpoint(warm_start.path))
+        return replace(warm_start, path=resolve_checkpoint(warm_start.path))
     except RequestError as error:
         raise RequestError(f"warm_start.path: {error}") from error
 

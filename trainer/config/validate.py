@@ -16,7 +16,7 @@ from trainer.graph.compile_rule import SETTINGS
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-MOST_SEED = 2**31 - 1
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     if isinstance(steps_per_call, str):
         raise RequestError(f"loop.steps_per_call ({steps_per_call!r}) must be auto or a whole number of at least 1")
     seed = check_int("seed", config.seed, minimum=0)
-    if seed > MOST_SEED:
-        raise RequestError(f"seed ({seed}) must be at most {MOST_SEED}")
+    if seed > MAX_SEED:
+        raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
     checkpoint = config.callbacks.get("checkpoint") or {}
     return Settings(
         root=Path(config.run.root),

@@ -16,9 +16,9 @@ from trainer.errors import DamagedError, RequestError
 from trainer.predict.compare import random_batch
 from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
-from trainer.predict.tensor_info import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, convert_input
 
-MOST_OF_RANGE = 0.25
+MAX_OF_RANGE = 0.25
 """How far an int8 output may be off before the file is refused; a usual error is some hundredths."""
 
 
@@ -55,7 +55,7 @@ def convert_to_tflite(
         data = None if representative is None else _checked_data(representative, predictor)
         batch = batch or data or random_batch(predictor.inputs, seed)
         content = _converted(Path(source), predictor, data)
-        most_of_range = None if data is None else MOST_OF_RANGE
+        most_of_range = None if data is None else MAX_OF_RANGE
         differences = put_in_place(content, target, predictor, open_tflite, batch, most_of_range)
     steps = {}
     if data is not None:
@@ -68,7 +68,7 @@ def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, 
     missing = [name for name in predictor.inputs if name not in data]
     if missing:
         raise RequestError(f"the representative data lacks the input {missing[0]!r}; it has: {', '.join(data)}")
-    arrays = {name: fitted(name, data[name], info) for name, info in predictor.inputs.items()}
+    arrays = {name: convert_input(name, data[name], info) for name, info in predictor.inputs.items()}
     if not len(Arrays(arrays, {})):
         raise RequestError("the representative data holds no example")
     return arrays

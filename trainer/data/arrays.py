@@ -1,4 +1,4 @@
-"""Examples in memory: named arrays, checked once, cut into a training and a held-out part."""
+"""Examples in memory: named arrays, checked once, cut into a training and a validation part."""
 
 from __future__ import annotations
 
@@ -77,17 +77,17 @@ class InMemory:
         examples: the arrays, or a function without arguments that returns them.
         batch_size: examples in a batch.
         shuffle: a new order in each pass; false keeps the order of the arrays.
-        held_out: the share of the examples (0 or more, less than 1) that is never trained on;
+        validation: the share of the examples (0 or more, less than 1) that is never trained on;
             which ones does not depend on the seed of the run, so that runs can be compared.
-        most_examples: of the training part, drawn at random; None takes all. The held-out part is
+        max_examples: of the training part, drawn at random; None takes all. The validation part is
             the same for any number, and fewer examples are a part of more.
 
     Raises:
         RequestError: the data does not hold a batch.
 
     Example:
-        >>> data = InMemory(Arrays({"x": np.zeros((10, 1))}, {"y": np.zeros(10)}), 4, held_out=0.2)
-        >>> len(data.train), len(data.held_out), data.steps_per_epoch
+        >>> data = InMemory(Arrays({"x": np.zeros((10, 1))}, {"y": np.zeros(10)}), 4, validation=0.2)
+        >>> len(data.train), len(data.validation), data.steps_per_epoch
         (8, 2, 2)
     """
 
@@ -96,16 +96,16 @@ class InMemory:
         examples: Arrays | Callable[[], Arrays],
         batch_size: int,
         shuffle: bool = True,
-        held_out: float = 0.0,
-        most_examples: int | None = None,
+        validation: float = 0.0,
+        max_examples: int | None = None,
     ) -> None:
         arrays = examples() if callable(examples) else examples
         if not isinstance(arrays, Arrays):
             raise RequestError(f"data.examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays")
         self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("data.shuffle", shuffle)
-        self.train, self.held_out = split(arrays, check_share("data.held_out", held_out))
-        most = check_optional_int("data.most_examples", most_examples, minimum=1)
+        self.train, self.validation = split(arrays, check_share("data.validation", validation))
+        most = check_optional_int("data.max_examples", max_examples, minimum=1)
         if most is not None:
             drawn = np.random.default_rng(0).permutation(len(self.train))[:most]
             self.train = self.train.take(np.sort(drawn))
@@ -129,18 +129,18 @@ def check_share(name: str, value: Any) -> float:
     return share
 
 
-def split(arrays: Arrays, held_out: float) -> tuple[Arrays, Arrays | None]:
-    """Returns the training part and the held-out part (None for a share of 0), drawn at random.
+def split(arrays: Arrays, validation: float) -> tuple[Arrays, Arrays | None]:
+    """Returns the training part and the validation part (None for a share of 0), drawn at random.
 
     Raises:
         RequestError: one part would be empty.
     """
-    if held_out == 0:
+    if validation == 0:
         return arrays, None
-    count = round(len(arrays) * held_out)
+    count = round(len(arrays) * validation)
     if not 0 < count < len(arrays):
         raise RequestError(
-            f"data.held_out ({held_out:g}) of {len(arrays):,} examples leaves one part empty; choose another share"
+            f"data.validation ({validation:g}) of {len(arrays):,} examples leaves one part empty; choose another share"
         )
     order = np.random.default_rng(0).permutation(len(arrays))
     return arrays.take(np.sort(order[count:])), arrays.take(np.sort(order[:count]))

@@ -18,7 +18,7 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
 
     Returns:
         ``image`` float32 [examples, 8, 8, 1] from 0 to 1 and ``digit`` int32 [examples]; 1,797 of all.
-        Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
+        DataSource: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
     Raises:
         RequestError: scikit-learn is not installed.

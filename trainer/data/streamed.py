@@ -23,7 +23,7 @@ class Streamed:
         batch_size: examples in a batch; what is left at the end of a pass is dropped.
         shuffle_buffer: examples among which the next one is drawn; 0 keeps the order. The buffer
             is part of each checkpoint.
-        held_out: a function for the examples that are never trained on, or None.
+        validation: a function for the examples that are never trained on, or None.
         steps_per_epoch: batches in a pass where the dataset cannot tell (TFRecord files cannot);
             None counts them once, which reads the data.
         save_position: whether a checkpoint holds where the pipeline stands. False for pipelines
@@ -39,18 +39,18 @@ class Streamed:
         dataset: MakeDataset,
         batch_size: int,
         shuffle_buffer: int = 1000,
-        held_out: MakeDataset | None = None,
+        validation: MakeDataset | None = None,
         steps_per_epoch: int | None = None,
         save_position: bool = True,
     ) -> None:
-        for name, function in (("dataset", dataset), ("held_out", held_out)):
+        for name, function in (("dataset", dataset), ("validation", validation)):
             if function is not None and not callable(function):
                 raise RequestError(
                     f"data.{name} is a {type(function).__name__}, made before the graph was there; "
                     f"add _partial_: true to the node data.{name}, so that the function itself is handed over"
                 )
         self.dataset = dataset
-        self.held_out = held_out
+        self.validation = validation
         self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
         self.shuffle_buffer = check_int("data.shuffle_buffer", shuffle_buffer, minimum=0)
         self.save_position = check_bool("data.save_position", save_position)

@@ -17,7 +17,7 @@ from trainer.checkpoints.reader import Tensor, stored_tensors
 from trainer.checkpoints.restoring.compatibility import differences
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
-from trainer.graph.data_source import Source
+from trainer.graph.data_source import DataSource
 from trainer.graph.inference import build_inference
 from trainer.graph.variables import variables_by_name
 from trainer.graphdef.signatures import EVAL, SERVING
@@ -30,7 +30,7 @@ OPEN_AXIS = 2
 
 
 @dataclass(frozen=True)
-class Reopened:
+class CheckpointSession:
     """A session that holds the values of a checkpoint.
 
     Args:
@@ -47,7 +47,7 @@ class Reopened:
 
 
 @contextlib.contextmanager
-def reopened_from_meta(prefix: Path, meta_file: Path) -> Iterator[Reopened]:
+def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSession]:
     """Imports the graph of a ``.meta`` and restores the checkpoint with the Saver that is in it.
 
     Importing and restoring run ops that the file names: open only what you trust.
@@ -77,7 +77,7 @@ def reopened_from_meta(prefix: Path, meta_file: Path) -> Iterator[Reopened]:
         serving, evaluation = (meta.signature_def[key] for key in (SERVING, EVAL))
         fed = _tensors(graph, {**evaluation.inputs, **serving.inputs}) or _placeholders(graph)
         outputs = _tensors(graph, serving.outputs)
-        yield Reopened(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
+        yield CheckpointSession(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
 
 
 def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
@@ -88,7 +88,7 @@ def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def reopened_from_code(prefix: Path, make_model: Callable[[], Model], source: Source) -> Iterator[Reopened]:
+def session_from_code(prefix: Path, make_model: Callable[[], Model], source: DataSource) -> Iterator[CheckpointSession]:
     """Builds the inference part anew, as a run does, and restores the model's variables.
 
     Args:
@@ -108,7 +108,7 @@ def reopened_from_code(prefix: Path, make_model: Callable[[], Model], source: So
         _check_holds(prefix, variables)
         v1.train.Saver(variables).restore(session, str(prefix))
         fed = {**inference.inputs, **inference.labels}
-        yield Reopened(session, fed, tuple(inference.outputs), source.example)
+        yield CheckpointSession(session, fed, tuple(inference.outputs), source.example)
 
 
 def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:

@@ -15,12 +15,12 @@ from trainer.checkpoints.store import INDEX, META
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
-from trainer.export.checkpoint_session import Reopened, made_up_example, reopened_from_code, reopened_from_meta
+from trainer.export.checkpoint_session import CheckpointSession, made_up_example, session_from_code, session_from_meta
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
 from trainer.export.serving import ReadValue, run_outputs, values_in
 from trainer.export.subgraph import Cut, cut, likely_outputs, node_names
-from trainer.graph.data_source import look_at
+from trainer.graph.data_source import inspect_source
 from trainer.model import Model
 from trainer.runs.versions import versions
 from trainer.timing import utc_now
@@ -62,7 +62,7 @@ def freeze_checkpoint(
     The training code is not needed where the ``.meta`` is there.
 
     Args:
-        checkpoint: that ``trainer.checkpoints.catalog.find`` gave.
+        checkpoint: that ``trainer.checkpoints.catalog.find_checkpoint`` gave.
         target: the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or beside it.
         outputs: names of nodes; None for the model's, where the ``.meta`` or the model says them.
         example: a batch to check the file with, by input; what is missing is made up.
@@ -78,13 +78,13 @@ def freeze_checkpoint(
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.catalog import find
+        >>> from trainer.checkpoints.catalog import find_checkpoint
         >>> folder = tempfile.mkdtemp()
         >>> with tf.Graph().as_default(), v1.Session() as session:
         ...     op = tf.multiply(v1.placeholder(tf.float32, [None], "x"), v1.get_variable("w", []), name="op")
         ...     session.run(v1.global_variables_initializer())
         ...     _ = v1.train.Saver().save(session, f"{folder}/model", global_step=7)
-        >>> freeze_checkpoint(find(folder), outputs=["op"]).relative_to(folder)
+        >>> freeze_checkpoint(find_checkpoint(folder), outputs=["op"]).relative_to(folder)
         PosixPath('export/frozen/model-7.pb')
     """
     target = target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb"
@@ -111,7 +111,7 @@ def export_checkpoint(
     """Exports a checkpoint as a SavedModel, read back before it counts.
 
     Args:
-        checkpoint: that ``trainer.checkpoints.catalog.find`` gave.
+        checkpoint: that ``trainer.checkpoints.catalog.find_checkpoint`` gave.
         directory: gets a directory named by the checkpoint's number, as TF Serving wants it; None
             for ``export/saved_model`` in its run, or beside it.
         tags: of the meta graph.
@@ -172,16 +172,18 @@ def opened(
         yield Export(part, values_in(live.session, part), batch, expected, _facts(checkpoint))
 
 
-def _session(checkpoint: StoredCheckpoint, parts: MakeParts | None) -> contextlib.AbstractContextManager[Reopened]:
+def _session(
+    checkpoint: StoredCheckpoint, parts: MakeParts | None
+) -> contextlib.AbstractContextManager[CheckpointSession]:
     if parts is not None:
         make_model, data = parts()
-        return reopened_from_code(checkpoint.prefix, make_model, look_at(data))
+        return session_from_code(checkpoint.prefix, make_model, inspect_source(data))
     if checkpoint.meta is None:
         raise RequestError(f"{checkpoint.prefix}{META} is not there, and without it the graph must come from a config")
-    return reopened_from_meta(checkpoint.prefix, checkpoint.meta)
+    return session_from_meta(checkpoint.prefix, checkpoint.meta)
 
 
-def _cut(live: Reopened, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
+def _cut(live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
     graph = live.session.graph
     likely = live.outputs or likely_outputs(live.fed)
     names = live.outputs if outputs is None else outputs

@@ -25,7 +25,7 @@ from trainer.graphdef.frozen_file import read_frozen
 v1 = tf.compat.v1
 
 
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 """A GraphDef with its constants is one protocol buffer message, which holds no more."""
 
 
@@ -35,7 +35,7 @@ def check_fits_a_pb(part: Cut) -> None:
     Raises:
         ValueError: the variables are too large.
     """
-    if part.variable_bytes > MOST_BYTES:
+    if part.variable_bytes > MAX_BYTES:
         raise ValueError(
             f"the variables have {part.variable_bytes / 1e9:.1f} GB, and a .pb holds 2 GB at most; "
             "export a SavedModel instead"
@@ -110,9 +110,9 @@ def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: lis
         placeholders = {node.name for node in graph_def.node if node.op.startswith("Placeholder")}
         if placeholders != set(part.inputs):
             raise ReadBackError(f"{file} has the inputs {sorted(placeholders)} instead of {sorted(part.inputs)}")
-        held = sorted({node.op for node in graph_def.node if "Variable" in node.op or node.op == "VarHandleOp"})
-        if held:
-            raise ReadBackError(f"{file} still holds variables ({', '.join(held)})")
+        variables = sorted({node.op for node in graph_def.node if "Variable" in node.op or node.op == "VarHandleOp"})
+        if variables:
+            raise ReadBackError(f"{file} still holds variables ({', '.join(variables)})")
         with session_as_is(graph) as session:
             check_equal(str(file), part.outputs, run_outputs(session, part, example), expected)
         return describe_part(graph, part)

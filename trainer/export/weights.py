@@ -15,7 +15,7 @@ from trainer.export.subgraph import Cut
 
 
 @dataclass(frozen=True)
-class WeightSource:
+class Weights:
     """Weights and what is known of them.
 
     Args:
@@ -32,7 +32,7 @@ class WeightSource:
     facts: Mapping[str, Any]
 
 
-def source_of(which: str, context: Context, part: Cut, example: Mapping[str, Array]) -> WeightSource:
+def weights_for(which: str, context: Context, part: Cut, example: Mapping[str, Array]) -> Weights:
     """Returns where the weights come from.
 
     Args:
@@ -50,10 +50,10 @@ def source_of(which: str, context: Context, part: Cut, example: Mapping[str, Arr
             raise CheckpointError("which=best: no checkpoint has the metric that callbacks.checkpoint.monitor names")
         record = read_record(context.run.path / f"{best}.json")
         facts = {"checkpoint": best, "epoch": record.epoch, "global_step": record.global_step}
-        return WeightSource(values_of(str(context.run.path / best)), None, record.number, facts)
+        return Weights(values_of(str(context.run.path / best)), None, record.number, facts)
     step = context.record.global_step
     saved = context.run.facts.get("newest_checkpoint") if context.run.facts.get("global_step") == step else None
     number = read_record(context.run.path / f"{saved}.json").number if saved else step
     facts = {"checkpoint": saved, "epoch": context.record.epoch, "global_step": step}
     expected = run_outputs(context.session, part, example)
-    return WeightSource(values_in(context.session, part), expected, number, facts)
+    return Weights(values_in(context.session, part), expected, number, facts)

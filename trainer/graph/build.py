@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, describe
 from trainer.graph.compile_rule import Mode, choose
-from trainer.graph.data_source import Source
+from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
-from trainer.graph.trainable import trained_variables
+from trainer.graph.trainable import trainable_variables
 from trainer.graph.variables import make_restorer, make_saver, variables_by_name
 from trainer.model import Model
 
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 MakeOptimizer = Callable[[Any, Any], Any]
 """Given the global step and the scale of the learning rate (or None), returns an optimizer."""
 
-MOST_GATHERED_BYTES = 16 * 2**20
+MAX_GATHERED_BYTES = 16 * 2**20
 """A compiled call holds all its batches at once; this bounds them: many times as much was slower."""
 
-MOST_STEPS = 4000
+MAX_STEPS = 4000
 """Steps in a compiled call; what surrounds a call was a tenth of the time of a thousand of the smallest."""
 
-MOST_PLAIN_STEPS = 10_000
+MAX_PLAIN_STEPS = 10_000
 """Steps in a call that is not compiled; it bounds the memory of their metrics."""
 
 
@@ -46,14 +46,14 @@ STATEFUL_RANDOM = (
 
 
 @dataclass(frozen=True)
-class Build:
+class GraphContext:
     """The open graph, as callbacks see it in ``on_build``.
 
     Args:
         graph: the default graph at that time.
         model: for ops of one's own, over the same variables.
         inference: placeholders, outputs, loss.
-        source: specs, batch size, held-out part, an example batch.
+        source: specs, batch size, validation part, an example batch.
         global_step: int64 variable.
         metric_names: what each step reports, ``loss`` first.
         saver: a ``tf.compat.v1.train.Saver`` of all that a resume needs.
@@ -69,7 +69,7 @@ class Build:
     graph: Any
     model: Model
     inference: Inference
-    source: Source
+    source: DataSource
     global_step: Any
     metric_names: tuple[str, ...]
     saver: Any
@@ -83,35 +83,35 @@ class Build:
 
 
 @dataclass(frozen=True)
-class OpenGraph:
+class GraphBuilder:
     """A graph that lacks the callbacks' ops and, after them, the steps.
 
     Args:
-        build: what callbacks see.
+        context: what callbacks see.
         update: one update on a batch.
         feed: gives the batches.
     """
 
-    build: Build
+    context: GraphContext
     update: UpdateRule
     feed: Feed
 
 
 @dataclass(frozen=True)
-class Calls:
+class FusedSteps:
     """A way to run many steps in one call.
 
     Args:
         count: placeholder of the number of steps in a call.
         metrics: what a call returns, float32 [steps, metrics].
         waited: the seconds of the call that were waited for batches, float64.
-        most_steps: the most steps in a call.
+        max_steps: the most steps in a call.
     """
 
     count: Any
     metrics: Any
     waited: Any
-    most_steps: int
+    max_steps: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class TrainingGraph:
     """The whole graph of a run, with the handles to open and step it.
 
     Args:
-        build: what callbacks saw.
+        context: what callbacks saw.
         feed: to be filled when a session opens.
         initialise: the op that gives each global variable its initial value.
         initialise_tables: the op that fills the model's look-up tables.
@@ -127,24 +127,24 @@ class TrainingGraph:
         compiled: the steps compiled by XLA, in a graph whose mode may want them.
     """
 
-    build: Build
+    context: GraphContext
     feed: Feed
     initialise: Any
     initialise_tables: Any
-    plain: Calls
-    compiled: Calls | None
+    plain: FusedSteps
+    compiled: FusedSteps | None
 
 
 def open_graph(
     make_model: Callable[[], Model],
     make_optimizer: MakeOptimizer,
-    source: Source,
+    source: DataSource,
     seed: int,
     compile_setting: str,
     *,
     with_rollback: bool = False,
     trainable: Sequence[str] | None = None,
-) -> OpenGraph:
+) -> GraphBuilder:
     """Builds everything but the callbacks' ops and the steps.
 
     Args:
@@ -168,7 +168,7 @@ def open_graph(
         model = _made("model", make_model)
         inference = build_inference(model, source.inputs, source.labels)
         model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
-        variables = trained_variables(model, trainable)
+        variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
@@ -184,7 +184,7 @@ def open_graph(
             in_memory=isinstance(feed, ArrayFeed),
         )
         saver = make_saver()
-        build = Build(
+        context = GraphContext(
             graph=graph,
             model=model,
             inference=inference,
@@ -199,7 +199,7 @@ def open_graph(
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
-        return OpenGraph(build, update, feed)
+        return GraphBuilder(context, update, feed)
 
 
 def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
@@ -209,7 +209,7 @@ def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
-def add_calls(opened: OpenGraph, longest_call: int, run_steps: int) -> TrainingGraph:
+def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:
     """Adds the steps to the default graph, as the last of its ops.
 
     Args:
@@ -217,23 +217,23 @@ def add_calls(opened: OpenGraph, longest_call: int, run_steps: int) -> TrainingG
         longest_call: the most steps between two points at which a callback is due.
         run_steps: the updates of the whole run.
     """
-    build, update, feed = opened.build, opened.update, opened.feed
-    columns = len(build.metric_names)
-    gathered = feed if isinstance(feed, ArrayFeed) and build.mode.name != "off" else None
-    most_steps = min(longest_call, MOST_PLAIN_STEPS)
+    context, update, feed = opened.context, opened.update, opened.feed
+    columns = len(context.metric_names)
+    gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
+    max_steps = min(longest_call, MAX_PLAIN_STEPS)
     if gathered is not None:
-        most_steps = max(1, min(longest_call, MOST_STEPS, MOST_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
+        max_steps = max(1, min(longest_call, MAX_STEPS, MAX_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
 
     def order(count: int) -> Any:
-        return feed.plan(build.global_step.read_value(), count, run_steps)
+        return feed.plan(context.global_step.read_value(), count, run_steps)
 
     # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
-    plain = Calls(*add_steps(update, columns, feed, order, most_steps), most_steps)
+    plain = FusedSteps(*add_steps(update, columns, feed, order, max_steps), max_steps)
     compiled = None
     if gathered is not None:
-        compiled = Calls(*add_compiled_steps(update, columns, gathered, order, most_steps), most_steps)
+        compiled = FusedSteps(*add_compiled_steps(update, columns, gathered, order, max_steps), max_steps)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(build, feed, *initialise, plain, compiled)
+    return TrainingGraph(context, feed, *initialise, plain, compiled)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ from trainer.errors import RequestError
 
 SETTINGS = ("auto", "off", "xla", "measure")
 
-MOST_PARAMETERS = 1_000_000
+MAX_PARAMETERS = 1_000_000
 """Above it a step spends its time inside large products, which XLA does not make faster on a CPU."""
 
 # What small dense nets and their optimizers are made of. Not here, for they ran slower compiled or
@@ -77,6 +77,6 @@ def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memor
     others = sorted(set(op_types) - DENSE_OPS - FRAME_OPS)
     if others:
         return Mode("off", f"the model has ops outside small dense nets ({', '.join(others[:3])})")
-    if parameters > MOST_PARAMETERS:
-        return Mode("off", f"{parameters:,} parameters are more than {MOST_PARAMETERS:,}")
+    if parameters > MAX_PARAMETERS:
+        return Mode("off", f"{parameters:,} parameters are more than {MAX_PARAMETERS:,}")
     return Mode("xla", "a small dense net on data in memory")

@@ -18,12 +18,12 @@ from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_spe
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
 
-HeldOut = Arrays | Callable[[], Any] | None
+Validation = Arrays | Callable[[], Any] | None
 """Arrays, a function that returns a data set of single examples, or nothing."""
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """A source of data, looked at once.
 
     Args:
@@ -32,7 +32,7 @@ class Source:
         steps_per_epoch: full batches in one pass.
         batch_size: examples in a batch.
         example: inputs and labels of one batch, with which exports are checked.
-        held_out: the part that is never trained on.
+        validation: the part that is never trained on.
         make_feed: makes the feed of the training part in the default graph, given seed and skips.
     """
 
@@ -41,11 +41,11 @@ class Source:
     steps_per_epoch: int
     batch_size: int
     example: dict[str, Array]
-    held_out: HeldOut
+    validation: Validation
     make_feed: Callable[[int, Skips], Feed]
 
 
-def look_at(data: Any) -> Source:
+def inspect_source(data: Any) -> DataSource:
     """Returns what is known of a source: specs, length, an example.
 
     Raises:
@@ -64,17 +64,17 @@ def look_at(data: Any) -> Source:
     )
 
 
-def _in_memory(data: InMemory) -> Source:
+def _in_memory(data: InMemory) -> DataSource:
     def specs(arrays: dict[str, Array]) -> dict[str, Any]:
         return {name: spec_of(name, array) for name, array in arrays.items()}
 
-    return Source(
+    return DataSource(
         inputs=specs(dict(data.train.inputs)),
         labels=specs(dict(data.train.labels)),
         steps_per_epoch=data.steps_per_epoch,
         batch_size=data.batch_size,
         example={name: array[: data.batch_size] for name, array in data.train.all.items()},
-        held_out=data.held_out,
+        validation=data.validation,
         make_feed=lambda seed, skips: ArrayFeed(
             data.train, data.batch_size, shuffle=data.shuffle, seed=seed, skips=skips
         ),
@@ -87,7 +87,7 @@ def spec_of(name: str, array: Array) -> Any:
     return tf.TensorSpec([None, *array.shape[1:]], dtype, name)
 
 
-def _streamed(data: Streamed) -> Source:
+def _streamed(data: Streamed) -> DataSource:
     with tf.Graph().as_default(), v1.Session() as session:
         dataset = call_dataset(data.dataset, "data.dataset")
         inputs, labels = element_specs(dataset)
@@ -103,13 +103,13 @@ def _streamed(data: Streamed) -> Source:
         else:
             log.warning("data.save_position is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or count_examples(dataset, session) // data.batch_size
-    return Source(
+    return DataSource(
         inputs=inputs,
         labels=labels,
         steps_per_epoch=steps,
         batch_size=data.batch_size,
         example={name: np.asarray(value) for name, value in {**inputs_example, **labels_example}.items()},
-        held_out=data.held_out,
+        validation=data.validation,
         make_feed=lambda seed, skips: DatasetFeed(data, seed=seed, skips=skips),
     )
 

@@ -1,4 +1,4 @@
-"""Evaluation in the graph: means of loss and metrics over a held-out part."""
+"""Evaluation in the graph: means of loss and metrics over a validation part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
-from trainer.graph.build import Build
+from trainer.graph.build import GraphContext
 from trainer.graph.data_source import call_dataset
 from trainer.graph.feeds import element_specs, fill_tables, local_tables
 from trainer.graph.inference import call, scalar_loss, scalar_metrics
@@ -26,24 +26,24 @@ class Evaluation(Protocol):
         """Returns loss and metrics, each a mean over all examples."""
 
 
-def make_evaluation(build: Build) -> Evaluation | None:
+def make_evaluation(build: GraphContext) -> Evaluation | None:
     """Adds an evaluation to the open graph; None where the source holds nothing out."""
-    held_out = build.source.held_out
-    if held_out is None:
+    validation = build.source.validation
+    if validation is None:
         return None
-    if isinstance(held_out, Arrays):
-        return _OverArrays(build, held_out)
-    return _OverDataset(build, held_out)
+    if isinstance(validation, Arrays):
+        return _OverArrays(build, validation)
+    return _OverDataset(build, validation)
 
 
-def batch_means(build: Build, inputs: Any, labels: Any) -> Any:
+def batch_means(build: GraphContext, inputs: Any, labels: Any) -> Any:
     """Returns loss and metrics of a batch in inference mode, float32 [metrics]."""
     outputs = call(build.model, inputs, training=False, seed=tf.zeros([2], tf.int32))
     loss = tf.cast(scalar_loss(build.model, outputs, labels), tf.float32)
     return tf.stack([loss, *scalar_metrics(build.model, outputs, labels).values()])
 
 
-def by_name(build: Build, means: Any) -> dict[str, float]:
+def by_name(build: GraphContext, means: Any) -> dict[str, float]:
     """Returns the means under the names of the metrics; ``loss`` is the first."""
     return dict(zip(build.metric_names, (float(mean) for mean in means), strict=True))
 
@@ -51,10 +51,10 @@ def by_name(build: Build, means: Any) -> dict[str, float]:
 class _OverArrays:
     """One call into the graph: a loop over slices of local variables; the last batch may be short."""
 
-    def __init__(self, build: Build, arrays: Arrays) -> None:
+    def __init__(self, build: GraphContext, arrays: Arrays) -> None:
         self._build = build
         self._arrays = arrays
-        self._tables = local_tables("held_out_data", arrays.all)
+        self._tables = local_tables("validation_data", arrays.all)
         tables = {name: table for name, (table, _) in self._tables.items()}
         examples, size = len(arrays), build.source.batch_size
 
@@ -86,11 +86,11 @@ class _OverArrays:
 class _OverDataset:
     """A fresh pass over a data set for each evaluation, a call into the graph for each batch."""
 
-    def __init__(self, build: Build, make_dataset: Any) -> None:
+    def __init__(self, build: GraphContext, make_dataset: Any) -> None:
         self._build = build
-        dataset = call_dataset(make_dataset, "data.held_out")
+        dataset = call_dataset(make_dataset, "data.validation")
         if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
-            raise RequestError(f"data.held_out has other elements than data.dataset: {inputs_labels}")
+            raise RequestError(f"data.validation has other elements than data.dataset: {inputs_labels}")
         iterator = v1.data.make_initializable_iterator(dataset.batch(build.source.batch_size).prefetch(2))
         inputs, labels = iterator.get_next()
         self._start = iterator.initializer
@@ -110,5 +110,5 @@ class _OverDataset:
                 break
             total, examples = total + values.astype(float) * size, examples + int(size)
         if not examples:
-            raise RequestError("data.held_out holds no example")
+            raise RequestError("data.validation holds no example")
         return by_name(self._build, total / examples)

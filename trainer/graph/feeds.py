@@ -19,7 +19,7 @@ v1 = tf.compat.v1
 Batch = tuple[Tensors, Tensors]
 """Inputs and labels by name."""
 
-PLACES_WORTH_COMPILING = 2_000_000
+INDICES_WORTH_COMPILING = 2_000_000
 """From so many examples in a run on, the order of the data is compiled.
 
 A few dozen ops on integers: as one they take 0.02 us an example instead of 0.18, and 0.4 s to compile.
@@ -94,10 +94,10 @@ class ArrayFeed:
     def plan(self, step: Any, count: int, run_steps: int) -> Any:
         """Returns the places of the examples, int64 [count, batch_size]."""
         steps = self._skips.data_steps(step + tf.range(count, dtype=tf.int64))
-        compiled = run_steps * self._batch_size >= PLACES_WORTH_COMPILING
-        return tf.function(self._places, autograph=False, jit_compile=compiled)(steps)
+        compiled = run_steps * self._batch_size >= INDICES_WORTH_COMPILING
+        return tf.function(self._indices, autograph=False, jit_compile=compiled)(steps)
 
-    def _places(self, steps: Any) -> Any:
+    def _indices(self, steps: Any) -> Any:
         per_pass = self._examples // self._batch_size
         passes, step_in_pass = steps // per_pass, steps % per_pass
         offsets = tf.range(self._batch_size, dtype=tf.int64)

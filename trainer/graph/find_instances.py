@@ -12,17 +12,17 @@ Kind = TypeVar("Kind")
 PLAIN = str | bytes | int | float | tf.Tensor | tf.Variable
 
 
-def held(value: Any, kind: type[Kind]) -> list[Kind]:
+def find_instances(value: Any, kind: type[Kind]) -> list[Kind]:
     """Returns the outermost objects of a kind that an object is or holds, each once.
 
     Example:
-        >>> held({"a": [tf.Module("x")], "b": (1, "text")}, tf.Module)[0].name
+        >>> find_instances({"a": [tf.Module("x")], "b": (1, "text")}, tf.Module)[0].name
         'x'
     """
-    return list(_held(value, kind, set()))
+    return list(_find_instances(value, kind, set()))
 
 
-def _held(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Kind]:
+def _find_instances(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Kind]:
     if id(value) in seen or isinstance(value, PLAIN):
         return
     seen.add(id(value))
@@ -30,12 +30,12 @@ def _held(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Kind]:
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _held(each, kind, seen)
+            yield from _find_instances(each, kind, seen)
     elif isinstance(value, list | tuple | set):
         for each in value:
-            yield from _held(each, kind, seen)
+            yield from _find_instances(each, kind, seen)
     elif hasattr(value, "__dict__") and not isinstance(value, type) and not _is_of_a_library(value):
-        yield from _held(vars(value), kind, seen)
+        yield from _find_instances(vars(value), kind, seen)
 
 
 def _is_of_a_library(value: Any) -> bool:

@@ -13,7 +13,7 @@ from trainer.state import Rollback
 
 v1 = tf.compat.v1
 
-MOST_ROLLBACKS = 32
+MAX_ROLLBACKS = 32
 """The length of the list of batches that are left out."""
 
 NONE_YET = np.iinfo(np.int64).max
@@ -25,7 +25,7 @@ class RollbackVariables:
 
     Args:
         rate_scale: float32 scalar that multiplies the learning rate.
-        skipped_steps: int64 [MOST_ROLLBACKS], the steps whose batches are left out.
+        skipped_steps: int64 [MAX_ROLLBACKS], the steps whose batches are left out.
     """
 
     rate_scale: Any
@@ -34,9 +34,9 @@ class RollbackVariables:
     def apply(self, session: Any, rollbacks: list[Rollback]) -> None:
         """Sets both as all rollbacks so far want them."""
         scale = float(np.prod([each.rate_factor for each in rollbacks]))
-        steps = np.full(MOST_ROLLBACKS, NONE_YET)
+        steps = np.full(MAX_ROLLBACKS, NONE_YET)
         # A step counts from 1 for people and is known in the graph by the updates before it.
-        steps[: len(rollbacks)] = sorted(each.skip_step - 1 for each in rollbacks)[-MOST_ROLLBACKS:]
+        steps[: len(rollbacks)] = sorted(each.skip_step - 1 for each in rollbacks)[-MAX_ROLLBACKS:]
         self.rate_scale.load(np.float32(scale), session)
         self.skipped_steps.load(steps, session)
 
@@ -47,7 +47,7 @@ def make_variables() -> RollbackVariables:
         v1.get_variable(f"{ROLLBACK_SCOPE}rate_scale", [], tf.float32, v1.ones_initializer(), trainable=False),
         v1.get_variable(
             f"{ROLLBACK_SCOPE}skipped_steps",
-            [MOST_ROLLBACKS],
+            [MAX_ROLLBACKS],
             tf.int64,
             v1.constant_initializer(NONE_YET, tf.int64),
             trainable=False,

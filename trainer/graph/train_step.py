@@ -79,7 +79,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
         raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, order: Order, most_steps: int) -> tuple[Any, Any, Any]:
+def add_steps(update: Update, metrics: int, feed: Feed, order: Order, max_steps: int) -> tuple[Any, Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
@@ -87,13 +87,13 @@ def add_steps(update: Update, metrics: int, feed: Feed, order: Order, most_steps
         metrics: how many numbers it returns.
         feed: of the batches.
         order: which of them the next updates take.
-        most_steps: the greatest n.
+        max_steps: the greatest n.
 
     Returns:
         The placeholder of n (int32 scalar), the metrics, float32 [n, metrics], and the seconds that
         were waited for batches, float64.
     """
-    planned = min(most_steps, STEPS_PLANNED)
+    planned = min(max_steps, STEPS_PLANNED)
 
     def steps(count: Any) -> Any:
         def some(begin: Any, rows: Any, waited: Any) -> Any:
@@ -115,7 +115,7 @@ def add_steps(update: Update, metrics: int, feed: Feed, order: Order, most_steps
 
 
 def add_compiled_steps(
-    update: Update, metrics: int, feed: ArrayFeed, order: Order, most_steps: int
+    update: Update, metrics: int, feed: ArrayFeed, order: Order, max_steps: int
 ) -> tuple[Any, Any, Any]:
     """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
 
@@ -127,7 +127,7 @@ def add_compiled_steps(
         metrics: how many numbers it returns.
         feed: of the batches.
         order: which of them the next updates take.
-        most_steps: the greatest n.
+        max_steps: the greatest n.
     """
 
     def steps(batches: Any, count: Any) -> Any:
@@ -135,11 +135,11 @@ def add_compiled_steps(
             inputs, labels = tf.nest.map_structure(lambda each: each[i], batches)
             return i + 1, rows.write(i, update(inputs, labels))
 
-        rows = tf.TensorArray(tf.float32, size=most_steps, element_shape=[metrics])
+        rows = tf.TensorArray(tf.float32, size=max_steps, element_shape=[metrics])
         return one_by_one(lambda i, _: i < count, body, [0, rows])[1].stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    batches = feed.batches(order(most_steps), most_steps)
+    batches = feed.batches(order(max_steps), max_steps)
     rows = tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
     return count, rows, tf.constant(0.0, tf.float64)
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from trainer.checks import matching
 from trainer.errors import RequestError
-from trainer.graph.find_instances import held
+from trainer.graph.find_instances import find_instances
 
 v1 = tf.compat.v1
 
 
-def trained_variables(model: Any, patterns: Sequence[str] | None = None) -> list[Any]:
+def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> list[Any]:
     """Returns the trainable variables of the default graph without those of frozen Keras layers.
 
     ``layer.trainable = False`` is known to Keras alone: the variable stays in the graph's collection.
@@ -30,7 +30,7 @@ def trained_variables(model: Any, patterns: Sequence[str] | None = None) -> list
         RequestError: there is none, or a pattern matches none.
     """
     frozen = set()
-    layers = held(model, keras.Layer)
+    layers = find_instances(model, keras.Layer)
     for layer in layers:
         trainable = {id(variable) for variable in layer.trainable_variables}
         frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trainable}
@@ -64,5 +64,5 @@ def _freeze_without(chosen: Collection[Any], layer: keras.Layer) -> None:
     if own and not any(variable.value.ref() in chosen for variable in own):
         layer.trainable = False
     else:
-        for inner in held(vars(layer), keras.Layer):
+        for inner in find_instances(vars(layer), keras.Layer):
             _freeze_without(chosen, inner)

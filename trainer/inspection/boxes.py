@@ -10,10 +10,10 @@ from typing import Any
 from trainer.predict.subgraph import PLACEHOLDERS, VARIABLES
 from trainer.predict.tensor_info import shape_for_people
 
-MOST_BOXES = 60
+MAX_BOXES = 60
 """What a person can look over; scopes are opened as far as this allows."""
 
-MOST_LINES = 4
+MAX_LINES = 4
 """Of parameters, or of types of ops, in a box."""
 
 
@@ -57,7 +57,7 @@ def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> 
         return _at_depth(shown, ends, depth)
     deepest = max((op.name.count("/") for op in shown), default=0)
     found = _at_depth(shown, ends, deepest)
-    while len(found.boxes) > MOST_BOXES and deepest > 1:
+    while len(found.boxes) > MAX_BOXES and deepest > 1:
         deepest -= 1
         found = _at_depth(shown, ends, deepest)
     return found
@@ -98,13 +98,13 @@ def _scope(name: str, names: Collection[str]) -> str:
 
 def _box(name: str, ops: list[Any], ends: Collection[str], group_of: Mapping[str, str]) -> Box:
     types = Counter(op.type for op in ops if op.type not in PLACEHOLDERS)
-    lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MOST_LINES))]
-    if len(types) > MOST_LINES:
+    lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MAX_LINES))]
+    if len(types) > MAX_LINES:
         lines[0] += ", ..."
     parameters = {each.name: each for op in ops for each in _parameters(op, group_of)}
     lines += [
         f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {shape_for_people(each.outputs[0].shape)}"
-        for each in list(parameters.values())[:MOST_LINES]
+        for each in list(parameters.values())[:MAX_LINES]
     ]
     last = ops[-1].outputs
     if last:

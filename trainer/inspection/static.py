@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.meta_graph import find_meta, read_meta
-from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.checkpoint import recorded_outputs
-from trainer.predict.formats import Format, recognise
+from trainer.predict.formats import Format, detect_format
 from trainer.predict.frozen import recorded_outputs as outputs_of_frozen
 from trainer.predict.saved_model import INIT, chosen_signature, meta_graph_of, read_saved_model, signature_info
 from trainer.predict.subgraph import Names, Part, import_part, part_of
@@ -76,13 +76,13 @@ def read_model(
         Traceback (most recent call last):
         trainer.errors.RequestError: there is no file, directory or checkpoint nowhere.pb...
     """
-    kind, place = recognise(Path(path))
+    kind, place = detect_format(Path(path))
     if kind == "saved_model":
         return _saved_model(place, outputs, tags, signature)
     if kind == "frozen":
         graph_def = read_frozen(place)
         return _model(place, kind, graph_def, outputs_of_frozen(place, graph_def) if outputs is None else outputs)
-    file = place if kind == "meta" else find_meta(given_checkpoint(place))
+    file = place if kind == "meta" else find_meta(resolve_checkpoint(place))
     meta_graph = read_meta(file)
     return _model(file, "meta", meta_graph.graph_def, recorded_outputs(meta_graph) if outputs is None else outputs)
 

@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.meta_graph import find_meta, read_meta
-from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, describe
 from trainer.graphdef.signatures import SERVING
 from trainer.predict.predictor import Predictor
 from trainer.predict.restore import restore, stored_names
-from trainer.predict.session import own_session, session_predictor
+from trainer.predict.session import predictor_session, session_predictor
 from trainer.predict.subgraph import Names, import_part, likely_outputs, part_of
 
 v1 = tf.compat.v1
@@ -47,7 +47,7 @@ def open_checkpoint(
         Traceback (most recent call last):
         trainer.errors.RequestError: there is no directory nowhere
     """
-    prefix = given_checkpoint(Path(path))
+    prefix = resolve_checkpoint(Path(path))
     file = find_meta(prefix) if meta is None else Path(meta)
     meta_graph = read_meta(file)
     wanted = recorded_outputs(meta_graph) if outputs is None else outputs
@@ -55,7 +55,7 @@ def open_checkpoint(
         likely = ", ".join(likely_outputs(meta_graph.graph_def))
         raise RequestError(f"{file} does not say what its outputs are; name them with outputs=[...]; likely: {likely}")
     part = part_of(meta_graph.graph_def, wanted, inputs, str(file))
-    with own_session() as session:
+    with predictor_session() as session:
         infos = import_part(part, str(file))
         try:
             restore(session, part.variables, stored_names(meta_graph), prefix)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer.errors import RequestError
 from trainer.predict.checkpoint import open_checkpoint
-from trainer.predict.formats import recognise
+from trainer.predict.formats import detect_format
 from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
 from trainer.predict.saved_model import open_saved_model
@@ -46,7 +46,7 @@ def open_predictor(
         ...     predictor(x=[1, 2.5])
         {'twice': array([2., 5.], dtype=float32)}
     """
-    kind, place = recognise(Path(path))
+    kind, place = detect_format(Path(path))
     if kind == "saved_model":
         if inputs is not None or isinstance(outputs, Mapping):
             raise RequestError(f"{place} is a SavedModel: its signature names inputs and outputs")

@@ -13,7 +13,7 @@ Format = Literal["checkpoint", "frozen", "saved_model", "meta"]
 PART_OF_CHECKPOINT = re.compile(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})")
 
 
-def recognise(path: Path) -> tuple[Format, Path]:
+def detect_format(path: Path) -> tuple[Format, Path]:
     """Returns the format of what is at a path, and the path to open it by.
 
     A run directory is its checkpoints, ``RUN@best`` one of them, the parent of numbered SavedModels is the one of the

@@ -9,7 +9,7 @@ from typing import Any
 from trainer.errors import RequestError
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.predictor import Predictor
-from trainer.predict.session import own_session, session_predictor
+from trainer.predict.session import predictor_session, session_predictor
 from trainer.predict.subgraph import Names, ends, import_part, part_of
 
 
@@ -38,7 +38,7 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
             f"{path} is not frozen: it has the variable {min(part.variables)!r} and not its value; freeze it, or "
             "open the checkpoint that belongs to it"
         )
-    with own_session() as session:
+    with predictor_session() as session:
         infos = import_part(part, str(path))
         session.run(list(part.tables))
     return session_predictor(str(path), session, *infos)

@@ -10,10 +10,10 @@ import numpy as np
 from trainer.checks import suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
-from trainer.predict.tensor_info import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, convert_input
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """What computes the outputs."""
 
     def run(self, fed: Mapping[str, Array]) -> Sequence[Any]:
@@ -45,12 +45,12 @@ class Predictor:
     """
 
     def __init__(
-        self, source: str, inputs: Mapping[str, TensorInfo], outputs: Mapping[str, TensorInfo], engine: Engine
+        self, source: str, inputs: Mapping[str, TensorInfo], outputs: Mapping[str, TensorInfo], engine: Backend
     ) -> None:
         self.source = source
         self.inputs = dict(inputs)
         self.outputs = dict(outputs)
-        self._engine: Engine | None = engine
+        self._engine: Backend | None = engine
 
     def __call__(self, /, **values: Any) -> dict[str, Array]:
         """Returns the outputs by name.
@@ -68,7 +68,7 @@ class Predictor:
         return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
 
     def _fed(self, values: Mapping[str, Any]) -> dict[str, Array]:
-        fed = {name: fitted(name, values[name], info) for name, info in self.inputs.items() if name in values}
+        fed = {name: convert_input(name, values[name], info) for name, info in self.inputs.items() if name in values}
         if len(fed) == len(values) == len(self.inputs):
             return fed
         extra = next((name for name in values if name not in self.inputs), None)

@@ -16,7 +16,7 @@ from trainer.errors import DamagedError, RequestError, describe
 from trainer.graphdef.signatures import SERVING
 from trainer.predict.formats import saved_model_file
 from trainer.predict.predictor import Predictor
-from trainer.predict.session import own_session, session_predictor
+from trainer.predict.session import predictor_session, session_predictor
 from trainer.predict.tensor_info import TensorInfo
 
 v1 = tf.compat.v1
@@ -53,7 +53,7 @@ def open_saved_model(
     inputs = _infos(meta_graph.signature_def[name].inputs, f"{path} signature {name}")
     given = _infos(meta_graph.signature_def[name].outputs, f"{path} signature {name}")
     wanted = given if outputs is None else {check_choice("outputs", n, given): given[n] for n in _plain(outputs)}
-    with own_session() as session:
+    with predictor_session() as session:
         try:
             v1.saved_model.load(session, list(tags), str(path))
         except (tf.errors.OpError, ValueError, OSError) as error:

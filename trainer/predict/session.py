@@ -17,7 +17,7 @@ v1 = tf.compat.v1
 
 
 @contextlib.contextmanager
-def own_session() -> Iterator[Any]:
+def predictor_session() -> Iterator[Any]:
     """Opens a session over a graph of its own, the default one inside the block; closes it only on an error.
 
     Old graphs name devices that this machine may not have; their ops go where they can run.
@@ -43,10 +43,10 @@ def session_predictor(
         inputs: by name; their tensors are in the session's graph.
         outputs: the same.
     """
-    return Predictor(source, inputs, outputs, SessionEngine(source, session, inputs, outputs))
+    return Predictor(source, inputs, outputs, SessionBackend(source, session, inputs, outputs))
 
 
-class SessionEngine:
+class SessionBackend:
     """Calls a session through ``make_callable``, one callable for each set of inputs that is given.
 
     Args:

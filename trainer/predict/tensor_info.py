@@ -57,7 +57,7 @@ def shape_for_people(shape: Sequence[int | None] | None) -> str:
     return "of any shape" if shape is None else f"[{', '.join('?' if n is None else str(n) for n in shape)}]"
 
 
-def fitted(name: str, value: Any, info: TensorInfo) -> Array:
+def convert_input(name: str, value: Any, info: TensorInfo) -> Array:
     """Returns a value as the array that an input takes.
 
     Numbers and lists are taken, wider floats are rounded, and integers are converted where each
@@ -73,7 +73,7 @@ def fitted(name: str, value: Any, info: TensorInfo) -> Array:
         ValueError: the shape does not fit, or a number would change.
 
     Example:
-        >>> fitted("x", [[1, 2]], TensorInfo("x:0", "float32", (None, 2)))
+        >>> convert_input("x", [[1, 2]], TensorInfo("x:0", "float32", (None, 2)))
         array([[1., 2.]], dtype=float32)
     """
     array = value if isinstance(value, np.ndarray) else _from_python(name, value)

@@ -13,7 +13,7 @@ CALLBACK = "callbacks.checkpoint.Checkpoint"
 
 
 @dataclass(frozen=True)
-class Checkpointing:
+class CheckpointSettings:
     """The settings that tools need of the callback that wrote the checkpoints.
 
     Args:
@@ -27,7 +27,7 @@ class Checkpointing:
     pinned: frozenset[int] = frozenset()
 
 
-def checkpointing_of(run: Path | None, prefix: str) -> Checkpointing:
+def checkpoint_settings_of(run: Path | None, prefix: str) -> CheckpointSettings:
     """Returns the settings of a run's last invocation, the defaults where there are none.
 
     Args:
@@ -39,12 +39,12 @@ def checkpointing_of(run: Path | None, prefix: str) -> Checkpointing:
     for node in callbacks.values() if isinstance(callbacks, Mapping) else ():
         if isinstance(node, Mapping) and node.get("_target_") == CALLBACK and node.get("prefix", "model") == prefix:
             return _settings(node)
-    return Checkpointing()
+    return CheckpointSettings()
 
 
-def _settings(node: Mapping[str, Any]) -> Checkpointing:
-    default = Checkpointing()
-    return Checkpointing(
+def _settings(node: Mapping[str, Any]) -> CheckpointSettings:
+    default = CheckpointSettings()
+    return CheckpointSettings(
         monitor=str(node.get("monitor", default.monitor)),
         mode=str(node.get("mode", default.mode)),
         pinned=frozenset(node.get("pinned") or ()),

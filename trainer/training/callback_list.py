@@ -14,7 +14,7 @@ from trainer.schedule import Schedule
 from trainer.state import StepMetrics
 
 if TYPE_CHECKING:
-    from trainer.graph.build import Build
+    from trainer.graph.build import GraphContext
 
 
 class CallbackList:
@@ -51,7 +51,7 @@ class CallbackList:
         """The schedules of all callbacks."""
         return [callback.schedule for callback in self._callbacks.values()]
 
-    def on_build(self, build: Build) -> None:
+    def on_build(self, build: GraphContext) -> None:
         """Lets each callback add to the graph, when all metrics are known.
 
         Raises:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.restoring.compatibility import check_fits
-from trainer.checkpoints.restoring.restore import warm_start_of, whole_of
+from trainer.checkpoints.restoring.restore import plan_full_restore, plan_warm_start
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import RequestError
-from trainer.graph.build import Build
-from trainer.graph.find_instances import held
+from trainer.graph.build import GraphContext
+from trainer.graph.find_instances import find_instances
 from trainer.training.job import Job
 from trainer.trunks.trunk import Trunk
 
@@ -20,7 +20,7 @@ Facts = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialValues:
     """What a run begins with besides initial values and checkpoints of its own.
 
     Args:
@@ -36,24 +36,24 @@ class Beginning:
         return {"trunks": list(self.trunks)} if self.trunks else {}
 
 
-def beginning_of(job: Job, build: Build) -> Beginning:
+def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
     """Compares what a run begins with and its graph; assigns nothing.
 
     Raises:
         RequestError: they do not fit together.
         CheckpointError: a checkpoint cannot be read.
     """
-    start, trunks = job.start, [trunk.facts() for trunk in held(build.model, Trunk)]
+    start, trunks = job.start, [trunk.facts() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
         check_fits(start.store.path(start.record.name), build.graph)
         check_same_trunks(start.run.read().get("trunks", ()), trunks)
-        return Beginning(None, trunks)
-    if start.foreign is not None:
-        return Beginning(whole_of(start.foreign, build.graph, build.global_step.op.name), trunks)
+        return InitialValues(None, trunks)
+    if start.external is not None:
+        return InitialValues(plan_full_restore(start.external, build.graph, build.global_step.op.name), trunks)
     if job.warm_start is None:
-        return Beginning(None, trunks)
-    prefix = given_checkpoint(job.warm_start.path)
-    return Beginning(warm_start_of(job.warm_start, prefix, build.model_variables), trunks)
+        return InitialValues(None, trunks)
+    prefix = resolve_checkpoint(job.warm_start.path)
+    return InitialValues(plan_warm_start(job.warm_start, prefix, build.model_variables), trunks)
 
 
 def check_same_trunks(before: Facts, now: Facts) -> None:

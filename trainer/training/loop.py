@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from trainer.callback import Context
-from trainer.state import Record, StepMetrics
+from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans
-from trainer.training.plan import Pace, RunLength, next_stop
+from trainer.training.plan import CallLimit, RunLength, next_stop
 
 Step = Callable[[int], "np.ndarray[Any, Any]"]
 """Runs n updates in one call into the graph; returns their metrics, float32 [n, metrics]."""
@@ -45,7 +45,7 @@ class Loop:
         step: runs n updates.
         metric_names: the columns of what ``step`` returns.
         length: of the whole run, earlier processes included.
-        pace: the bound on the steps of a call.
+        call_limit: the bound on the steps of a call.
         callbacks: told of every event; the caller closes them.
         clock: monotonic seconds.
         requests: looked at between calls into the graph.
@@ -56,14 +56,14 @@ class Loop:
         step: Step,
         metric_names: tuple[str, ...],
         length: RunLength,
-        pace: Pace,
+        call_limit: CallLimit,
         callbacks: CallbackList,
         clock: Callable[[], float],
         requests: Requests | None = None,
     ) -> None:
         self._step = step
         self._length = length
-        self._pace = pace
+        self._call_limit = call_limit
         self._callbacks = callbacks
         self._clock = clock
         self._requests = requests or NoRequests()
@@ -93,23 +93,23 @@ class Loop:
         """Makes one call into the graph and hands out the epochs that ended inside it."""
         begin = context.record.global_step
         started = self._clock()
-        limit = self._pace.limit(self._callbacks.secs_until_due(started))
+        limit = self._call_limit.limit(self._callbacks.secs_until_due(started))
         stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
         values = self._step(stop - begin)
         secs = self._clock() - started
         self.call_secs += secs
-        self._pace = self._pace.after(stop - begin, secs)
+        self._call_limit = self._call_limit.updated(stop - begin, secs)
         self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
         epoch = self._length.epoch_at(begin)
         for metrics in self._means.add(values, secs):
             epoch += 1
-            context.record = Record(epoch, epoch * self._length.steps_per_epoch, metrics)
+            context.record = RunState(epoch, epoch * self._length.steps_per_epoch, metrics)
             if context.record.global_step < stop:
                 context.is_current = False
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
                 context.is_current = True
-        context.record = Record(epoch, stop, context.record.metrics)
+        context.record = RunState(epoch, stop, context.record.metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the part of the epoch that has run, and the state of every callback."""

@@ -37,20 +37,20 @@ class RunLength:
 
 
 @dataclass(frozen=True)
-class Pace:
+class CallLimit:
     """How many steps fit into the longest call that is allowed; learnt from the calls so far.
 
     The number of steps in a call never changes a result, so a clock may decide it.
 
     Args:
         steps_per_call: a fixed bound, or None to learn one.
-        most_steps: what the graph can take in one call.
+        max_steps: what the graph can take in one call.
         longest: the steps of the longest call so far; 0 before the first.
         secs_per_step: as measured in the last calls; 0 before the first.
     """
 
     steps_per_call: int | None
-    most_steps: int
+    max_steps: int
     longest: int = 0
     secs_per_step: float = 0.0
 
@@ -61,15 +61,15 @@ class Pace:
             secs_until_due: seconds until a callback is due by the clock (inf: none is).
         """
         if self.steps_per_call is not None:
-            return min(self.steps_per_call, self.most_steps)
+            return min(self.steps_per_call, self.max_steps)
         if self.longest == 0:
             return 1
         secs = min(MAX_SECS_PER_CALL, max(secs_until_due, 0.0))
-        affordable = secs / self.secs_per_step if self.secs_per_step > 0 else self.most_steps
-        return max(1, int(min(affordable, self.longest * GROWTH_PER_CALL, self.most_steps)))
+        affordable = secs / self.secs_per_step if self.secs_per_step > 0 else self.max_steps
+        return max(1, int(min(affordable, self.longest * GROWTH_PER_CALL, self.max_steps)))
 
-    def after(self, steps: int, secs: float) -> Pace:
-        """Returns the pace with a call of ``steps`` steps in ``secs`` seconds taken in.
+    def updated(self, steps: int, secs: float) -> CallLimit:
+        """Returns the call_limit with a call of ``steps`` steps in ``secs`` seconds taken in.
 
         A slower call counts at once, a faster one by half: the first calls compile, and a bound
         that is too low for a moment costs less than a call that is too long.

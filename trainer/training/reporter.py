@@ -22,7 +22,7 @@ from trainer.training.time_spent import TimeSpent
 log = logging.getLogger(__name__)
 
 
-class RunStory:
+class RunReporter:
     """Tells how a run began, what happened to it, how it ended.
 
     Args:
@@ -56,18 +56,18 @@ class RunStory:
         record = self._start.record
         if record is not None:
             return f"resumed from {record.name} (epoch {record.epoch}, step {record.global_step:,})"
-        if self._start.foreign is not None:
+        if self._start.external is not None:
             return "continued from files of others"
         return "new run"
 
-    def takes(self, transfer: Transfer) -> None:
+    def variables_loaded(self, transfer: Transfer) -> None:
         """The run begins with variables of a checkpoint of others."""
-        how = "warm_start" if self._start.foreign is None else "resumed_from"
+        how = "warm_start" if self._start.external is None else "resumed_from"
         self._run.update(**{how: transfer.facts()})
         log.info("%s: %s", how.replace("_", " "), transfer.line())
         log.debug("%s", transfer.table())
 
-    def measured(self, mode: str, rates: Mapping[str, float]) -> None:
+    def mode_measured(self, mode: str, rates: Mapping[str, float]) -> None:
         """The mode was decided by a clock."""
         figures = ", ".join(f"{name} {rate:,.0f} steps/s" for name, rate in rates.items()) or "one way only"
         log.info("measured: %s; taken: loop.compile=%s", figures, mode)

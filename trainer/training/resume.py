@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from trainer.checkpoints.catalog import find
+from trainer.checkpoints.catalog import find_checkpoint
 from trainer.checkpoints.record import CommitRecord, read_record
 from trainer.checkpoints.resolve import is_one_file
-from trainer.checkpoints.store import CheckpointStore, PassedOver, newest_good
+from trainer.checkpoints.store import CheckpointStore, SkippedCheckpoint, newest_good
 from trainer.checks import close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
 from trainer.runs.directory import RunDirectory, is_finished, new_directory, runs_of
@@ -26,8 +26,8 @@ class Start:
         run: its directory.
         store: of its checkpoints.
         record: of the checkpoint to continue from, or None.
-        passed_over: the checkpoints that were not taken.
-        foreign: the prefix of a checkpoint without a commit record, which gives variables and step
+        skipped: the checkpoints that were not taken.
+        external: the prefix of a checkpoint without a commit record, which gives variables and step
             to a new run; or None.
         seen: the names of the commit records when this was decided.
         is_new: whether the directory was named by the time, and is not there yet.
@@ -36,8 +36,8 @@ class Start:
     run: RunDirectory
     store: CheckpointStore
     record: CommitRecord | None = None
-    passed_over: tuple[PassedOver, ...] = ()
-    foreign: Path | None = None
+    skipped: tuple[SkippedCheckpoint, ...] = ()
+    external: Path | None = None
     seen: tuple[str, ...] = ()
     is_new: bool = False
 
@@ -128,21 +128,21 @@ def _names(store: CheckpointStore) -> tuple[str, ...]:
     return tuple(record.name for record in store.records()[0])
 
 
-def _new(run: RunDirectory, request: Request, foreign: Path | None) -> Start:
+def _new(run: RunDirectory, request: Request, external: Path | None) -> Start:
     store = CheckpointStore(run.checkpoints, request.prefix)
-    return Start(run, store, foreign=foreign, is_new=request.run_dir is None)
+    return Start(run, store, external=external, is_new=request.run_dir is None)
 
 
-def _fresh(request: Request, foreign: Path | None = None) -> Start:
+def _fresh(request: Request, external: Path | None = None) -> Start:
     if request.run_dir is None:
-        return _new(new_directory(request.root, request.name, request.now), request, foreign)
+        return _new(new_directory(request.root, request.name, request.now), request, external)
     run = RunDirectory(request.run_dir)
     if run.path.exists() and not run.path.is_dir():
         raise RequestError(f"run.dir {run.path} is a file; name a directory")
     if run.exists():
         remedy = "resume=auto to continue it, or" if run.run_file.exists() else "it holds files of others;"
         raise RequestError(f"run.dir {run.path} is in use: {remedy} choose another run.dir")
-    return _new(run, request, foreign)
+    return _new(run, request, external)
 
 
 def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
@@ -162,26 +162,26 @@ def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
         if may_be_new and run.run_file.exists():
             return Start(run, store)
         raise RequestError(f"resume: {run.path} has no checkpoint {prefix}-*; leave out resume to start a new run")
-    record, passed_over = newest_good(store)
-    return Start(run, store, record, tuple(passed_over), seen=_names(store))
+    record, skipped = newest_good(store)
+    return Start(run, store, record, tuple(skipped), seen=_names(store))
 
 
 def _from_path(path: Path, request: Request) -> Start:
     if (path / "run.json").is_file():
         start = _continued(RunDirectory(path), request.prefix, may_be_new=False)
     elif path.is_dir():
-        found = find(path)
+        found = find_checkpoint(path)
         if found.record is not None and (path.parent / "run.json").is_file():
             start = _from_record(found.prefix, found.record)
         else:
-            start = _fresh(request, foreign=found.prefix)
+            start = _fresh(request, external=found.prefix)
     elif (record_file := path.with_name(path.name + ".json")).is_file():
         start = _from_record(path, read_record(record_file))
     elif path.with_name(path.name + ".index").is_file() or is_one_file(path):
-        start = _fresh(request, foreign=path)
+        start = _fresh(request, external=path)
     else:
         raise RequestError(_no_path(path))
-    if request.run_dir is not None and start.foreign is None:
+    if request.run_dir is not None and start.external is None:
         raise RequestError(f"resume={path} works in the directory of that run; leave out run.dir={request.run_dir}")
     return start
 

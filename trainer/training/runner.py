@@ -14,13 +14,13 @@ from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
 from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
 from trainer.graph.build import TrainingGraph
-from trainer.state import Record
+from trainer.state import RunState
 from trainer.timing import timed
-from trainer.training.initial_values import Beginning
+from trainer.training.initial_values import InitialValues
 from trainer.training.job import Job
 from trainer.training.loop import Loop, Requests
-from trainer.training.plan import Pace, RunLength
-from trainer.training.reporter import RunStory
+from trainer.training.plan import CallLimit, RunLength
+from trainer.training.reporter import RunReporter
 from trainer.training.resume import Start
 from trainer.training.session import TrainingSession
 from trainer.training.time_spent import TimeSpent, time_spent
@@ -28,7 +28,7 @@ from trainer.training.time_spent import TimeSpent, time_spent
 log = logging.getLogger(__name__)
 
 
-class Execution:
+class Runner:
     """Opens the session of a run, begins where its checkpoint has it, and runs the loop to the end.
 
     Args:
@@ -45,7 +45,7 @@ class Execution:
         job: Job,
         graph: TrainingGraph,
         length: RunLength,
-        beginning: Beginning,
+        beginning: InitialValues,
         requests: Requests,
         clock: Callable[[], float],
     ) -> None:
@@ -55,19 +55,19 @@ class Execution:
         self._transfer = beginning.transfer
         self._facts = {**job.facts, **beginning.facts()}
         self._clock = clock
-        self._story = RunStory(job.name, job.start, length)
+        self._reporter = RunReporter(job.name, job.start, length)
         self._session = TrainingSession(graph)
         self._steps = 0
         self._requests = requests
 
-    def run(self) -> Record:
+    def run(self) -> RunState:
         """Runs to the end; after a rollback, again from an earlier state."""
-        start, mode = self._job.start, self._graph.build.mode
+        start, mode = self._job.start, self._graph.context.mode
         start.run.clean_up()
         start.run.write_config(self._job.config_text)
-        self._story.begin(**self._facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
+        self._reporter.begin(**self._facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
         if self._transfer is not None:
-            self._story.takes(self._transfer)
+            self._reporter.variables_loaded(self._transfer)
         began = self._clock()
         try:
             with self._session:
@@ -77,9 +77,9 @@ class Execution:
                 while not self._runs_to_the_end(context):
                     context = self._begin(newest_or_none(start))
         except BaseException as error:
-            self._story.failed(error)
+            self._reporter.failed(error)
             raise
-        self._story.finished(context, self._steps, self._time_spent(self._clock() - began))
+        self._reporter.finished(context, self._steps, self._time_spent(self._clock() - began))
         return context.record
 
     def _time_spent(self, total: float) -> TimeSpent:
@@ -97,10 +97,10 @@ class Execution:
         """Decides the mode where that was left to a clock, and makes the loop."""
         if self._session.mode == "measure":
             rates = self._session.measure(self._clock)
-            self._story.measured(self._session.mode, rates)
-        pace = Pace(self._job.steps_per_call, self._session.most_steps)
-        names, callbacks = self._graph.build.metric_names, self._job.callbacks
-        self._loop = Loop(self._step, names, self._length, pace, callbacks, self._clock, self._requests)
+            self._reporter.mode_measured(self._session.mode, rates)
+        call_limit = CallLimit(self._job.steps_per_call, self._session.max_steps)
+        names, callbacks = self._graph.context.metric_names, self._job.callbacks
+        self._loop = Loop(self._step, names, self._length, call_limit, callbacks, self._clock, self._requests)
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> Any:
@@ -121,23 +121,28 @@ class Execution:
         start, session = self._job.start, self._session
         with timed("initialise the variables"):
             session.initialise()
-        begin = Record(0, 0)
+        begin = RunState(0, 0)
         if record is not None:
             with timed(f"restore {record.name}"):
                 session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
-            begin = Record(record.epoch, record.global_step, known)
+            begin = RunState(record.epoch, record.global_step, known)
         elif self._transfer is not None:
             with timed(f"load variables of {self._transfer.prefix}"):
                 session.take(self._transfer)
-            begin = Record(self._length.epoch_at(session.global_step()), session.global_step())
-        if self._job.new_learning_rate and self._graph.build.learning_rate is not None:
-            session.session.run(self._graph.build.learning_rate.initializer)
+            begin = RunState(self._length.epoch_at(session.global_step()), session.global_step())
+        if self._job.new_learning_rate and self._graph.context.learning_rate is not None:
+            session.session.run(self._graph.context.learning_rate.initializer)
         self._loop.load_state_dict(record.state if record else self._initial_state)
-        if self._graph.build.rollback is not None:
-            self._graph.build.rollback.apply(session.session, self._story.rollbacks())
+        if self._graph.context.rollback is not None:
+            self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())
         return Context(
-            session.session, start.run, begin, self._length.epochs, self._length.steps_per_epoch, states=self._loop
+            session.session,
+            start.run,
+            begin,
+            self._length.epochs,
+            self._length.steps_per_epoch,
+            resume_state=self._loop,
         )
 
     def _runs_to_the_end(self, context: Context) -> bool:
@@ -150,7 +155,7 @@ class Execution:
                 log.error("%s", other)
             if context.rollback is not None and not also:
                 record = newest_or_none(self._job.start)
-                self._story.rolled_back(context.rollback, error, record.name if record else "the beginning")
+                self._reporter.rolled_back(context.rollback, error, record.name if record else "the beginning")
                 return False
             # A signal that could not be followed by a save is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
@@ -174,7 +179,7 @@ def set_aside_what_does_not_count(start: Start) -> None:
     """
     if start.record is None:
         return
-    for each in start.passed_over:
+    for each in start.skipped:
         if each.damaged:
             start.store.set_aside(each.name, DAMAGED)
     for later in start.store.records()[0]:

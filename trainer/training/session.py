@@ -37,13 +37,13 @@ class TrainingSession:
 
     def __init__(self, graph: TrainingGraph) -> None:
         self._graph = graph
-        self.mode = graph.build.mode.name
+        self.mode = graph.context.mode.name
         """How the steps run: ``off`` or ``xla``; ``measure`` until that is decided."""
         self.waited_secs = 0.0
         """What all calls so far have waited for batches."""
 
     def __enter__(self) -> TrainingSession:
-        graph = self._graph.build.graph
+        graph = self._graph.context.graph
         graph.finalize()
         # A Saver refuses to work where no graph is the default one.
         with contextlib.ExitStack() as stack:
@@ -71,7 +71,7 @@ class TrainingSession:
             CheckpointError: the files cannot be read, or a data pipeline cannot take its position back.
         """
         try:
-            self._graph.build.restorer.restore(self.session, str(prefix))
+            self._graph.context.restorer.restore(self.session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
 
@@ -88,12 +88,12 @@ class TrainingSession:
 
     def global_step(self) -> int:
         """Returns the number of updates that the variables have seen."""
-        return int(self.session.run(self._graph.build.global_step))
+        return int(self.session.run(self._graph.context.global_step))
 
     @property
-    def most_steps(self) -> int:
+    def max_steps(self) -> int:
         """The most steps in a call."""
-        return self._calls.most_steps
+        return self._calls.max_steps
 
     def use(self, mode: str) -> None:
         """Runs the steps in this mode from now on."""
@@ -145,5 +145,5 @@ def _rate(graph: TrainingGraph, mode: str, clock: Callable[[], float]) -> float:
             began = clock()
             session.step(steps)
             rates.append(steps / max(clock() - began, 1e-9))
-            steps = max(1, min(session.most_steps, int(rates[-1]), 10 if i == 0 else session.most_steps))
+            steps = max(1, min(session.max_steps, int(rates[-1]), 10 if i == 0 else session.max_steps))
     return max(rates[2:])

@@ -10,22 +10,22 @@ from dataclasses import replace
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
 from trainer.graph.build import TrainingGraph, add_calls, open_graph
-from trainer.graph.data_source import look_at
+from trainer.graph.data_source import inspect_source
 from trainer.graph.variables import variable_bytes
 from trainer.runs.lock import RunLock
-from trainer.state import Record
+from trainer.state import RunState
 from trainer.timing import timed
-from trainer.training.initial_values import Beginning, beginning_of
+from trainer.training.initial_values import InitialValues, check_initial_values
 from trainer.training.job import Job
 from trainer.training.loop import NoRequests, Requests
 from trainer.training.plan import RunLength, next_stop
 from trainer.training.resume import Start, check_unchanged
-from trainer.training.runner import Execution
+from trainer.training.runner import Runner
 
 log = logging.getLogger(__name__)
 
 
-def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> Record:
+def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> RunState:
     """Runs a job; nothing is created before the graph is built and all names are checked.
 
     Args:
@@ -54,7 +54,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
         job.start.run.create()
         with RunLock(job.start.run.lock_file):
             check_unchanged(job.start)
-            record = Execution(job, graph, length, beginning, requests, clock).run()
+            record = Runner(job, graph, length, beginning, requests, clock).run()
     finally:
         errors = job.callbacks.close()
         for error in errors[1:]:
@@ -64,8 +64,8 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     return record
 
 
-def _build(job: Job) -> tuple[TrainingGraph, RunLength, Beginning]:
-    source = look_at(job.data)
+def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
+    source = inspect_source(job.data)
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
@@ -79,9 +79,9 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, Beginning]:
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
-    beginning = beginning_of(job, opened.build)
-    with opened.build.graph.as_default():
-        job.callbacks.on_build(opened.build)
+    beginning = check_initial_values(job, opened.context)
+    with opened.context.graph.as_default():
+        job.callbacks.on_build(opened.context)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call, length.total_steps), length, beginning
 
@@ -89,7 +89,7 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, Beginning]:
 def _check_disk(job: Job, graph: TrainingGraph) -> None:
     """Refuses to begin what would end at the first save."""
     try:
-        check_free_space(job.start.run.path, variable_bytes(graph.build.graph), "a checkpoint")
+        check_free_space(job.start.run.path, variable_bytes(graph.context.graph), "a checkpoint")
     except OSError as error:
         raise RequestError(f"{error.strerror}; free some, or choose another run.root") from error
 

@@ -122,9 +122,9 @@ def read_trunk(file: Path, outputs: Iterable[str], key: str) -> TrunkFile:
         whole = read_frozen(file)
     except RequestError as error:
         raise RequestError(f"{key}.path: {error}") from error
-    held = next((node.name for node in whole.node if node.op in VARIABLES), None)
-    if held is not None:
-        raise RequestError(f"{key}.path: {file} still holds variables ({held}); freeze it first")
+    variable = next((node.name for node in whole.node if node.op in VARIABLES), None)
+    if variable is not None:
+        raise RequestError(f"{key}.path: {file} still holds variables ({variable}); freeze it first")
     names = tuple(name.removesuffix(":0") for name in outputs)
     _check_outputs(names, whole, key)
     part = v1.graph_util.extract_sub_graph(whole, list(names))

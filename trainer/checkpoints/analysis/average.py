@@ -59,13 +59,13 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.catalog import find
+        >>> from trainer.checkpoints.catalog import find_checkpoint
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
         ...     _ = tf.raw_ops.SaveV2(
         ...         prefix=str(folder / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant(w)]
         ...     )
-        >>> mean = average([find(f"{folder}@1"), find(f"{folder}@2")], folder / "mean")
+        >>> mean = average([find_checkpoint(f"{folder}@1"), find_checkpoint(f"{folder}@2")], folder / "mean")
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """

@@ -56,11 +56,11 @@ def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
     Example:
         >>> import tempfile
         >>> import tensorflow as tf
-        >>> from trainer.checkpoints.catalog import find
+        >>> from trainer.checkpoints.catalog import find_checkpoint
         >>> names, values = ["w", "w/Momentum"], [tf.constant([3.0, 4.0]), tf.zeros([2])]
         >>> prefix = f"{tempfile.mkdtemp()}/model-1"
         >>> _ = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=["", ""], tensors=values)
-        >>> [(each.name, each.mean, each.norm, each.of_optimizer) for each in variables_of(find(prefix))]
+        >>> [(each.name, each.mean, each.norm, each.of_optimizer) for each in variables_of(find_checkpoint(prefix))]
         [('w', 3.5, 5.0, False), ('w/Momentum', 0.0, 0.0, True)]
     """
     reader = TensorReader(checkpoint.prefix)

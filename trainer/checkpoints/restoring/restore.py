@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.reader import Tensor, TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import both_sides, declared_tensors, differences, pipeline_names
-from trainer.checkpoints.restoring.transfer_plan import MOST_SHOWN, Transfer, plan_transfer
+from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
 from trainer.errors import RequestError
 from trainer.graph.variables import variables_by_name
 from trainer.warm_start import WarmStart
@@ -20,7 +20,7 @@ from trainer.warm_start import WarmStart
 v1 = tf.compat.v1
 
 
-def warm_start_of(warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any]) -> Transfer:
+def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any]) -> Transfer:
     """Returns what a warm start takes of a checkpoint; every tensor of it has been read.
 
     Args:
@@ -41,7 +41,7 @@ def warm_start_of(warm_start: WarmStart, prefix: Path, model_variables: Mapping[
         ...     _ = v1.train.Saver().save(session, str(prefix), write_meta_graph=False)
         >>> with tf.Graph().as_default(), v1.Session() as session:
         ...     variables = {name: v1.get_variable(name, [2]) for name in ("w", "new")}
-        ...     transfer = warm_start_of(WarmStart(prefix), prefix, variables)
+        ...     transfer = plan_warm_start(WarmStart(prefix), prefix, variables)
         ...     assign(transfer, session)
         ...     transfer.initialised, session.run(variables["w"]).tolist()
         (('new',), [1.0, 2.0])
@@ -51,7 +51,7 @@ def warm_start_of(warm_start: WarmStart, prefix: Path, model_variables: Mapping[
     return transfer
 
 
-def whole_of(prefix: Path, graph: Any, global_step: str) -> Transfer:
+def plan_full_restore(prefix: Path, graph: Any, global_step: str) -> Transfer:
     """Returns all variables of a graph as a checkpoint without a commit record has them.
 
     Args:
@@ -76,8 +76,8 @@ def whole_of(prefix: Path, graph: Any, global_step: str) -> Transfer:
 
 
 def _refusal(prefix: Path, found: list[str], stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> str:
-    lines = "\n  ".join(found[:MOST_SHOWN])
-    more = f"\n  and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    lines = "\n  ".join(found[:MAX_SHOWN])
+    more = f"\n  and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
     same = sum(stored.get(name) == each for name, each in declared.items())
     return (
         f"{prefix} does not fit the graph ({same} of {len(declared)} variables match); nothing was restored:\n"

@@ -17,7 +17,7 @@ from trainer.warm_start import WarmStart
 if TYPE_CHECKING:
     from trainer.checkpoints.reader import Tensor
 
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 """Problems in a message; a person mends the first and sees the others then."""
 
 RANDOM_STATE = "seed_generator_state"
@@ -169,8 +169,8 @@ def _refusal(
 ) -> str:
     wrong = next(name for name, source in pairs.items() if _problem(name, source, stored, declared))
     scope = wrong.rpartition("/")[0]
-    lines = "\n  ".join(problems[:MOST_SHOWN])
-    more = f"\n  and {len(problems) - MOST_SHOWN} more" if len(problems) > MOST_SHOWN else ""
+    lines = "\n  ".join(problems[:MAX_SHOWN])
+    more = f"\n  and {len(problems) - MAX_SHOWN} more" if len(problems) > MAX_SHOWN else ""
     return (
         f"{prefix} does not fit the model; nothing was loaded:\n  {lines}{more}\n"
         f"leave out what is to be new with warm_start.exclude=[{scope + '/*' if scope else wrong}]"

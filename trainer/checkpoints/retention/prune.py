@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.checkpoints.catalog import Catalog, look_into
+from trainer.checkpoints.catalog import Catalog, read_catalog
 from trainer.checkpoints.record import best_first
 from trainer.checkpoints.retention.pins import read_pins, write_pins
 from trainer.checkpoints.retention.policy import Retention
@@ -15,7 +15,7 @@ from trainer.checkpoints.retention.rotation import Rotation, apply_rotation, pla
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import check_int, suggestion
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.checkpoint_settings import Checkpointing
+from trainer.runs.checkpoint_settings import CheckpointSettings
 from trainer.runs.lock import RunLock
 
 
@@ -66,25 +66,25 @@ def prune(
         CheckpointError: the pins cannot be read, or no checkpoint is good.
     """
     check_int("keep", keep, minimum=1)
-    catalog = look_into(path)
+    catalog = read_catalog(path)
     store = CheckpointStore(catalog.directory, _only_prefix(catalog, prefix))
     known = catalog.checkpointing(store.prefix)
     policy = Retention(keep, None, keep_best, monitor or known.monitor, mode or known.mode, known.pinned)
     with contextlib.ExitStack() as stack:
         if catalog.run and not dry_run:
             stack.enter_context(RunLock(catalog.run.lock_file))
-        sizes = {each.name: each.size for each in look_into(path).checkpoints}
+        sizes = {each.name: each.size for each in read_catalog(path).checkpoints}
         damaged = _damaged(store)
         rotation = plan_rotation(store, policy, left_out=damaged)
         _check_prunable(catalog, rotation, policy)
         if not dry_run:
             apply_rotation(store, rotation)
             _tell_run(catalog, rotation, known)
-    return Pruning(rotation, damaged, sum(sizes[record.name] for record in rotation.go))
+    return Pruning(rotation, damaged, sum(sizes[record.name] for record in rotation.removed))
 
 
 def _check_prunable(catalog: Catalog, rotation: Rotation, policy: Retention) -> None:
-    records = [*rotation.stay, *rotation.go]
+    records = [*rotation.kept, *rotation.removed]
     if not records:
         raise CheckpointError(f"{catalog.directory} has no good checkpoint; nothing was removed")
     if policy.keep_best and not best_first(records, policy.monitor, policy.mode):
@@ -117,14 +117,14 @@ def _damaged(store: CheckpointStore) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _tell_run(catalog: Catalog, rotation: Rotation, known: Checkpointing) -> None:
+def _tell_run(catalog: Catalog, rotation: Rotation, known: CheckpointSettings) -> None:
     """Mends what run.json says of the best checkpoint, where that one went."""
     if catalog.run is None:
         return
     folder = catalog.run.relative(catalog.directory)
     facts = catalog.run.read()
-    if facts.get("best_checkpoint") in {f"{folder}/{record.name}" for record in rotation.go}:
-        ranked = best_first(rotation.stay, known.monitor, known.mode)
+    if facts.get("best_checkpoint") in {f"{folder}/{record.name}" for record in rotation.removed}:
+        ranked = best_first(rotation.kept, known.monitor, known.mode)
         catalog.run.facts = facts
         catalog.run.update(best_checkpoint=f"{folder}/{ranked[0].name}" if ranked else None)
 
@@ -146,13 +146,13 @@ def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
         CheckpointError: the pins that are there cannot be read.
     """
     wanted = set(numbers)
-    catalog = look_into(path)
+    catalog = read_catalog(path)
     _check_there(catalog, wanted)
     before = read_pins(catalog.directory)
     write_pins(catalog.directory, before | wanted)
     try:
         # A rotation may have begun before the pins were there: looked at again, they surely hold.
-        _check_there(look_into(path), wanted)
+        _check_there(read_catalog(path), wanted)
     except RequestError:
         write_pins(catalog.directory, before)
         raise
@@ -174,7 +174,7 @@ def unpin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
         CheckpointError: the pins cannot be read.
     """
     wanted = set(numbers)
-    catalog = look_into(path)
+    catalog = read_catalog(path)
     before = read_pins(catalog.directory)
     for number in sorted(wanted - before):
         if number in pinned_in(catalog):

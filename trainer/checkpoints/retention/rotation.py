@@ -16,12 +16,12 @@ class Rotation:
     """What a retention makes of the checkpoints that are there, the oldest first.
 
     Args:
-        stay: those that are kept.
-        go: those that are removed.
+        kept: those that are kept.
+        removed: those that are removed.
     """
 
-    stay: tuple[CommitRecord, ...]
-    go: tuple[CommitRecord, ...]
+    kept: tuple[CommitRecord, ...]
+    removed: tuple[CommitRecord, ...]
 
 
 def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collection[str] = ()) -> Rotation:
@@ -41,7 +41,7 @@ def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collec
         >>> store = CheckpointStore(Path(tempfile.mkdtemp()), "model")
         >>> for n in (1, 2, 3):
         ...     store.commit(CommitRecord(f"model-{n}", n, n, n, {}, {}, True, 0.0, ""))
-        >>> [record.name for record in plan_rotation(store, Retention(max_to_keep=1, pinned=[1])).go]
+        >>> [record.name for record in plan_rotation(store, Retention(max_to_keep=1, pinned=[1])).removed]
         ['model-2']
     """
     records = [record for record in store.records()[0] if record.name not in left_out]
@@ -56,6 +56,6 @@ def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collec
 def apply_rotation(store: CheckpointStore, rotation: Rotation) -> None:
     """Lists what stays in TensorFlow's state file and removes the rest."""
     # The list first: it must never name a file that is gone.
-    store.write_state([record.name for record in rotation.stay])
-    for record in rotation.go:
+    store.write_state([record.name for record in rotation.kept])
+    for record in rotation.removed:
         store.remove(record.name)

@@ -17,7 +17,7 @@ SYNC_BYTES = 16 * 2**20
 """So much is gathered before it goes to the disk, where each sync may cost a journal entry."""
 
 
-class Follower:
+class SyncFollower:
     """Syncs a file while a Saver writes it, takes its checksum, and lets go of the memory it took.
 
     A Saver only hands its bytes to the system, which keeps them in memory until a sync at the end
@@ -32,7 +32,7 @@ class Follower:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "model-1.data-00000-of-00001")
-        >>> with Follower(path) as follower:
+        >>> with SyncFollower(path) as follower:
         ...     _ = path.write_bytes(b"variables")
         ...     follower.finish().size
         9
@@ -48,7 +48,7 @@ class Follower:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
 
-    def __enter__(self) -> Follower:
+    def __enter__(self) -> SyncFollower:
         self._thread.start()
         return self
 

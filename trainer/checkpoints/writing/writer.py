@@ -15,7 +15,7 @@ from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import DATA, CheckpointStore
 from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
-from trainer.checkpoints.writing.sync_follower import Follower
+from trainer.checkpoints.writing.sync_follower import SyncFollower
 from trainer.checks import matching, suggestion
 from trainer.files import check_free_space, write_atomically
 
@@ -82,7 +82,7 @@ class CheckpointWriter:
         """
         path = str(self._store.path(record.name))
         try:
-            with Follower(self._store.file(record.name, DATA)) as follower:
+            with SyncFollower(self._store.file(record.name, DATA)) as follower:
                 self._write(session, values, record, path)
                 data = follower.finish()
                 self._put_meta_beside(record.name, session.graph)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.checkpoints.catalog import find, run_of
+from trainer.checkpoints.catalog import find_checkpoint, run_of
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool
@@ -54,7 +54,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _average(chosen: argparse.Namespace) -> Answer:
-    checkpoints = [find(each) for each in chosen.checkpoints]
+    checkpoints = [find_checkpoint(each) for each in chosen.checkpoints]
     import_tensorflow()
     from trainer.checkpoints.analysis.average import average
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.checkpoints.catalog import Catalog, find, locate, look_into
+from trainer.checkpoints.catalog import Catalog, find_checkpoint, locate, read_catalog
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.command import Answer, Tool, age, table
@@ -53,11 +53,11 @@ def add_monitor(parser: argparse.ArgumentParser) -> None:
 
 def found(chosen: argparse.Namespace) -> StoredCheckpoint:
     """Returns the checkpoint that the arguments of ``add_checkpoint`` name."""
-    return find(chosen.checkpoint, chosen.monitor, chosen.mode)
+    return find_checkpoint(chosen.checkpoint, chosen.monitor, chosen.mode)
 
 
 def _list(chosen: argparse.Namespace) -> Answer:
-    catalog = look_into(chosen.directory)
+    catalog = read_catalog(chosen.directory)
     pinned = pinned_in(catalog)
     problems = {each.name: [each.problem] if each.problem else [] for each in catalog.checkpoints}
     if chosen.verify:
@@ -174,7 +174,7 @@ def _variables_text(variables: Sequence[Variable]) -> str:
 
 
 def _diff(chosen: argparse.Namespace) -> Answer:
-    a, b = find(chosen.a), find(chosen.b)
+    a, b = find_checkpoint(chosen.a), find_checkpoint(chosen.b)
     import_tensorflow()
     from trainer.checkpoints.analysis.compare import compare
 
@@ -201,7 +201,7 @@ def _diff(chosen: argparse.Namespace) -> Answer:
 def _verify(chosen: argparse.Namespace) -> Answer:
     catalog: Catalog | None = None
     if Path(chosen.path).is_dir():
-        catalog = look_into(Path(chosen.path))
+        catalog = read_catalog(Path(chosen.path))
         checkpoints: Sequence[StoredCheckpoint] = catalog.checkpoints
     else:
         checkpoints = [locate(chosen.path)]

@@ -89,15 +89,15 @@ def _prune(chosen: argparse.Namespace) -> Answer:
         chosen.prefix,
         dry_run=chosen.dry_run,
     )
-    rows = [[record.name, "stays"] for record in done.rotation.stay]
+    rows = [[record.name, "stays"] for record in done.rotation.kept]
     goes = "would go" if chosen.dry_run else "removed"
-    rows += [[record.name, goes] for record in done.rotation.go]
+    rows += [[record.name, goes] for record in done.rotation.removed]
     rows += [[name, "damaged, left as it is"] for name in done.damaged]
     freed = f"{size_for_people(done.freed)} {'would be free' if chosen.dry_run else 'freed'}"
     data = {
         "dry_run": chosen.dry_run,
-        "stay": [record.name for record in done.rotation.stay],
-        "go": [record.name for record in done.rotation.go],
+        "stay": [record.name for record in done.rotation.kept],
+        "go": [record.name for record in done.rotation.removed],
         "damaged": done.damaged,
         "freed": done.freed,
     }

@@ -16,7 +16,7 @@ from trainer.files import size_for_people, write_atomically
 if TYPE_CHECKING:
     from trainer.predict.tensor_info import TensorInfo
 
-MOST_OP_TYPES = 12
+MAX_OP_TYPES = 12
 """Rows of a table; --json has all."""
 
 
@@ -44,12 +44,12 @@ def _show(chosen: argparse.Namespace) -> Answer:
         rows += [*_tensor_rows(f"{name} input", inputs), *_tensor_rows(f"{name} output", outputs)]
     ops = [[op, found.inference_ops.get(op, 0), count] for op, count in found.ops.items()]
     ops.sort(key=lambda row: row[1:], reverse=True)
-    more = f"\nand {len(ops) - MOST_OP_TYPES} more types" if len(ops) > MOST_OP_TYPES else ""
+    more = f"\nand {len(ops) - MAX_OP_TYPES} more types" if len(ops) > MAX_OP_TYPES else ""
     tags = "".join(f", tags {' '.join(tags)}" for tags in found.tag_sets)
     text = (
         f"{found.path}: {found.format}{tags}, {size_for_people(found.size)}, {found.parameters:,} parameters\n\n"
         f"{tabulate(rows, headers=['', 'name', 'tensor', 'type'])}\n\n"
-        f"{tabulate(ops[:MOST_OP_TYPES], headers=['op', 'inference', 'whole graph'])}{more}"
+        f"{tabulate(ops[:MAX_OP_TYPES], headers=['op', 'inference', 'whole graph'])}{more}"
     )
     return Answer(found.to_json(), text)
 

@@ -43,14 +43,14 @@ def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -
     from trainer.convert.onnx import open_onnx
     from trainer.convert.tflite import open_tflite
     from trainer.predict.dispatch import open_predictor
-    from trainer.predict.formats import recognise
+    from trainer.predict.formats import detect_format
 
     if file.suffix in (".tflite", ".onnx"):
         if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
             raise RequestError(f"{file} gives all its outputs; --output, --tags and --signature are for other formats")
         return open_tflite(file) if file.suffix == ".tflite" else open_onnx(file)
     tags, signature = chosen.tags, chosen.signature
-    if one_of_two and recognise(file)[0] != "saved_model":
+    if one_of_two and detect_format(file)[0] != "saved_model":
         tags = signature = None
     return open_predictor(file, chosen.output, tags=tags, signature=signature)
 

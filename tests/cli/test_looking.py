@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers import variables
 from tests.processes import python
-from tests.small import variables
 from trainer.checkpoints.analysis.compare import compare
 from trainer.checkpoints.analysis.inspect import problems_of, variables_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
-from trainer.checkpoints.catalog import find, look_into
+from trainer.checkpoints.catalog import find_checkpoint, read_catalog
 from trainer.errors import CheckpointError, RequestError
 
 v1 = tf.compat.v1
@@ -55,16 +55,16 @@ def test_help_and_list_take_under_a_second_and_no_tensorflow(no_tensorflow, trai
     ],
 )
 def test_a_reference_to_a_checkpoint(trained, reference, name) -> None:
-    assert find(f"{trained}{reference}").prefix == trained / "checkpoints" / name
+    assert find_checkpoint(f"{trained}{reference}").prefix == trained / "checkpoints" / name
 
 
 def test_the_best_by_another_metric(trained) -> None:
-    assert find(f"{trained}@best", "loss", "min").name == "model-4"
+    assert find_checkpoint(f"{trained}@best", "loss", "min").name == "model-4"
 
 
 def test_a_relative_reference_finds_the_run(trained, monkeypatch) -> None:
     monkeypatch.chdir(trained / "checkpoints")
-    catalog = look_into(Path())
+    catalog = read_catalog(Path())
     assert catalog.run is not None
     assert catalog.run.read()["name"] == "test"
 
@@ -134,9 +134,9 @@ def test_list_finds_a_short_file_at_once_and_a_flipped_byte_when_it_reads(tool, 
 
 def test_what_is_damaged_is_not_the_last(tool, copy) -> None:
     (copy / "checkpoints/model-4.data-00000-of-00001").unlink()
-    assert find(copy).name == "model-3"
+    assert find_checkpoint(copy).name == "model-3"
     with pytest.raises(CheckpointError, match="data-00000-of-00001 is missing"):
-        find(f"{copy}@4")
+        find_checkpoint(f"{copy}@4")
     code, text = tool("show", f"{copy}@4")
     assert (code, "is missing" in text) == (1, True)
 
@@ -178,7 +178,7 @@ def test_show_on_files_of_a_plain_saver(tool, plain, tmp_path, with_meta) -> Non
     directory = shutil.copytree(plain, tmp_path / "plain")
     if not with_meta:
         (directory / "old.ckpt-2.meta").unlink()
-    found = variables_of(find(directory))
+    found = variables_of(find_checkpoint(directory))
     optimizers = {"b/Adam", "b/Adam_1", "w/Adam", "w/Adam_1", "beta1_power", "beta2_power"}
     assert {each.name for each in found if each.of_optimizer} == optimizers
     assert {each.trainable for each in found if each.name == "w"} == ({True} if with_meta else {None})
@@ -208,10 +208,10 @@ def test_what_belongs_to_the_optimizer(shapes, trainable, expected) -> None:
 
 def test_the_last_of_a_plain_saver_is_what_its_own_list_says(plain, tmp_path) -> None:
     directory = shutil.copytree(plain, tmp_path / "plain")
-    assert find(directory).name == "old.ckpt-2"
+    assert find_checkpoint(directory).name == "old.ckpt-2"
     # Training began again at step 0 and has saved once.
     (directory / "checkpoint").write_text(f'model_checkpoint_path: "{plain}/old.ckpt-1"\n')
-    assert find(directory).name == "old.ckpt-1"
+    assert find_checkpoint(directory).name == "old.ckpt-1"
 
 
 def test_diff_gives_the_largest_change_of_each_variable(tool, tool_json, trained) -> None:
@@ -265,10 +265,10 @@ def test_verify_finds_a_flipped_byte(tool_json, copy, suffix) -> None:
 def test_verify_finds_a_flipped_byte_where_there_is_no_record(plain, tmp_path) -> None:
     directory = shutil.copytree(plain, tmp_path / "plain")
     flip(directory / "old.ckpt-1.data-00000-of-00001")
-    (problem,) = problems_of(find(f"{directory}@1"))
+    (problem,) = problems_of(find_checkpoint(f"{directory}@1"))
     assert "cannot be read" in problem
     os.truncate(directory / "old.ckpt-2.meta", 100)
-    assert "is no graph" in problems_of(find(f"{directory}@2"))[0]
+    assert "is no graph" in problems_of(find_checkpoint(f"{directory}@2"))[0]
 
 
 def test_verify_finds_a_state_file_that_names_what_is_gone(tool, copy) -> None:
@@ -281,6 +281,6 @@ def test_verify_finds_a_state_file_that_names_what_is_gone(tool, copy) -> None:
 def test_several_names_in_one_directory(copy) -> None:
     for path in list((copy / "checkpoints").glob("model-2.[id]*")):
         shutil.copy(path, path.with_name(path.name.replace("model", "other")))
-    assert look_into(copy).prefixes == ["model", "other"]
+    assert read_catalog(copy).prefixes == ["model", "other"]
     with pytest.raises(RequestError, match="may be model-2 or other-2"):
-        find(f"{copy}@2")
+        find_checkpoint(f"{copy}@2")

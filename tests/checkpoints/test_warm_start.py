@@ -14,9 +14,9 @@ import pytest
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
-from tests.small import assert_same_bits, job, points, run, variables
+from tests.helpers import assert_same_bits, job, points, run, variables
 from trainer.checkpoints.reader import Tensor
-from trainer.checkpoints.resolve import given_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.restoring.transfer_plan import Transfer, plan_transfer
 from trainer.data.arrays import InMemory
 from trainer.errors import CheckpointError, RequestError
@@ -195,7 +195,7 @@ def test_a_damaged_checkpoint_is_refused_before_anything_is_made(earlier, tmp_pa
     content = bytearray(data.read_bytes())
     content[content.index(variables(earlier / "checkpoints/model-2")["head/kernel"].tobytes())] ^= 1
     data.write_bytes(content)
-    assert given_checkpoint(tmp_path / "copy").name == "model-1"
+    assert resolve_checkpoint(tmp_path / "copy").name == "model-1"
     with pytest.raises(CheckpointError, match="differs from what was written"):
         run(tmp_path / "run", make_model=Two, warm_start=WarmStart(tmp_path / "copy/model-2"))
     (tmp_path / "copy/model-2.json").unlink()
@@ -213,13 +213,13 @@ def test_a_part_of_the_variables_serves_a_warm_start(tmp_path) -> None:
 def test_the_places_that_a_checkpoint_is_found_at(earlier, tmp_path) -> None:
     prefix = earlier / "checkpoints/model-2"
     for place in (earlier, earlier.parent, earlier / "checkpoints", prefix):
-        assert given_checkpoint(place) == prefix
-    assert given_checkpoint(earlier / "checkpoints/model-1").name == "model-1"
-    assert given_checkpoint(Path(f"{earlier}@1")).name == "model-1"
+        assert resolve_checkpoint(place) == prefix
+    assert resolve_checkpoint(earlier / "checkpoints/model-1").name == "model-1"
+    assert resolve_checkpoint(Path(f"{earlier}@1")).name == "model-1"
     with pytest.raises(RequestError, match="did you mean model-2"):
-        given_checkpoint(earlier / "checkpoints/model-22")
+        resolve_checkpoint(earlier / "checkpoints/model-22")
     with pytest.raises(RequestError, match="holds no checkpoint"):
-        given_checkpoint(tmp_path)
+        resolve_checkpoint(tmp_path)
 
 
 def line_by_hand(directory: Path, optimizer: Any, steps: int, step_dtype: Any = tf.int64, **saver: Any) -> Any:

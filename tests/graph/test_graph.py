@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
-from tests.small import Line, assert_same_bits, job, points, run, variables
+from tests.helpers import Line, assert_same_bits, job, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.checkpoints.record import read_record
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import choose
-from trainer.graph.data_source import look_at
+from trainer.graph.data_source import inspect_source
 from trainer.graph.feeds import Skips
 from trainer.graph.optimizers import rate_of_step
 from trainer.graph.train_step import STEPS_PLANNED
@@ -145,7 +145,7 @@ def test_training_finds_the_plane(tmp_path) -> None:
 def test_each_pass_has_every_example_once_and_another_order() -> None:
     arrays = Arrays({"x": np.arange(12)}, {"y": np.arange(12)})
     with tf.Graph().as_default(), v1.Session() as session:
-        feed = look_at(InMemory(arrays, batch_size=4)).make_feed(7, Skips())
+        feed = inspect_source(InMemory(arrays, batch_size=4)).make_feed(7, Skips())
         step = v1.placeholder(tf.int64, [])
         (one, _), many = feed.batch(feed.plan(step, 1, 1)[0]), feed.batches(feed.plan(step, 6, 10**9), 6)
         feed.initialise(session)
@@ -159,7 +159,7 @@ def test_each_pass_has_every_example_once_and_another_order() -> None:
     assert all(np.array_equal(batch[0]["x"], batch[1]["y"]) for batch in batches)
 
 
-def test_evaluation_is_the_mean_over_all_held_out_examples(tmp_path) -> None:
+def test_evaluation_is_the_mean_over_all_validation_examples(tmp_path) -> None:
     """11 examples in batches of 8: the short last batch counts for what it is."""
 
     class Look(Callback):
@@ -169,9 +169,9 @@ def test_evaluation_is_the_mean_over_all_held_out_examples(tmp_path) -> None:
             w, b = context.session.run(context.session.graph.get_collection(v1.GraphKeys.TRAINABLE_VARIABLES))
             self.values = {"w": w, "b": b, **context.record.metrics}
 
-    data, look = InMemory(points(44), batch_size=8, held_out=0.25), Look()
+    data, look = InMemory(points(44), batch_size=8, validation=0.25), Look()
     run(tmp_path / "run", {"evaluate": Evaluate(), "look": look}, data=data)
-    x, y = data.held_out.inputs["x"], data.held_out.labels["y"]
+    x, y = data.validation.inputs["x"], data.validation.labels["y"]
     errors = x @ look.values["w"] + look.values["b"] - y
     assert len(x) == 11
     assert look.values["val_loss"] == pytest.approx(np.mean(errors**2), rel=1e-5)
@@ -179,8 +179,8 @@ def test_evaluation_is_the_mean_over_all_held_out_examples(tmp_path) -> None:
 
 
 def test_evaluation_over_a_data_set(tmp_path) -> None:
-    held_out = run(tmp_path / "a", {"e": Evaluate()}, data=Streamed(dataset, 8, held_out=dataset)).metrics
-    assert held_out["val_loss"] > 0
+    validation = run(tmp_path / "a", {"e": Evaluate()}, data=Streamed(dataset, 8, validation=dataset)).metrics
+    assert validation["val_loss"] > 0
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_with_a_table(tmp_path) -> None:

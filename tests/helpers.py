@@ -14,7 +14,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
-from trainer.state import Record
+from trainer.state import RunState
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Job
 from trainer.training.resume import Request, decide
@@ -59,7 +59,7 @@ def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume
     return Job(callbacks=CallbackList(named), start=start, **{**parts, **changes})
 
 
-def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> Record:
+def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> RunState:
     """Trains and returns where it ended."""
     return train(job(directory, callbacks, **changes))
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers import variables
 from tests.old_graphs import write_old_run
 from tests.processes import python
-from tests.small import variables
 from trainer.cli.models import main
 
 v1 = tf.compat.v1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.schedule import NEVER, Schedule
-from trainer.training.plan import MAX_SECS_PER_CALL, Pace, RunLength, next_stop
+from trainer.training.plan import MAX_SECS_PER_CALL, CallLimit, RunLength, next_stop
 
 counts = st.none() | st.integers(1, 50)
 schedules = st.builds(Schedule, every_n_epochs=counts, every_n_steps=counts)
@@ -80,34 +80,34 @@ def test_stops_hit_every_due_point_whatever_the_calls(each, steps_per_epoch, epo
 
 
 def test_a_fixed_number_of_steps_bounds_every_call() -> None:
-    assert Pace(steps_per_call=7, most_steps=100).limit(float("inf")) == 7
-    assert Pace(steps_per_call=700, most_steps=100).limit(float("inf")) == 100
+    assert CallLimit(steps_per_call=7, max_steps=100).limit(float("inf")) == 7
+    assert CallLimit(steps_per_call=700, max_steps=100).limit(float("inf")) == 100
 
 
 def test_the_first_call_is_one_step() -> None:
-    assert Pace(None, most_steps=1000).limit(float("inf")) == 1
+    assert CallLimit(None, max_steps=1000).limit(float("inf")) == 1
 
 
 @given(st.floats(1e-6, 5.0), st.integers(1, 10_000))
-def test_a_learnt_pace_settles_on_calls_of_at_most_about_a_second(secs_per_step, most_steps) -> None:
-    pace = Pace(None, most_steps)
+def test_a_learnt_pace_settles_on_calls_of_at_most_about_a_second(secs_per_step, max_steps) -> None:
+    call_limit = CallLimit(None, max_steps)
     for _ in range(40):
-        steps = pace.limit(float("inf"))
-        assert 1 <= steps <= most_steps
+        steps = call_limit.limit(float("inf"))
+        assert 1 <= steps <= max_steps
         assert steps == 1 or steps * secs_per_step <= MAX_SECS_PER_CALL * 1.001
-        pace = pace.after(steps, steps * secs_per_step)
-    assert steps >= min(most_steps, int(MAX_SECS_PER_CALL / secs_per_step)) * 0.99 - 1
+        call_limit = call_limit.updated(steps, steps * secs_per_step)
+    assert steps >= min(max_steps, int(MAX_SECS_PER_CALL / secs_per_step)) * 0.99 - 1
 
 
 def test_a_slow_first_call_is_forgotten() -> None:
-    pace = Pace(None, most_steps=10_000).after(1, 3.0)
+    call_limit = CallLimit(None, max_steps=10_000).updated(1, 3.0)
     for _ in range(30):
-        steps = pace.limit(float("inf"))
-        pace = pace.after(steps, steps * 1e-4)
+        steps = call_limit.limit(float("inf"))
+        call_limit = call_limit.updated(steps, steps * 1e-4)
     assert steps >= 0.99 * MAX_SECS_PER_CALL / 1e-4
 
 
 def test_a_callback_due_by_the_clock_shortens_the_call() -> None:
-    pace = Pace(None, most_steps=10_000, longest=10_000, secs_per_step=0.001)
-    assert pace.limit(0.5) == 500
-    assert pace.limit(-1.0) == 1
+    call_limit = CallLimit(None, max_steps=10_000, longest=10_000, secs_per_step=0.001)
+    assert call_limit.limit(0.5) == 500
+    assert call_limit.limit(-1.0) == 1

@@ -16,14 +16,14 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.metrics import Metrics
 from callbacks.saved_model import SavedModel
-from tests.small import run
+from tests.helpers import run
 from trainer.cli.checkpoints import main
 
 v1 = tf.compat.v1
 
 CONFIG = """
-model: {_target_: tests.small.Line}
-data: {_target_: trainer.data.arrays.InMemory, examples: {_target_: tests.small.points}, batch_size: 8}
+model: {_target_: tests.helpers.Line}
+data: {_target_: trainer.data.arrays.InMemory, examples: {_target_: tests.helpers.points}, batch_size: 8}
 callbacks:
   checkpoint: {_target_: callbacks.checkpoint.Checkpoint, monitor: error, mode: max, pinned: []}
 """

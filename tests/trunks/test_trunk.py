@@ -14,8 +14,8 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
+from tests.helpers import assert_same_bits, run, variables
 from tests.processes import python
-from tests.small import assert_same_bits, run, variables
 from trainer.callback import Callback
 from trainer.errors import ReadBackError, RequestError
 from trainer.graphdef.frozen_file import read_frozen

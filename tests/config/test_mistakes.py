@@ -14,7 +14,7 @@ from callbacks.early_stopping import EarlyStopping
 from callbacks.evaluate import Evaluate
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
-from tests.small import Line, job, points, run, variables
+from tests.helpers import Line, job, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
@@ -176,7 +176,7 @@ def test_what_a_callback_reports_can_be_monitored_and_nothing_else(tmp_path) -> 
 
     parts = {"r": Report(), "e": EarlyStopping(monitor="mine", patience=2), "c": Checkpoint()}
     assert run(tmp_path / "a", parts, epochs=9).epoch == 3
-    data = {"data": InMemory(points(), 8, held_out=0.2)}
+    data = {"data": InMemory(points(), 8, validation=0.2)}
     with pytest.raises(RequestError, match="'val_loss'"):
         run(tmp_path / "b", {"e": EarlyStopping(monitor="val_loss")}, **data)
     assert run(tmp_path / "c", {"v": Evaluate(), "e": EarlyStopping(monitor="val_loss")}, **data).epoch == 3

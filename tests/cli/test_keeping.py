@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
-from tests.small import run
-from tests.tools.test_looking import flip
+from tests.cli.test_looking import flip
+from tests.helpers import run
 from trainer.checkpoints.retention.pins import read_pins
 from trainer.errors import CheckpointError
 from trainer.runs.lock import RunLock

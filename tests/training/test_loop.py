@@ -12,10 +12,10 @@ from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError, RequestError
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
-from trainer.state import Record
+from trainer.state import RunState
 from trainer.training.callback_list import CallbackList
 from trainer.training.loop import Loop
-from trainer.training.plan import Pace, RunLength
+from trainer.training.plan import CallLimit, RunLength
 
 
 class Recorder(Callback):
@@ -25,23 +25,23 @@ class Recorder(Callback):
         self.log, self.name = log, name
         self.schedule = schedule or Callback.schedule
 
-    def _note(self, event: str, context: Context) -> None:
+    def _marker(self, event: str, context: Context) -> None:
         self.log.append((self.name + event, context.record.epoch, context.record.global_step))
 
     def on_train_begin(self, context: Context) -> None:
-        self._note("train_begin", context)
+        self._marker("train_begin", context)
 
     def on_epoch_begin(self, context: Context) -> None:
-        self._note("epoch_begin", context)
+        self._marker("epoch_begin", context)
 
     def on_step_end(self, context: Context) -> None:
-        self._note("step_end", context)
+        self._marker("step_end", context)
 
     def on_epoch_end(self, context: Context) -> None:
-        self._note("epoch_end", context)
+        self._marker("epoch_end", context)
 
     def on_train_end(self, context: Context) -> None:
-        self._note("train_end", context)
+        self._marker("train_end", context)
 
 
 class Clock:
@@ -69,11 +69,11 @@ def start(callbacks: dict[str, Callback], epochs: int = 2, steps_per_epoch: int 
         step,
         ("loss",),
         RunLength(epochs, steps_per_epoch),
-        Pace(per_call or 1000, 1000),
+        CallLimit(per_call or 1000, 1000),
         CallbackList(callbacks),
         Clock(),
     )
-    context = Context(None, RunDirectory(Path("x")), Record(0, 0), epochs, steps_per_epoch, loop)
+    context = Context(None, RunDirectory(Path("x")), RunState(0, 0), epochs, steps_per_epoch, loop)
     return loop, context, calls
 
 

@@ -11,7 +11,7 @@ import pytest
 from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
 from callbacks.metrics import Metrics
-from tests.small import assert_same_bits, points, run
+from tests.helpers import assert_same_bits, points, run
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.schedule import Schedule
@@ -50,7 +50,7 @@ def one_run(directory: Path, seed: int, steps_per_call: int | None, mode: str) -
         "checkpoint": Checkpoint(every_n_epochs=saves.every_n_epochs, every_n_steps=saves.every_n_steps, max_to_keep=0),
         "second": watches[1],
     }
-    data = InMemory(points(60), 8, held_out=0.25)
+    data = InMemory(points(60), 8, validation=0.25)
     run(directory, callbacks, epochs=7, data=data, steps_per_call=steps_per_call, compile=mode)
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     for line in lines:

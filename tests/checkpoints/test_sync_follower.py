@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.checkpoints.writing.sync_follower import SYNC_BYTES, Follower
+from trainer.checkpoints.writing.sync_follower import SYNC_BYTES, SyncFollower
 from trainer.checkpoints.writing.writer import LARGE_BYTES, read_every_tensor
 from trainer.errors import CheckpointError
 from trainer.files import checksum_of
@@ -43,7 +43,7 @@ def synced(monkeypatch):
 def test_a_file_is_synced_while_it_grows_and_its_checksum_is_of_the_whole(tmp_path, synced) -> None:
     unfinished = tmp_path / f"{DATA}.tempstate123"
     part = np.random.default_rng(0).bytes(SYNC_BYTES)
-    with Follower(tmp_path / DATA) as follower:
+    with SyncFollower(tmp_path / DATA) as follower:
         with unfinished.open("wb") as file:
             for parts in (1, 2):
                 file.write(part)
@@ -61,7 +61,7 @@ def test_a_file_that_was_there_before_the_first_look(tmp_path, leftover) -> None
     """A leftover under the unfinished name is not taken for the file."""
     if leftover:
         (tmp_path / f"{DATA}.tempstate1").write_bytes(b"of a killed process")
-    with Follower(tmp_path / DATA) as follower:
+    with SyncFollower(tmp_path / DATA) as follower:
         if leftover:
             wait_for(lambda: follower._file is not None)
         (tmp_path / DATA).write_bytes(b"variables")
@@ -75,7 +75,7 @@ def test_what_the_disk_says_in_the_middle_is_said_at_the_end(tmp_path, monkeypat
 
     monkeypatch.setattr(os, "fdatasync", fails)
     unfinished = tmp_path / f"{DATA}.tempstate123"
-    with Follower(tmp_path / DATA) as follower:
+    with SyncFollower(tmp_path / DATA) as follower:
         unfinished.write_bytes(bytes(SYNC_BYTES))
         wait_for(lambda: follower._error is not None)
         unfinished.rename(tmp_path / DATA)
@@ -84,7 +84,7 @@ def test_what_the_disk_says_in_the_middle_is_said_at_the_end(tmp_path, monkeypat
 
 
 def test_a_file_that_nobody_wrote(tmp_path) -> None:
-    with Follower(tmp_path / DATA) as follower, pytest.raises(CheckpointError, match="was not written"):
+    with SyncFollower(tmp_path / DATA) as follower, pytest.raises(CheckpointError, match="was not written"):
         follower.finish()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.predict.tensor_info import TensorInfo, fitted
+from trainer.predict.tensor_info import TensorInfo, convert_input
 
 
 def info(dtype: str, *shape: int | None) -> TensorInfo:
@@ -30,7 +30,7 @@ def info(dtype: str, *shape: int | None) -> TensorInfo:
     ],
 )
 def test_taken(value, dtype, wanted) -> None:
-    result = fitted("x", value, info(dtype, None))
+    result = convert_input("x", value, info(dtype, None))
     assert result.dtype == info(dtype).numpy_dtype
     np.testing.assert_array_equal(result.astype(object) if dtype == "string" else result.astype(complex), wanted)
 
@@ -57,10 +57,10 @@ def test_taken(value, dtype, wanted) -> None:
 )
 def test_refused(value, dtype, kind, message) -> None:
     with pytest.raises(kind, match=message):
-        fitted("x", value, info(dtype, None))
+        convert_input("x", value, info(dtype, None))
 
 
 def test_an_array_that_fits_is_not_copied() -> None:
     array = np.zeros((2, 3), np.float32)
-    assert fitted("x", array, info("float32", None, 3)) is array
-    assert fitted("x", array, TensorInfo("x:0", "float32", None)) is array
+    assert convert_input("x", array, info("float32", None, 3)) is array
+    assert convert_input("x", array, TensorInfo("x:0", "float32", None)) is array

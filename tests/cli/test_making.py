@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
+from tests.helpers import Line, points, run, variables
 from tests.processes import python
-from tests.small import Line, points, run, variables
 from trainer.checkpoints.analysis.average import average
 from trainer.checkpoints.analysis.compare import compare
 from trainer.checkpoints.analysis.inspect import problems_of
-from trainer.checkpoints.catalog import find
+from trainer.checkpoints.catalog import find_checkpoint
 from trainer.checkpoints.record import read_record
 from trainer.cli.assemble import parts_of
 from trainer.data.streamed import Streamed
@@ -108,7 +108,7 @@ def test_the_meta_says_what_to_feed_and_fetch(trained) -> None:
 
 
 def test_the_loss_can_be_frozen_with_the_labels(copy) -> None:
-    file = freeze_checkpoint(find(copy), copy / "loss.pb", ["loss"])
+    file = freeze_checkpoint(find_checkpoint(copy), copy / "loss.pb", ["loss"])
     assert sorted(json.loads((copy / "loss.json").read_text())["inputs"]) == ["x", "y"]
     assert [node.name for node in read_frozen(file).node if node.op == "Placeholder"] == ["x", "y"]
 
@@ -145,7 +145,7 @@ def test_a_model_that_has_changed_since_is_refused(copy) -> None:
 
     _, data = parts_of(copy)
     with pytest.raises(RequestError, match=r"w2: graph float32 \[2, 1\], not in the file"):
-        freeze_checkpoint(find(copy), parts=lambda: (Wider, data))
+        freeze_checkpoint(find_checkpoint(copy), parts=lambda: (Wider, data))
 
 
 def test_a_graph_of_reference_variables_is_frozen_and_exported(tool, plain, tmp_path) -> None:
@@ -189,7 +189,7 @@ def test_a_frozen_file_that_gives_something_else_is_not_put_in_place(copy, monke
 
     monkeypatch.setattr(frozen.v1.graph_util, "convert_variables_to_constants", off_by_one)
     with pytest.raises(ReadBackError, match="op differs by up to"):
-        freeze_checkpoint(find(copy), copy / "wrong.pb")
+        freeze_checkpoint(find_checkpoint(copy), copy / "wrong.pb")
     assert not list(copy.glob("wrong*"))
 
 
@@ -199,18 +199,18 @@ def test_a_damaged_checkpoint_is_not_exported(copy) -> None:
     data[-1] ^= 0xFF
     file.write_bytes(data)
     with pytest.raises(CheckpointError, match="differs from what was written"):
-        export_checkpoint(find(f"{copy}@4"), copy / "never")
+        export_checkpoint(find_checkpoint(f"{copy}@4"), copy / "never")
     assert not (copy / "never").exists()
 
 
 def test_a_checkpoint_of_some_variables_says_what_it_lacks(tmp_path) -> None:
     run(tmp_path / "run", {"c": Checkpoint(var_list=["b"])}, epochs=1)
     with pytest.raises(CheckpointError, match="does not hold all that"):
-        freeze_checkpoint(find(tmp_path / "run"))
+        freeze_checkpoint(find_checkpoint(tmp_path / "run"))
 
 
 def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tmp_path) -> None:
-    made = average([find(f"{copy}@{number}") for number in (1, 2, 4)], tmp_path / "mean" / "model")
+    made = average([find_checkpoint(f"{copy}@{number}") for number in (1, 2, 4)], tmp_path / "mean" / "model")
     values = [variables(copy / f"checkpoints/model-{number}") for number in (1, 2, 4)]
     mean = variables(made.prefix)
     assert mean.keys() == values[0].keys()
@@ -219,7 +219,7 @@ def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tm
         np.testing.assert_allclose(mean[name], expected, rtol=1e-6)
         assert mean[name].dtype == values[0][name].dtype
     assert mean["global_step"] == 20
-    assert problems_of(find(tmp_path / "mean")) == []
+    assert problems_of(find_checkpoint(tmp_path / "mean")) == []
     record = read_record(tmp_path / "mean/model.json")
     assert (record.name, record.global_step, record.complete, dict(record.metrics)) == ("model", 20, True, {})
     assert tf.train.latest_checkpoint(str(tmp_path / "mean")) == str(tmp_path / "mean/model")
@@ -233,9 +233,9 @@ def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tm
 
 
 def test_an_average_beside_the_checkpoints_of_a_run_is_none_of_them(copy) -> None:
-    average([find(f"{copy}@1"), find(f"{copy}@2")], copy / "checkpoints/mean")
-    assert find(copy).name == "model-4"
-    assert find(f"{copy}@mean").record is not None
+    average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], copy / "checkpoints/mean")
+    assert find_checkpoint(copy).name == "model-4"
+    assert find_checkpoint(f"{copy}@mean").record is not None
     run(copy, {"c": Checkpoint(max_to_keep=1)}, epochs=5)
     assert sorted(path.stem for path in (copy / "checkpoints").glob("*.index")) == ["mean", "model-5"]
 
@@ -261,7 +261,7 @@ def examples() -> tf.data.Dataset:
 def test_an_average_leaves_out_where_a_pipeline_stands(tmp_path) -> None:
     data = Streamed(examples, batch_size=8)
     run(tmp_path / "run", {"c": Checkpoint(max_to_keep=0)}, data=data, epochs=2)
-    checkpoints = [find(f"{tmp_path / 'run'}@{number}") for number in (1, 2)]
+    checkpoints = [find_checkpoint(f"{tmp_path / 'run'}@{number}") for number in (1, 2)]
     comparison = compare(*(each.prefix for each in checkpoints))
     (state,) = comparison.unread
     assert "Iterator" in state
@@ -277,7 +277,7 @@ def test_an_average_leaves_out_where_a_pipeline_stands(tmp_path) -> None:
 
 def test_checkpoints_of_other_variables_have_no_average(trained, plain, tmp_path) -> None:
     with pytest.raises(RequestError, match="does not hold the variables of"):
-        average([find(trained), find(plain)], tmp_path / "mean" / "model")
+        average([find_checkpoint(trained), find_checkpoint(plain)], tmp_path / "mean" / "model")
     assert not (tmp_path / "mean").exists()
 
 
@@ -287,7 +287,7 @@ def test_what_is_no_number_is_not_averaged_in(tmp_path) -> None:
             prefix=str(tmp_path / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant([value])]
         )
     with pytest.raises(CheckpointError, match="w holds a nan"):
-        average([find(tmp_path / "a"), find(tmp_path / "b")], tmp_path / "mean")
+        average([find_checkpoint(tmp_path / "a"), find_checkpoint(tmp_path / "b")], tmp_path / "mean")
 
 
 def test_a_full_disk_leaves_nothing_of_an_average(copy, tmp_path, monkeypatch) -> None:
@@ -296,6 +296,6 @@ def test_a_full_disk_leaves_nothing_of_an_average(copy, tmp_path, monkeypatch) -
 
     monkeypatch.setattr("trainer.checkpoints.analysis.average.read_every_tensor", full)
     with pytest.raises(OSError, match="No space"):
-        average([find(f"{copy}@1"), find(f"{copy}@2")], copy / "checkpoints/mean")
+        average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], copy / "checkpoints/mean")
     assert not list((copy / "checkpoints").glob("*mean*"))
     assert not list((copy / "checkpoints").glob(".*"))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from callbacks.evaluate import Evaluate
-from tests.small import points, run
+from tests.helpers import points, run
 from trainer.data.arrays import Arrays, InMemory, split
 from trainer.data.digits import load
 from trainer.data.files import csv_columns, npz
@@ -51,7 +51,7 @@ def test_tfrecord_trains_and_evaluates(tmp_path) -> None:
     def records() -> tf.data.Dataset:
         return tfrecord(str(tmp_path / "a-*.tfrecord"), INPUTS, LABELS)
 
-    record = run(tmp_path / "run", {"e": Evaluate()}, data=Streamed(records, 8, held_out=records), epochs=2)
+    record = run(tmp_path / "run", {"e": Evaluate()}, data=Streamed(records, 8, validation=records), epochs=2)
     assert record.global_step == 10
     assert record.metrics["val_loss"] > 0
 
@@ -131,27 +131,27 @@ def test_arrays_that_cannot_be_are_refused(inputs, labels, message) -> None:
         Arrays(inputs, labels)
 
 
-def test_the_held_out_part_is_disjoint_and_always_the_same() -> None:
+def test_the_validation_part_is_disjoint_and_always_the_same() -> None:
     arrays = Arrays({"x": np.arange(100)}, {})
-    train, held_out = split(arrays, 0.2)
-    assert (len(train), len(held_out)) == (80, 20)
-    assert sorted([*train.inputs["x"], *held_out.inputs["x"]]) == list(range(100))
-    assert split(arrays, 0.2)[1].inputs["x"].tolist() == held_out.inputs["x"].tolist()
+    train, validation = split(arrays, 0.2)
+    assert (len(train), len(validation)) == (80, 20)
+    assert sorted([*train.inputs["x"], *validation.inputs["x"]]) == list(range(100))
+    assert split(arrays, 0.2)[1].inputs["x"].tolist() == validation.inputs["x"].tolist()
     with pytest.raises(RequestError, match="one part empty"):
         split(arrays, 0.001)
 
 
-def test_few_examples_leave_the_held_out_part_as_it_is() -> None:
+def test_few_examples_leave_the_validation_part_as_it_is() -> None:
     def drawn(most: int | None) -> InMemory:
         examples = Arrays({"x": np.arange(100.0)}, {"y": np.arange(100.0)})
-        return InMemory(examples, 5, held_out=0.3, most_examples=most)
+        return InMemory(examples, 5, validation=0.3, max_examples=most)
 
     few, more, everything = drawn(10), drawn(40), drawn(None)
     assert [len(each.train) for each in (few, more, everything)] == [10, 40, 70]
     assert set(few.train.inputs["x"]) < set(more.train.inputs["x"]) < set(everything.train.inputs["x"])
     for each in (few, more):
-        np.testing.assert_array_equal(each.held_out.inputs["x"], everything.held_out.inputs["x"])
-    with pytest.raises(ValueError, match=r"data\.most_examples \(0\) must be at least 1"):
+        np.testing.assert_array_equal(each.validation.inputs["x"], everything.validation.inputs["x"])
+    with pytest.raises(ValueError, match=r"data\.max_examples \(0\) must be at least 1"):
         drawn(0)
 
 
