@@ -9,22 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.callback import Callback, Context, Phase
+from trainer.checkpoints import writing
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.store import CheckpointStore
-from trainer.checkpoints.writing.background import BackgroundWork
-from trainer.checks import check_bool, check_choice, check_file_name, check_names, finite_or_none
+from trainer.checks import check_bool, check_choice, check_file_name, check_names
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError
 from trainer.files import size_for_people
 from trainer.memory import available_bytes, has_room
-from trainer.runs.versions import versions
 from trainer.schedule import Schedule
-from trainer.timing import utc_now
+from trainer.state import CheckpointSettings, SavedCheckpoint
 
 if TYPE_CHECKING:
-    from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
     from trainer.graph.build import GraphContext
-    from trainer.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +33,25 @@ class Checkpoint(Callback):
     serve a warm start, and that is said at the start.
 
     Args:
-        every_n_epochs, every_n_steps, every_n_secs: when to save; any of them.
-        max_to_keep: the newest so many stay; 0 or None keeps all. Holds across restarts.
-        keep_checkpoint_every_n_hours: besides, one for each N hours of training stays for good.
-        keep_best: besides, the best so many by ``monitor`` stay.
-        monitor: a metric, such as ``loss`` or ``val_accuracy``.
-        mode: ``min`` or ``max``: which end of the metric is best.
-        pinned: numbers of checkpoints that are never removed; ``scripts/checkpoints pin`` adds others.
-        write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every``, ``never``.
-        var_list: None for all variables; a list of names or patterns; or a mapping from the name
-            in the file to the variable's. global_step is always in.
-        prefix: what the names of the files begin with.
-        background: copies the variables and writes the copies while training goes on, one save at
-            a time; where memory is short that is said, and training waits for each save.
-        clock: monotonic seconds.
+        every_n_epochs: Epochs between two saves, or None.
+        every_n_steps: Steps between two saves, or None.
+        every_n_secs: Seconds between two saves, or None.
+        max_to_keep: Number of most recent checkpoints to keep; 0 or None keeps all. Holds across restarts.
+        keep_checkpoint_every_n_hours: Hours of training for each of which one more checkpoint is kept for good.
+        keep_best: Number of best checkpoints by ``monitor`` to keep in addition.
+        monitor: Metric that decides what is best, such as ``loss`` or ``val_accuracy``.
+        mode: ``min`` or ``max``, the end of the metric that is best.
+        pinned: Numbers of checkpoints that are never removed; ``scripts/checkpoints pin`` adds others.
+        write_meta_graph: ``first`` (once, hard-linked beside each checkpoint), ``every`` or ``never``.
+        var_list: Variables to save: None for all; a list of names or patterns; or a mapping from the
+            name in the file to the variable's name. ``global_step`` is always among them.
+        prefix: Prefix of the files' names.
+        background: Whether copies of the variables are written while training goes on, one save at
+            a time. Where memory is too short for copies, a warning says so and training waits.
+        clock: Function that returns monotonic seconds.
 
     Raises:
-        TypeError, ValueError: a value is out of range.
+        TypeError, ValueError: A value is out of range.
 
     Example:
         >>> Checkpoint(every_n_epochs=10, max_to_keep=4).schedule
@@ -61,7 +60,7 @@ class Checkpoint(Callback):
 
     phase: ClassVar[Phase] = Phase.SAVE
 
-    def __init__(  # noqa: PLR0913 - the keys of the config, which a person sets one by one
+    def __init__(  # noqa: PLR0913 - the keys of the config, which the user sets one by one
         self,
         *,
         every_n_epochs: int | None = 1,
@@ -90,77 +89,54 @@ class Checkpoint(Callback):
                 "prefix ('checkpoint') is the name of TensorFlow's own file; choose another, such as model"
             )
         self._wants_background = check_bool("background", background)
-        self._clock = clock
-        self._work = BackgroundWork()
-        self._due_step = -1
-        self._saved_step = -1
-        self._trained_secs = 0.0
-        self._complete = True
-        self._settings: dict[str, Any] = {}
+        self._work = writing.BackgroundWork()
+        self._composer = writing.RecordComposer(prefix, by_epochs_alone=self.schedule.by_epochs_alone, clock=clock)
+        self._due_step = self._saved_step = -1
+        self.checkpoint_settings = CheckpointSettings(
+            prefix, monitor, mode, frozenset(pinned), keep_best, all_variables=var_list is None
+        )
 
     def on_build(self, build: GraphContext) -> None:
         """Makes the Saver, and says so if its choice leaves out what a resume needs."""
-        from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
-        from trainer.checkpoints.writing.writer import chosen_variables
-        from trainer.graph.variables import make_saver, variable_bytes, variables_by_name
-        from trainer.graphdef.signatures import signatures_of
-
         if self._retention.keep_best:
             check_choice("monitor", self._retention.monitor, build.reported_metrics)
-        variables = variables_by_name(build.graph)
-        pipelines = build.graph.get_collection("saveable_objects")
-        chosen, saver = variables, build.saver
-        if self._var_list is not None:
-            chosen = chosen_variables(self._var_list, variables, build.global_step)
-            left_out = [name for name in variables if name not in chosen or chosen[name] is not variables[name]]
-            self._warn_of(left_out + [pipeline.name for pipeline in pipelines], len(variables))
-            saver, pipelines = make_saver(chosen), []
-        self._live = LiveValues(saver, variables)
-        self._snapshot = Snapshot(chosen, pipelines) if self._wants_background else None
-        self._variable_bytes = variable_bytes(build.graph)
-        part = build.inference
-        self._signatures = signatures_of(part.inputs, part.labels, part.outputs, part.loss)
-        self._settings = {"seed": build.seed, "versions": versions()}
-
-    def _warn_of(self, left_out: Sequence[str], count: int) -> None:
-        self._complete = not left_out
-        if left_out:
+        self._seed = build.seed
+        self._saved = writing.values_to_save(build, self._var_list, with_copies=self._wants_background)
+        if left_out := self._saved.left_out:
             log.warning(
                 "callbacks.checkpoint.var_list leaves out %d of %d variables (%s%s): these checkpoints serve a warm "
                 "start, and cannot be resumed from",
                 len(left_out),
-                count,
+                self._saved.variables,
                 ", ".join(left_out[:3]),
                 ", ..." if len(left_out) > 3 else "",
             )
 
     def on_train_begin(self, context: Context) -> None:
         """Cleans up after killed processes and applies the retention, so that a lowered limit holds at once."""
-        from trainer.checkpoints.writing.writer import CheckpointWriter
-
         store = CheckpointStore(context.run.checkpoints, self._prefix)
-        self._writer = CheckpointWriter(
-            store, self._live.saver, self._retention, self._write_meta_graph, self._variable_bytes, self._signatures
-        )
+        self._writer = writing.CheckpointWriter(store, self._saved, self._retention, self._write_meta_graph)
         store.clean_up()
-        self._writer.rotate()
+        self._make_room(context)
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
-        self._began = self._clock() - self._trained_secs
-        self._settings["steps_per_epoch"] = context.steps_per_epoch
-        self._settings["config"] = context.run.facts.get("config_digest")
-        self._copies = self._snapshot
-        available = available_bytes()
-        if self._snapshot is not None and not has_room(self._variable_bytes, available):
-            self._copies = None
-            log.warning(
-                "training waits for each checkpoint: a copy of the variables needs %s of memory and %s are free "
-                "(callbacks.checkpoint.background=false expects that)",
-                size_for_people(self._variable_bytes),
-                size_for_people(available or 0),
-            )
+        self._composer.start()
+        self._copies = self._copies_that_fit()
+
+    def _copies_that_fit(self) -> writing.Snapshot | None:
+        """Returns the copies for saves in the background, None where memory is too short for them."""
+        available, needed = available_bytes(), self._saved.variable_bytes
+        if self._saved.copies is None or has_room(needed, available):
+            return self._saved.copies
+        log.warning(
+            "training waits for each checkpoint: a copy of the variables needs %s of memory and %s are free "
+            "(callbacks.checkpoint.background=false expects that)",
+            size_for_people(needed),
+            size_for_people(available or 0),
+        )
+        return None
 
     def on_step_end(self, context: Context) -> None:
-        """Saves; where the disk fails, that is said and tried again at the next due point."""
+        """Saves; a failure of the disk is reported, and the save is tried again at the next due point."""
         with self._failures_tolerated():
             self._work.wait()
         with self._failures_tolerated():
@@ -190,68 +166,47 @@ class Checkpoint(Callback):
 
     @contextlib.contextmanager
     def _failures_tolerated(self) -> Iterator[None]:
-        """Around the save of ``_due_step``: says what failed, and training goes on."""
-        from tensorflow.errors import OpError
-
+        """Reports a failed save of ``_due_step``, and lets training go on."""
         try:
             yield
-        except (OSError, OpError, CheckpointError) as error:
+        except (OSError, CheckpointError) as error:
             step = f"{self._due_step:,}"
             if self._due_step == self._saved_step:
                 log.warning("the checkpoint of step %s is saved; tidying up behind it failed (%s)", step, error)
             else:
                 log.warning("no checkpoint of step %s (%s); it is tried again when due", step, error)
 
-    def _save(self, context: Context, copies: Snapshot | None = None) -> None:
+    def _save(self, context: Context, copies: writing.Snapshot | None = None) -> None:
         if context.record.global_step == self._saved_step:
             return
         self._due_step = context.record.global_step
-        record = self._record_of(context)
+        record = self._composer.compose(context, seed=self._seed, complete=not self._saved.left_out)
         if copies is None:
-            self._write(context.session, self._live, record, context.run)
+            self._write(context, self._saved.live, record)
         else:
             copies.take(context.session)
-            self._work.start(lambda: self._write(context.session, copies, record, context.run))
+            self._work.start(lambda: self._write(context, copies, record))
 
-    def _write(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord, run: RunDirectory) -> None:
+    def _write(self, context: Context, values: writing.LiveValues | writing.Snapshot, record: CommitRecord) -> None:
         """Writes and commits a checkpoint, and makes room; the one method that runs in the background."""
-        committed = self._writer.save(session, values, record)
+        committed = self._writer.save(context.session, values, record)
         self._saved_step = committed.global_step
-        run.update(
-            epoch=committed.epoch,
-            global_step=committed.global_step,
-            newest_checkpoint=f"checkpoints/{committed.name}",
-        )
+        context.checkpoints.committed(self._prefix, _saved(committed))
+        self._make_room(context)
+
+    def _make_room(self, context: Context) -> None:
         self._writer.rotate()
         best = self._writer.best()
-        if best is not None:
-            run.update(best_checkpoint=f"checkpoints/{best.name}")
-
-    def _record_of(self, context: Context) -> CommitRecord:
-        step = context.record.global_step
-        epoch, steps_into_epoch = divmod(step, context.steps_per_epoch)
-        by_epochs = self.schedule.by_epochs_alone
-        number = epoch if by_epochs else step
-        # Stopped inside an epoch: the number alone would name the checkpoint of the epoch's begin.
-        into = f"+{steps_into_epoch}" if by_epochs and steps_into_epoch else ""
-        self._trained_secs = self._clock() - self._began
-        return CommitRecord(
-            name=f"{self._prefix}-{number}{into}",
-            number=number,
-            epoch=epoch,
-            global_step=step,
-            metrics=finite_or_none(context.record.metrics),
-            state=context.resume_state.state_dict(),
-            complete=self._complete,
-            trained_secs=round(self._trained_secs, 3),
-            saved_at=utc_now(),
-            settings={**self._settings, "compile": context.run.facts.get("compile")},
-        )
+        context.checkpoints.ranked(self._prefix, _saved(best) if best else None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the time trained."""
-        return {"trained_secs": round(self._trained_secs, 3)}
+        """Returns the seconds trained so far."""
+        return self._composer.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on counting the time trained."""
-        self._trained_secs = float(state["trained_secs"])
+        """Takes back the seconds trained in earlier processes."""
+        self._composer.load_state_dict(state)
+
+
+def _saved(record: CommitRecord) -> SavedCheckpoint:
+    return SavedCheckpoint(record.name, record.number, record.epoch, record.global_step)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trainer import graph
 from trainer.callback import Callback, Context
 from trainer.schedule import Schedule
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
-    from trainer.graph.evaluation import Evaluation
 
 
 class Evaluate(Callback):
@@ -31,7 +31,7 @@ class Evaluate(Callback):
 
     def __init__(self, *, every_n_epochs: int = 1) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
-        self._evaluation: Evaluation | None = None
+        self._evaluation: graph.Evaluation | None = None
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
         """Returns ``val_...`` for each metric, where there is a validation part."""
@@ -39,9 +39,7 @@ class Evaluate(Callback):
 
     def on_build(self, build: GraphContext) -> None:
         """Adds the evaluation to the graph; without a validation part the loop need not stop."""
-        from trainer.graph.evaluation import make_evaluation
-
-        self._evaluation = make_evaluation(build)
+        self._evaluation = graph.make_evaluation(build)
         if self._evaluation is not None:
             self.schedule = self._schedule
 

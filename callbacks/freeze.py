@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from trainer import export, trunks
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_file_name, check_names
 from trainer.runs.versions import versions
@@ -37,34 +38,28 @@ class Freeze(Callback):
     def __init__(self, *, outputs: Sequence[str] | None = None, which: str = "last", name: str = "model") -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
         self._which = check_choice("which", which, ("last", "best"))
+        self.needs_best_checkpoint = which == "best"
         self._name = check_file_name("name", name)
 
     def on_build(self, build: GraphContext) -> None:
-        """Cuts the inference part out, which finds wrong names and what cannot be frozen."""
-        from trainer.export.frozen import check_fits_a_pb
-        from trainer.export.subgraph import cut, node_names
-        from trainer.graph.find_instances import find_instances
-        from trainer.trunks.contained import check_of_trunks
-        from trainer.trunks.trunk import Trunk
-
+        """Extracts the inference part, which finds wrong names and what cannot be frozen."""
         inference = build.inference
         names = list(inference.outputs) if self._outputs is None else self._outputs
-        nodes = node_names(names, build.graph, inference.outputs)
-        self._part = cut(build.graph, {**inference.inputs, **inference.labels}, nodes)
+        nodes = export.node_names(names, build.graph, inference.outputs)
+        self._part = export.cut(build.graph, {**inference.inputs, **inference.labels}, nodes)
         try:
-            check_fits_a_pb(self._part)
+            export.check_fits_a_pb(self._part)
         except ValueError as error:
-            raise ValueError(f"{error}, and leave this out with ~callbacks.freeze") from error
+            raise ValueError(f"{error}, and leave this callback out") from error
         self._example = build.source.example
-        self._check = check_of_trunks(find_instances(build.model, Trunk), self._example)
+        self._check = trunks.check_of_trunks(build.model, self._example)
 
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
-        from trainer.export.frozen import export_frozen
-        from trainer.export.weights import weights_for
-
-        source = weights_for(self._which, context, self._part, self._example)
-        facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
+        weights = export.weights_for(self._which, context, self._part, self._example)
+        facts: dict[str, Any] = {**weights.facts, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
-        export_frozen(target, self._part, source.read_value, self._example, source.expected, facts, self._check)
+        export.export_frozen(
+            target, self._part, weights.read_value, self._example, weights.expected, facts, self._check
+        )
         context.run.add_export(target)

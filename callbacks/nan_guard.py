@@ -43,11 +43,12 @@ class NanGuard(Callback):
         if self._rate_factor > 1:
             raise ValueError(f"rate_factor ({rate_factor:g}) must be at most 1: a rollback lowers the rate")
         self._rollbacks = 0
+        self.needs_rollback = action == "rollback"
 
     def on_build(self, build: GraphContext) -> None:
         """Refuses a rollback where the graph was not built for it."""
         if self._action == "rollback" and build.rollback is None:
-            raise ValueError("action=rollback needs optimizer.learning_rate, and a callback that is named nan_guard")
+            raise ValueError("action=rollback needs an optimizer whose learning_rate is set, so that it can be lowered")
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
         """Raises if the loss of a step is nan or infinite."""

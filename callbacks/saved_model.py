@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from trainer import export
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_names
 from trainer.runs.versions import versions
@@ -38,21 +39,19 @@ class SavedModel(Callback):
     def __init__(self, *, tags: Sequence[str] = (), which: str = "last") -> None:
         self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))
         self._which = check_choice("which", which, ("last", "best"))
+        self.needs_best_checkpoint = which == "best"
 
     def on_build(self, build: GraphContext) -> None:
-        """Cuts the inference part out, which finds what cannot be exported."""
-        from trainer.export.subgraph import cut
-
-        self._part = cut(build.graph, build.inference.inputs, list(build.inference.outputs))
+        """Extracts the inference part, which finds what cannot be exported."""
+        self._part = export.cut(build.graph, build.inference.inputs, list(build.inference.outputs))
         self._example = build.source.example
 
     def on_train_end(self, context: Context) -> None:
         """Exports."""
-        from trainer.export.saved_model import export_saved_model
-        from trainer.export.weights import weights_for
-
-        source = weights_for(self._which, context, self._part, self._example)
-        target = context.run.saved_model / str(source.number)
-        facts: dict[str, Any] = {**source.facts, "versions": versions(), "created": utc_now()}
-        export_saved_model(target, self._part, source.read_value, self._example, source.expected, self.tags, facts)
+        weights = export.weights_for(self._which, context, self._part, self._example)
+        target = context.run.saved_model / str(weights.number)
+        facts: dict[str, Any] = {**weights.facts, "versions": versions(), "created": utc_now()}
+        export.export_saved_model(
+            target, self._part, weights.read_value, self._example, weights.expected, self.tags, facts
+        )
         context.run.add_export(target)

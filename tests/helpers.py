@@ -14,11 +14,12 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
+from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.state import RunState
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Job
 from trainer.training.resume import Request, decide
-from trainer.training.train import train
+from trainer.training.train import train_job
 
 
 class Line:
@@ -47,7 +48,9 @@ def points(examples: int = 40) -> Arrays:
 def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume: str = "auto", **changes: Any) -> Job:
     """A job of 5 steps an epoch in the directory; without callbacks a checkpoint each epoch."""
     named = {"checkpoint": Checkpoint(every_n_epochs=1)} if callbacks is None else callbacks
-    start = decide(Request(resume, directory.parent, "test", directory, "model", datetime(2026, 11, 23)))
+    listed = CallbackList(named)
+    prefixes = resume_prefixes(listed.savers)
+    start = decide(Request(resume, directory.parent, "test", directory, prefixes, datetime(2026, 11, 23)))
     parts: dict[str, Any] = {
         "name": "test",
         "make_model": Line,
@@ -56,12 +59,12 @@ def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume
         "epochs": 3,
         "compile": "off",
     }
-    return Job(callbacks=CallbackList(named), start=start, **{**parts, **changes})
+    return Job(callbacks=listed, start=start, **{**parts, **changes})
 
 
 def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> RunState:
     """Trains and returns where it ended."""
-    return train(job(directory, callbacks, **changes))
+    return train_job(job(directory, callbacks, **changes))
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray[Any, Any]]:

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from trainer.errors import RequestError
 from trainer.schedule import NEVER, Schedule
-from trainer.state import Rollback, RunState, StepMetrics
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
     from trainer.runs.directory import RunDirectory
+    from trainer.runs.saved_checkpoints import SavedCheckpoints
+    from trainer.state import CheckpointSettings, Rollback, RunState, StepMetrics
 
 
 class Phase(IntEnum):
-    """Where in the running order a callback stands, whatever its place in the config.
+    """Place of a callback in the running order, whatever its place in the config.
 
     A save holds the state of all callbacks, so it comes after those that still have to see the
-    epoch; an export names the checkpoint that it was made from, so it comes after the last save.
+    epoch. An export names the checkpoint that it was made from, so it comes after the last save.
     Within a phase the order of the config holds.
     """
 
@@ -30,7 +31,7 @@ class Phase(IntEnum):
 
 
 class Stateful(Protocol):
-    """Gives what a resume needs besides the variables; the loop is one."""
+    """Source of what a resume needs besides the variables; the loop is one."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns JSON data: the loop's own state and each callback's ``state_dict``."""
@@ -38,20 +39,21 @@ class Stateful(Protocol):
 
 @dataclass
 class Context:
-    """What a callback sees of the run, and what it may ask for.
+    """View of the run that a callback gets, with what it may ask for.
 
     Args:
-        session: the open session. In ``on_step_end``, ``on_train_begin`` and ``on_train_end`` the
+        session: Open session. In ``on_step_end``, ``on_train_begin`` and ``on_train_end`` the
             variables are those of ``record``. In ``on_epoch_end`` they may be some epochs ahead
             (``is_current`` is False), unless a schedule makes the loop stop there.
-        run: the run directory: paths, ``run.json``.
-        record: where training stands.
-        total_epochs: the epoch at which the run is complete.
-        steps_per_epoch: updates in an epoch.
-        resume_state: what a saver stores beside the variables.
-        stop_reason: why the run was asked to end early, or None.
-        rollback: what was asked for in ``on_exception``, or None.
-        is_current: whether the variables are those of the record; false while the epochs inside a
+        run: Run directory with its paths and ``run.json``.
+        record: State of training now.
+        total_epochs: Epoch at which the run is complete.
+        steps_per_epoch: Number of updates in an epoch.
+        resume_state: Source of what a saver stores beside the variables.
+        checkpoints: Newest and best checkpoint so far; savers report them here.
+        stop_reason: Reason why the run was asked to end early, or None.
+        rollback: Rollback that was asked for in ``on_exception``, or None.
+        is_current: Whether the variables are those of the record; False while the epochs inside a
             call into the graph are handed out.
     """
 
@@ -61,6 +63,7 @@ class Context:
     total_epochs: int
     steps_per_epoch: int
     resume_state: Stateful
+    checkpoints: SavedCheckpoints
     stop_reason: str | None = None
     rollback: Rollback | None = None
     is_current: bool = True
@@ -69,7 +72,7 @@ class Context:
         """Adds metrics to the record, for the callbacks that come later in the order.
 
         Raises:
-            TypeError, ValueError: a metric is no number.
+            TypeError, ValueError: A metric is not a number.
         """
         numbers = {name: float(value) for name, value in metrics.items()}
         self.record = replace(self.record, metrics={**self.record.metrics, **numbers})
@@ -78,7 +81,7 @@ class Context:
         """Asks for the run to end in good order at this point; the first reason is kept.
 
         Raises:
-            RequestError: the variables are ahead of the record, so the run cannot end at this point.
+            RequestError: The variables are ahead of the record, so the run cannot end at this point.
         """
         if not self.is_current:
             raise RequestError(
@@ -88,7 +91,7 @@ class Context:
         self.stop_reason = self.stop_reason or reason
 
     def request_rollback(self, rollback: Rollback) -> None:
-        """Asks, in ``on_exception``, for the run to go on from the newest good checkpoint."""
+        """Asks, in ``on_exception``, for the run to continue from the newest good checkpoint."""
         self.rollback = rollback
 
 
@@ -115,7 +118,14 @@ class Callback:
     are at an epoch's end asks for it with its ``schedule`` and works in ``on_step_end``.
 
     The constructor checks and stores. It imports no TensorFlow, so that a wrong value is answered
-    at once; modules that need TensorFlow are imported where the graph is at hand.
+    at once.
+
+    Attributes:
+        phase: Place in the running order.
+        schedule: When ``on_step_end`` is due.
+        checkpoint_settings: Settings of a callback that saves checkpoints in the run's store, else None.
+        needs_best_checkpoint: Whether it reads the best checkpoint at the end, so one must be kept.
+        needs_rollback: Whether the graph must be built for rollbacks.
 
     Example:
         >>> class StopAtLoss(Callback):
@@ -131,6 +141,9 @@ class Callback:
 
     phase: ClassVar[Phase] = Phase.OBSERVE
     schedule: Schedule = NEVER
+    checkpoint_settings: CheckpointSettings | None = None
+    needs_best_checkpoint: bool = False
+    needs_rollback: bool = False
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:  # noqa: ARG002 - for those that override it
         """Returns the names of what this callback will report, so that others may monitor it."""
@@ -164,11 +177,11 @@ class Callback:
         """The run did not end in good order; ``error`` is why."""
 
     def close(self) -> None:
-        """Free what is held; called once, always, also where ``on_build`` of another failed."""
+        """Frees what is held; called once, always, also where ``on_build`` of another failed."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a resume needs, as JSON data; {} where there is nothing."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what ``state_dict`` gave in an earlier process."""
+        """Takes back what ``state_dict`` returned in an earlier process."""

@@ -1,4 +1,4 @@
-"""Where training stands, and what is asked of it: plain data that callbacks, loop and graph share."""
+"""Plain data about a running training that graph, loop, callbacks and run directory share."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+COMPILE_SETTINGS = ("auto", "off", "xla", "measure")
+"""Values of the setting ``compile``."""
+
 
 @dataclass(frozen=True)
 class RunState:
-    """Where training stands; immutable, a new one replaces it.
+    """State of training at one moment; immutable, a new one replaces it.
 
     Args:
-        epoch: completed epochs.
-        global_step: updates of the variables so far.
-        metrics: of the last completed epoch: ``loss``, the model's metrics, ``val_...`` where
-            there is a validation part, and ``steps_per_sec``.
+        epoch: Number of completed epochs.
+        global_step: Number of updates of the variables so far.
+        metrics: Metrics of the last completed epoch: ``loss``, the model's metrics, ``val_...``
+            where there is a validation part, and ``steps_per_sec``.
     """
 
     epoch: int
@@ -25,12 +28,12 @@ class RunState:
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """The metrics of each step of one call into the graph.
+    """Metrics of each step of one call into the graph.
 
     Args:
-        first_step: the global step after the first of them.
-        names: of the columns, ``loss`` first.
-        values: float32 [steps, metrics].
+        first_step: Global step after the first of the steps.
+        names: Names of the columns, ``loss`` first.
+        values: Array of float32 [steps, metrics].
     """
 
     first_step: int
@@ -40,12 +43,50 @@ class StepMetrics:
 
 @dataclass(frozen=True)
 class Rollback:
-    """A request to go back to the newest good checkpoint and leave a batch out.
+    """Request to return to the newest good checkpoint and to leave one batch out.
 
     Args:
-        skip_step: the update, counted from 1, whose batch is left out from now on.
-        rate_factor: by which the learning rate is multiplied.
+        skip_step: Update, counted from 1, whose batch is left out from now on.
+        rate_factor: Factor by which the learning rate is multiplied.
     """
 
     skip_step: int
     rate_factor: float
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """Settings of a callback that saves checkpoints, as resume, exports and tools need them.
+
+    Args:
+        prefix: Prefix of the checkpoints' names, before ``-<number>``.
+        monitor: Metric that decides which checkpoint is the best.
+        mode: ``min`` or ``max``, the end of the metric that is best.
+        pinned: Numbers of checkpoints that are never removed.
+        keep_best: Number of best checkpoints that are kept in addition.
+        all_variables: Whether the checkpoints hold all that a resume needs.
+    """
+
+    prefix: str = "model"
+    monitor: str = "loss"
+    mode: str = "min"
+    pinned: frozenset[int] = frozenset()
+    keep_best: int = 0
+    all_variables: bool = True
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """Checkpoint that has been committed in this run.
+
+    Args:
+        name: Name such as ``model-300``.
+        number: Number in the name: completed epochs, or the global step.
+        epoch: Number of completed epochs.
+        global_step: Number of updates of its variables.
+    """
+
+    name: str
+    number: int
+    epoch: int
+    global_step: int

@@ -33,7 +33,7 @@ def train_case(case: Case, directory: Path, callbacks: Mapping[str, Any], **chan
     from trainer.training.callback_list import CallbackList
     from trainer.training.job import Job
     from trainer.training.resume import Request, decide
-    from trainer.training.train import train
+    from trainer.training.train import train_job
 
     x, y = data(case)
     parts: dict[str, Any] = {
@@ -43,5 +43,5 @@ def train_case(case: Case, directory: Path, callbacks: Mapping[str, Any], **chan
         "data": InMemory(Arrays({"x": x}, {"y": y}), case.batch_size),
         "epochs": 10**7,
     }
-    start = decide(Request("auto", directory.parent, "benchmark", directory, "model", datetime(2026, 1, 1)))
-    train(Job(callbacks=CallbackList(callbacks), start=start, **{**parts, **changes}))
+    start = decide(Request("auto", directory.parent, "benchmark", directory, ("model",), datetime(2026, 1, 1)))
+    train_job(Job(callbacks=CallbackList(callbacks), start=start, **{**parts, **changes}))

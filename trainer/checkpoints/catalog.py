@@ -12,8 +12,9 @@ from trainer.checkpoints.store import INDEX, STATE_FILE
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint, stored_checkpoints
 from trainer.checks import check_choice, suggestion
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.checkpoint_settings import CheckpointSettings, checkpoint_settings_of
+from trainer.runs.checkpoint_settings import checkpoint_settings_of
 from trainer.runs.directory import RunDirectory
+from trainer.state import CheckpointSettings
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +196,15 @@ def locate(reference: str | Path, monitor: str | None = None, mode: str | None =
         hint = suggestion(name, there) if there else "there is no checkpoint in that directory"
         raise RequestError(f"there is no checkpoint {path}; {hint}")
     return there[name]
+
+
+def list_checkpoints(path: str | Path) -> tuple[StoredCheckpoint, ...]:
+    """Returns the checkpoints of a run or of a directory, the oldest first, damaged ones included.
+
+    Raises:
+        RequestError: There is no directory, or no checkpoint in it.
+    """
+    return read_catalog(Path(path)).checkpoints
 
 
 def run_of(checkpoint: StoredCheckpoint) -> RunDirectory | None:

@@ -14,6 +14,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from trainer import graph, training
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.config.changes import Change, check_changes, digest
@@ -21,12 +22,12 @@ from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
 from trainer.model import Model
-from trainer.runs.directory import is_finished
+from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.runs.stored_config import stored_config
 from trainer.tensorflow_import import import_tensorflow
 from trainer.timing import timed
 from trainer.training.callback_list import CallbackList
-from trainer.training.job import Job
+from trainer.training.job import Invocation, Job
 from trainer.training.resume import Request, Start, decide
 from trainer.training.signals import Signals
 from trainer.warm_start import WarmStart
@@ -56,7 +57,11 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
     now = datetime.now()
     with timed("find the run and verify its newest checkpoint"):
-        start = decide(Request(settings.resume, settings.root, settings.name, settings.run_dir, settings.prefix, now))
+        start = decide(
+            Request(
+                settings.resume, settings.root, settings.name, settings.run_dir, resume_prefixes(callbacks.savers), now
+            )
+        )
     warm_start = _found(settings.warm_start, start)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
@@ -67,15 +72,18 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     taken = _taken_changes(start, plain, settings)
     for change in taken:
         log.info("changed: %s", change)
-    facts = {"command": command, "config_digest": digest(plain), "changes": [str(change) for change in taken]}
+    invocation = Invocation(
+        command=command,
+        config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
+        config_digest=digest(plain),
+        changes=tuple(map(str, taken)),
+    )
     with timed("read the data"):
         data = _made("data", config.data)
     signals.check()
     import_tensorflow()
     signals.check()
-    from trainer.training.train import train  # imports TensorFlow, which only now is quiet
-
-    train(
+    training.train_job(
         Job(
             name=settings.name,
             make_model=lambda: _made("model", config.model),
@@ -90,10 +98,9 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             steps_per_call=settings.steps_per_call,
             seed=settings.seed,
             compile=settings.compile,
-            may_roll_back=_may_roll_back(config),
-            config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
+            rate_can_be_scaled="learning_rate" in config.optimizer,
             new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
-            facts=facts,
+            invocation=invocation,
         ),
         signals,
     )
@@ -140,15 +147,13 @@ def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change
 
 
 def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
-    facts = start.run.read()
-    ended_early = is_finished(facts) and facts.get("stop_reason") and facts.get("total_epochs") == settings.epochs
-    return (is_finished(facts) and record.epoch >= settings.epochs) or bool(ended_early)
+    info = start.run.info()
+    ended_early = info.stop_reason is not None and info.total_epochs == settings.epochs
+    return info.is_finished and (record.epoch >= settings.epochs or ended_early)
 
 
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
     def make(global_step: Any, scale: Any) -> Any:
-        from trainer.graph.optimizers import ScaledRate, rate_of_step  # needs TensorFlow
-
         if "learning_rate" not in node:
             return _made("optimizer", node)
         rate = node.learning_rate
@@ -157,17 +162,12 @@ def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
         # Keras refuses a whole number.
         rate = float(rate) if isinstance(rate, int) else rate
         if str(node["_target_"]).startswith("tensorflow.compat.v1."):
-            rate = rate_of_step(rate, global_step, scale)
+            rate = graph.rate_of_step(rate, global_step, scale)
         elif scale is not None:
-            rate = ScaledRate(rate, scale)
+            rate = graph.ScaledRate(rate, scale)
         return _made("optimizer", node, learning_rate=rate)
 
     return make
-
-
-def _may_roll_back(config: DictConfig) -> bool:
-    guard = config.callbacks.get("nan_guard") or {}
-    return guard.get("action") == "rollback" and "learning_rate" in config.optimizer
 
 
 def _made(key: str, node: Any, **extra: Any) -> Any:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.errors import RequestError
-from trainer.graph.compile_rule import SETTINGS
+from trainer.state import COMPILE_SETTINGS
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -36,7 +36,6 @@ class Settings:
         steps_per_epoch: at least 1, or None for the whole data set.
         steps_per_call: at least 1, or None to learn it.
         compile: ``auto``, ``off`` or ``xla``.
-        prefix: of the checkpoints' names.
     """
 
     root: Path
@@ -51,7 +50,6 @@ class Settings:
     steps_per_epoch: int | None
     steps_per_call: int | None
     compile: str
-    prefix: str
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
@@ -83,7 +81,6 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     seed = check_int("seed", config.seed, minimum=0)
     if seed > MAX_SEED:
         raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
-    checkpoint = config.callbacks.get("checkpoint") or {}
     return Settings(
         root=Path(config.run.root),
         name=_name(config.run.name or (experiment or "run").replace("/", "-")),
@@ -97,8 +94,9 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         steps_per_epoch=check_optional_int("loop.steps_per_epoch", loop.steps_per_epoch, minimum=1),
         steps_per_call=check_optional_int("loop.steps_per_call", steps_per_call, minimum=1),
         # YAML reads an unquoted off as false.
-        compile=check_choice("loop.compile", "off" if loop.compile in (False, "False") else loop.compile, SETTINGS),
-        prefix=str(checkpoint.get("prefix", "model")),
+        compile=check_choice(
+            "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
+        ),
     )
 
 
@@ -139,7 +137,6 @@ def _check_nodes(config: DictConfig) -> None:
         _check_target("optimizer.learning_rate", rate)
     elif rate is not None:
         check_number("optimizer.learning_rate", rate, above=0)
-    _check_best(config)
 
 
 def _check_target(key: str, node: Any) -> None:
@@ -156,12 +153,3 @@ def _check_missing(config: DictConfig) -> None:
     missing = sorted(key for key in OmegaConf.missing_keys(config) if not key.startswith("loop."))
     if missing:
         raise RequestError(f"{', '.join(missing)} must be set; add {missing[0]}=VALUE")
-
-
-def _check_best(config: DictConfig) -> None:
-    """An export of the best checkpoint needs one to be kept."""
-    wanted = [name for name in ("freeze", "saved_model") if (config.callbacks.get(name) or {}).get("which") == "best"]
-    if wanted and not (config.callbacks.get("checkpoint") or {}).get("keep_best"):
-        raise RequestError(f"callbacks.{wanted[0]}.which=best needs callbacks.checkpoint.keep_best=1 (and its monitor)")
-    if wanted and config.callbacks.checkpoint.get("var_list") is not None:
-        raise RequestError(f"callbacks.{wanted[0]}.which=best needs callbacks.checkpoint.var_list=null (all variables)")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.callback import Context
-from trainer.checkpoints.record import read_record
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
 from trainer.export.serving import ReadValue, run_outputs, values_in, values_of
 from trainer.export.subgraph import Cut
+from trainer.state import RunState, SavedCheckpoint
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,30 @@ class Weights:
 
 
 def weights_for(which: str, context: Context, part: Cut, example: Mapping[str, Array]) -> Weights:
-    """Returns where the weights come from.
+    """Returns the weights of an export.
 
     Args:
         which: ``last`` or ``best``.
-        context: of the run, at its end.
-        part: the inference part.
-        example: a batch of the data.
+        context: Context of the run, at its end.
+        part: Inference part.
+        example: Batch of the data.
 
     Raises:
-        CheckpointError: the best one is asked for and no checkpoint has the metric.
+        CheckpointError: The best one is asked for and no checkpoint has the metric.
     """
+    state, saved = context.record, context.checkpoints
     if which == "best":
-        best = context.run.facts.get("best_checkpoint")
-        if not best:
-            raise CheckpointError("which=best: no checkpoint has the metric that callbacks.checkpoint.monitor names")
-        record = read_record(context.run.path / f"{best}.json")
-        facts = {"checkpoint": best, "epoch": record.epoch, "global_step": record.global_step}
-        return Weights(values_of(str(context.run.path / best)), None, record.number, facts)
-    step = context.record.global_step
-    saved = context.run.facts.get("newest_checkpoint") if context.run.facts.get("global_step") == step else None
-    number = read_record(context.run.path / f"{saved}.json").number if saved else step
-    facts = {"checkpoint": saved, "epoch": context.record.epoch, "global_step": step}
-    expected = run_outputs(context.session, part, example)
-    return Weights(values_in(context.session, part), expected, number, facts)
+        if saved.best is None:
+            raise CheckpointError("which='best': no checkpoint has the metric that its saver monitors")
+        prefix = context.run.path / saved.path(saved.best)
+        return Weights(values_of(str(prefix)), None, saved.best.number, _source(saved.path(saved.best), saved.best))
+    newest = saved.newest if saved.newest and saved.newest.global_step == state.global_step else None
+    number = newest.number if newest else state.global_step
+    path = saved.path(newest) if newest else None
+    return Weights(
+        values_in(context.session, part), run_outputs(context.session, part, example), number, _source(path, state)
+    )
+
+
+def _source(checkpoint: str | None, state: RunState | SavedCheckpoint) -> dict[str, Any]:
+    return {"checkpoint": checkpoint, "epoch": state.epoch, "global_step": state.global_step}

@@ -105,12 +105,14 @@ class FusedSteps:
         count: placeholder of the number of steps in a call.
         metrics: what a call returns, float32 [steps, metrics].
         waited: the seconds of the call that were waited for batches, float64.
+        global_step: what the graph has counted after the call, int64.
         max_steps: the most steps in a call.
     """
 
     count: Any
     metrics: Any
     waited: Any
+    global_step: Any
     max_steps: int
 
 
@@ -228,12 +230,18 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
         return feed.plan(context.global_step.read_value(), count, run_steps)
 
     # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
-    plain = FusedSteps(*add_steps(update, columns, feed, order, max_steps), max_steps)
+    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, order, max_steps))
     compiled = None
     if gathered is not None:
-        compiled = FusedSteps(*add_compiled_steps(update, columns, gathered, order, max_steps), max_steps)
+        steps = add_compiled_steps(update, columns, gathered, order, max_steps)
+        compiled = _fused_steps(context.global_step, max_steps, *steps)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
     return TrainingGraph(context, feed, *initialise, plain, compiled)
+
+
+def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any) -> FusedSteps:
+    with tf.control_dependencies([metrics]):
+        return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from trainer.errors import RequestError
 
-SETTINGS = ("auto", "off", "xla", "measure")
-
 MAX_PARAMETERS = 1_000_000
 """Above it a step spends its time inside large products, which XLA does not make faster on a CPU."""
 

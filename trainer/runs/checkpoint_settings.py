@@ -1,51 +1,46 @@
-"""What the config of a run says about its checkpoints."""
+"""The settings of the callbacks that saved the checkpoints of a stored run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainer.runs.directory import RunDirectory
 from trainer.runs.stored_config import stored_config
+from trainer.state import CheckpointSettings
 
-CALLBACK = "callbacks.checkpoint.Checkpoint"
-
-
-@dataclass(frozen=True)
-class CheckpointSettings:
-    """The settings that tools need of the callback that wrote the checkpoints.
-
-    Args:
-        monitor: the metric that tells what is best.
-        mode: ``min`` or ``max``: which end of the metric is best.
-        pinned: numbers that the config pins.
-    """
-
-    monitor: str = "loss"
-    mode: str = "min"
-    pinned: frozenset[int] = frozenset()
+TARGET = "callbacks.checkpoint.Checkpoint"
+"""The saver of runs whose ``run.json`` does not yet name the savers' settings."""
 
 
 def checkpoint_settings_of(run: Path | None, prefix: str) -> CheckpointSettings:
-    """Returns the settings of a run's last invocation, the defaults where there are none.
+    """Returns the settings of a run's last invocation for one prefix, the defaults where there are none.
 
     Args:
-        run: the run directory, or None for checkpoints that belong to no run.
-        prefix: of the checkpoints' names, where several callbacks write into one directory.
+        run: Run directory, or None for checkpoints that belong to no run.
+        prefix: Prefix of the checkpoints' names.
     """
-    config = stored_config(run) if run else None
-    callbacks = config.get("callbacks") if config else None
-    for node in callbacks.values() if isinstance(callbacks, Mapping) else ():
-        if isinstance(node, Mapping) and node.get("_target_") == CALLBACK and node.get("prefix", "model") == prefix:
-            return _settings(node)
-    return CheckpointSettings()
+    savers = stored_savers(run) if run else ()
+    return next((saver for saver in savers if saver.prefix == prefix), CheckpointSettings(prefix))
+
+
+def stored_savers(run: Path) -> Sequence[CheckpointSettings]:
+    """Returns the settings of a run's savers, by ``run.json`` or, in older runs, by its config."""
+    if savers := RunDirectory(run).info().savers:
+        return savers
+    callbacks = (stored_config(run) or {}).get("callbacks")
+    nodes = callbacks.values() if isinstance(callbacks, Mapping) else ()
+    return [_settings(node) for node in nodes if isinstance(node, Mapping) and node.get("_target_") == TARGET]
 
 
 def _settings(node: Mapping[str, Any]) -> CheckpointSettings:
     default = CheckpointSettings()
     return CheckpointSettings(
+        prefix=str(node.get("prefix", default.prefix)),
         monitor=str(node.get("monitor", default.monitor)),
         mode=str(node.get("mode", default.mode)),
         pinned=frozenset(node.get("pinned") or ()),
+        keep_best=int(node.get("keep_best") or 0),
+        all_variables=node.get("var_list") is None,
     )

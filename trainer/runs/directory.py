@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from trainer.errors import RequestError
 from trainer.files import make_directory, remove_temporaries, write_atomically, write_json
+from trainer.runs.run_info import RunInfo
 
 
 class RunDirectory:
@@ -35,8 +36,7 @@ class RunDirectory:
         self.metrics_file = path / "metrics.jsonl"
         self.run_file = path / "run.json"
         self.lock_file = path / "run.lock"
-        self.facts: dict[str, Any] = {}
-        # A checkpoint that is written in the background is told of while training goes on.
+        # A background save reports its checkpoint while training continues.
         self._writing = threading.Lock()
 
     def exists(self) -> bool:
@@ -78,25 +78,26 @@ class RunDirectory:
         for directory in (self.path, self.checkpoints, self.frozen, self.saved_model):
             remove_temporaries(directory)
 
-    def read(self) -> dict[str, Any]:
-        """Returns what ``run.json`` says; {} where there is none or it is no JSON."""
+    def info(self) -> RunInfo:
+        """Returns the content of ``run.json``; nothing is known where it is missing or no JSON."""
         try:
-            facts = json.loads(self.run_file.read_text(encoding="utf-8"))
+            return RunInfo.from_json(json.loads(self.run_file.read_text(encoding="utf-8")))
         except (OSError, ValueError):
-            return {}
-        return facts if isinstance(facts, dict) else {}
+            return RunInfo()
 
-    def update(self, **facts: Any) -> None:
-        """Adds to ``run.json``, replacing the file at once."""
+    def update(self, change: Callable[[RunInfo], RunInfo]) -> None:
+        """Reads ``run.json``, changes it and replaces the file at once.
+
+        Args:
+            change: Function from the content that is there to the new content.
+        """
         with self._writing:
-            self.facts.update(facts)
-            write_json(self.run_file, self.facts)
+            write_json(self.run_file, change(self.info()).to_json())
 
     def add_export(self, path: Path) -> None:
         """Names an export in ``run.json``, once."""
-        exports = self.facts.get("exports", [])
         name = self.relative(path)
-        self.update(exports=exports if name in exports else [*exports, name])
+        self.update(lambda info: replace(info, exports=tuple(dict.fromkeys([*info.exports, name]))))
 
     def write_config(self, text: str) -> Path:
         """Writes the composed config: config.yaml, config-2.yaml, ... for each invocation."""
@@ -126,9 +127,4 @@ def runs_in(folder: Path) -> list[RunDirectory]:
     if not folder.is_dir():
         return []
     runs = [RunDirectory(path) for path in folder.iterdir() if (path / "run.json").is_file()]
-    return sorted(runs, key=lambda run: (str(run.read().get("started", "")), run.path.name))
-
-
-def is_finished(facts: Mapping[str, Any]) -> bool:
-    """Returns whether a run ended in good order."""
-    return facts.get("status") == "finished"
+    return sorted(runs, key=lambda run: (run.info().started or "", run.path.name))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError, Interrupted, NonFiniteError, RequestError, describe
 from trainer.schedule import Schedule
-from trainer.state import StepMetrics
+from trainer.state import CheckpointSettings, StepMetrics
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
@@ -25,7 +25,7 @@ class CallbackList:
         clock: monotonic seconds, for the time that they take.
 
     Raises:
-        RequestError: something is no callback.
+        RequestError: something is no callback, or two callbacks do not go together.
     """
 
     def __init__(self, callbacks: Mapping[str, Callback], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -45,6 +45,19 @@ class CallbackList:
         self._clock = clock
         self.secs = dict.fromkeys(Phase, 0.0)
         """The time that the callbacks of each phase have taken."""
+
+        check_best_is_kept(self._callbacks)
+
+    @property
+    def savers(self) -> tuple[CheckpointSettings, ...]:
+        """Settings of all callbacks that save checkpoints, in running order."""
+        settings = (callback.checkpoint_settings for callback in self._callbacks.values())
+        return tuple(each for each in settings if each is not None)
+
+    @property
+    def needs_rollback(self) -> bool:
+        """Whether a callback needs a graph that is built for rollbacks."""
+        return any(callback.needs_rollback for callback in self._callbacks.values())
 
     @property
     def schedules(self) -> list[Schedule]:
@@ -176,3 +189,19 @@ class CallbackList:
 def _listens(callback: Callback, event: str) -> bool:
     """Returns whether the callback does anything there: thousands of epochs may end in a second."""
     return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
+
+
+def check_best_is_kept(callbacks: Mapping[str, Callback]) -> None:
+    """Refuses a callback that reads the best checkpoint where no saver keeps a whole one.
+
+    Raises:
+        RequestError: No saver has ``keep_best`` of at least 1, or its checkpoints lack variables.
+    """
+    wanting = next((name for name, callback in callbacks.items() if callback.needs_best_checkpoint), None)
+    savers = {name: callback.checkpoint_settings for name, callback in callbacks.items()}
+    keeping = {name: each for name, each in savers.items() if each is not None and each.keep_best}
+    if wanting is None or any(each.all_variables for each in keeping.values()):
+        return
+    saver = next((name for name, each in {**keeping, **savers}.items() if each is not None), "checkpoint")
+    needed = "var_list=null (all variables)" if keeping else "keep_best=1 (and its monitor)"
+    raise RequestError(f"callbacks.{wanting}: which=best needs callbacks.{saver}.{needed}")

@@ -46,7 +46,7 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
     start, trunks = job.start, [trunk.facts() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
         check_fits(start.store.path(start.record.name), build.graph)
-        check_same_trunks(start.run.read().get("trunks", ()), trunks)
+        check_same_trunks(start.run.info().trunks, trunks)
         return InitialValues(None, trunks)
     if start.external is not None:
         return InitialValues(plan_full_restore(start.external, build.graph, build.global_step.op.name), trunks)

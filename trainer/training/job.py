@@ -1,9 +1,9 @@
-"""What a run is made of: plain objects, no config."""
+"""The parts of a run: plain objects, no config."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainer.model import Model
@@ -16,27 +16,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a run is made of.
+class Invocation:
+    """How a run was called, for its records.
 
     Args:
-        name: of the run.
-        make_model: called while the graph is open.
-        make_optimizer: the same, given the global step and the scale of the learning rate.
-        data: a source of batches.
-        callbacks: in the order of the config.
-        start: the directory, and the checkpoint to continue from.
-        warm_start: whose variables a new run begins with, or None; a resume never looks at it.
-        trainable: patterns of the variables that are trained, or None for all.
-        epochs: to complete, counted from the first start.
-        steps_per_epoch: or None for the whole data set.
-        steps_per_call: or None to learn it.
-        seed: of initial values, the order of the data and random ops.
-        compile: ``auto``, ``off`` or ``xla``.
-        may_roll_back: whether the graph is built for rollbacks.
-        new_learning_rate: whether a resume takes the rate of the config instead of the checkpoint's.
-        config_text: YAML, for the run directory.
-        facts: for ``run.json``: the command, the digest of the config.
+        command: Command line, as it can be pasted into a shell.
+        config_text: Composed config as YAML.
+        config_digest: SHA-256 of the settings that change what is computed.
+        changes: Settings that a resume changes, as text.
+    """
+
+    command: str | None = None
+    config_text: str = ""
+    config_digest: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """The parts of a run.
+
+    Args:
+        name: Name of the run.
+        make_model: Function that makes the model; called while the graph is open.
+        make_optimizer: Function that makes the optimizer, given the global step and the scale of the
+            learning rate; called while the graph is open.
+        data: Source of batches.
+        callbacks: Callbacks in running order.
+        start: Run directory, and the checkpoint to continue from.
+        epochs: Epochs to complete, counted from the first start.
+        warm_start: Settings of the warm start of a new run, or None; a resume ignores them.
+        trainable: Patterns of the variables that are trained, or None for all.
+        steps_per_epoch: Updates in an epoch, or None for the whole data set.
+        steps_per_call: Limit on the steps of a call into the graph, or None to learn one.
+        seed: Seed of initial values, the order of the data and random ops.
+        compile: ``auto``, ``off``, ``xla`` or ``measure``.
+        rate_can_be_scaled: Whether ``make_optimizer`` takes a scale of the learning rate, as a
+            rollback needs it.
+        new_learning_rate: Whether a resume takes the learning rate of the optimizer instead of the
+            checkpoint's.
+        invocation: How the run was called.
     """
 
     name: str
@@ -52,7 +71,11 @@ class Job:
     steps_per_call: int | None = None
     seed: int = 0
     compile: str = "auto"
-    may_roll_back: bool = False
+    rate_can_be_scaled: bool = False
     new_learning_rate: bool = False
-    config_text: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    invocation: Invocation = Invocation()
+
+    @property
+    def may_roll_back(self) -> bool:
+        """Whether the graph is built for rollbacks."""
+        return self.callbacks.needs_rollback and self.rate_can_be_scaled

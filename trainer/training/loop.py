@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from trainer.callback import Context
+from trainer.errors import TrainerError
 from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans
 from trainer.training.plan import CallLimit, RunLength, next_stop
 
-Step = Callable[[int], "np.ndarray[Any, Any]"]
-"""Runs n updates in one call into the graph; returns their metrics, float32 [n, metrics]."""
+
+@dataclass(frozen=True)
+class StepResult:
+    """Outcome of one call into the graph.
+
+    Args:
+        metrics: Metrics of each step, float32 [steps, metrics].
+        global_step: Global step that the graph has counted after the call.
+    """
+
+    metrics: np.ndarray[Any, Any]
+    global_step: int
+
+
+Step = Callable[[int], StepResult]
+"""Runs n updates in one call into the graph."""
 
 
 class Requests(Protocol):
@@ -95,8 +111,10 @@ class Loop:
         started = self._clock()
         limit = self._call_limit.limit(self._callbacks.secs_until_due(started))
         stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
-        values = self._step(stop - begin)
+        result = self._step(stop - begin)
         secs = self._clock() - started
+        check_same_step(result.global_step, stop)
+        values = result.metrics
         self.call_secs += secs
         self._call_limit = self._call_limit.updated(stop - begin, secs)
         self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
@@ -119,3 +137,26 @@ class Loop:
         """Takes back what ``state_dict`` gave in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
         self._callbacks.load_state_dict(state["callbacks"])
+
+
+def check_same_step(counted: int, expected: int) -> None:
+    """Refuses to go on where graph and loop disagree about the steps: every checkpoint's name would be wrong.
+
+    Args:
+        counted: Global step in the graph.
+        expected: Global step of the loop.
+
+    Raises:
+        TrainerError: They differ.
+
+    Example:
+        >>> check_same_step(20, 10)
+        Traceback (most recent call last):
+            ...
+        trainer.errors.TrainerError: the graph counts 20 steps and the loop 10: something else than ...
+    """
+    if counted != expected:
+        raise TrainerError(
+            f"the graph counts {counted:,} steps and the loop {expected:,}: something else than the trainer changes "
+            "global_step, such as an optimizer or a model that gets it as an argument; leave it out there"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from trainer.checkpoints.resolve import is_one_file
 from trainer.checkpoints.store import CheckpointStore, SkippedCheckpoint, newest_good
 from trainer.checks import close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.directory import RunDirectory, is_finished, new_directory, runs_of
+from trainer.runs.directory import RunDirectory, new_directory, runs_of
 
 WORDS = ("never", "latest", "auto")
 
@@ -24,7 +25,7 @@ class Start:
 
     Args:
         run: its directory.
-        store: of its checkpoints.
+        stores: Stores of its checkpoints, one for each prefix; the first is that of ``record``.
         record: of the checkpoint to continue from, or None.
         skipped: the checkpoints that were not taken.
         external: the prefix of a checkpoint without a commit record, which gives variables and step
@@ -34,17 +35,23 @@ class Start:
     """
 
     run: RunDirectory
-    store: CheckpointStore
+    stores: tuple[CheckpointStore, ...]
     record: CommitRecord | None = None
     skipped: tuple[SkippedCheckpoint, ...] = ()
     external: Path | None = None
     seen: tuple[str, ...] = ()
     is_new: bool = False
 
+    @property
+    def store(self) -> CheckpointStore:
+        """Store of the checkpoint to continue from."""
+        return self.stores[0]
+
     def in_new_directory(self) -> Start:
         """Returns the same start in a directory that was made just now, for this process alone."""
         run = self.run.made_new()
-        return replace(self, run=run, store=CheckpointStore(run.checkpoints, self.store.prefix))
+        stores = tuple(CheckpointStore(run.checkpoints, store.prefix) for store in self.stores)
+        return replace(self, run=run, stores=stores)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Request:
         root: of all runs.
         name: of the run.
         run_dir: the directory that was asked for, or None.
-        prefix: of the checkpoints' names.
+        prefixes: Prefixes of the checkpoints that the run's savers write and a resume can take.
         now: for the name of a new directory.
     """
 
@@ -65,7 +72,7 @@ class Request:
     root: Path
     name: str
     run_dir: Path | None
-    prefix: str
+    prefixes: tuple[str, ...]
     now: datetime
 
 
@@ -91,11 +98,11 @@ def _decide(request: Request) -> Start:
         run = next(iter(reversed(runs_of(request.root, request.name))), None)
     if request.resume == "auto":
         there_is_one = run is not None and run.exists()
-        if run is None or not there_is_one or (request.run_dir is None and is_finished(run.read())):
+        if run is None or not there_is_one or (request.run_dir is None and run.info().is_finished):
             return _fresh(request)
     if run is None or not run.exists():
         raise RequestError(_no_run(request.root, request.name, request.run_dir))
-    return _continued(run, request.prefix, may_be_new=request.resume == "auto")
+    return _continued(run, request.prefixes, may_be_new=request.resume == "auto")
 
 
 def check_unchanged(start: Start) -> None:
@@ -104,7 +111,7 @@ def check_unchanged(start: Start) -> None:
     Raises:
         RequestError: there are other checkpoints now.
     """
-    if start.seen != _names(start.store):
+    if start.seen != _names(start.stores):
         raise RequestError(f"another process has worked in {start.run.path} meanwhile; run the command again")
 
 
@@ -124,13 +131,16 @@ def check_writable(path: Path) -> None:
         raise RequestError(f"{nearest} cannot be written by this user; choose another run.root or run.dir")
 
 
-def _names(store: CheckpointStore) -> tuple[str, ...]:
-    return tuple(record.name for record in store.records()[0])
+def _names(stores: Iterable[CheckpointStore]) -> tuple[str, ...]:
+    return tuple(record.name for store in stores for record in store.records()[0])
+
+
+def _stores(run: RunDirectory, prefixes: Iterable[str]) -> tuple[CheckpointStore, ...]:
+    return tuple(CheckpointStore(run.checkpoints, prefix) for prefix in prefixes)
 
 
 def _new(run: RunDirectory, request: Request, external: Path | None) -> Start:
-    store = CheckpointStore(run.checkpoints, request.prefix)
-    return Start(run, store, external=external, is_new=request.run_dir is None)
+    return Start(run, _stores(run, request.prefixes), external=external, is_new=request.run_dir is None)
 
 
 def _fresh(request: Request, external: Path | None = None) -> Start:
@@ -155,20 +165,46 @@ def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
     )
 
 
-def _continued(run: RunDirectory, prefix: str, *, may_be_new: bool) -> Start:
-    store = CheckpointStore(run.checkpoints, prefix)
-    if not any(store.records()):
+def _continued(run: RunDirectory, prefixes: tuple[str, ...], *, may_be_new: bool) -> Start:
+    stores = _stores(run, prefixes)
+    if not any(any(store.records()) for store in stores):
         # A run that was stopped before its first save has nothing to lose: it starts again in place.
         if may_be_new and run.run_file.exists():
-            return Start(run, store)
-        raise RequestError(f"resume: {run.path} has no checkpoint {prefix}-*; leave out resume to start a new run")
-    record, skipped = newest_good(store)
-    return Start(run, store, record, tuple(skipped), seen=_names(store))
+            return Start(run, stores)
+        names = " or ".join(f"{prefix}-*" for prefix in prefixes)
+        raise RequestError(f"resume: {run.path} has no checkpoint {names}; leave out resume to start a new run")
+    newest, record, skipped = newest_of_all(stores)
+    ordered = (newest, *(store for store in stores if store is not newest))
+    return Start(run, ordered, record, tuple(skipped), seen=_names(ordered))
+
+
+def newest_of_all(
+    stores: Sequence[CheckpointStore],
+) -> tuple[CheckpointStore, CommitRecord, list[SkippedCheckpoint]]:
+    """Returns the newest good checkpoint of several stores, with its store.
+
+    Returns:
+        The store, the record, and the checkpoints that were skipped in it.
+
+    Raises:
+        CheckpointError: None is good; the message lists what was tried.
+    """
+    found, problems = [], []
+    for store in stores:
+        if not any(store.records()):
+            continue
+        try:
+            found.append((store, *newest_good(store)))
+        except CheckpointError as error:
+            problems.append(str(error))
+    if not found:
+        raise CheckpointError("\n".join(problems) or f"{stores[0].directory} has no checkpoint to resume from")
+    return max(found, key=lambda each: each[1].global_step)
 
 
 def _from_path(path: Path, request: Request) -> Start:
     if (path / "run.json").is_file():
-        start = _continued(RunDirectory(path), request.prefix, may_be_new=False)
+        start = _continued(RunDirectory(path), request.prefixes, may_be_new=False)
     elif path.is_dir():
         found = find_checkpoint(path)
         if found.record is not None and (path.parent / "run.json").is_file():
@@ -201,4 +237,4 @@ def _from_record(path: Path, record: CommitRecord) -> Start:
     store.verify(record)
     if not record.complete:
         raise CheckpointError(f"{path} holds only a part of the variables; it cannot be resumed from")
-    return Start(RunDirectory(path.parent.parent), store, record, seen=_names(store))
+    return Start(RunDirectory(path.parent.parent), (store,), record, seen=_names([store]))

@@ -5,23 +5,23 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.store import DAMAGED, SUPERSEDED, newest_good
+from trainer.checkpoints.store import DAMAGED, SUPERSEDED
 from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
 from trainer.graph.build import TrainingGraph
-from trainer.state import RunState
+from trainer.runs.saved_checkpoints import SavedCheckpoints
+from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed
 from trainer.training.initial_values import InitialValues
 from trainer.training.job import Job
-from trainer.training.loop import Loop, Requests
+from trainer.training.loop import Loop, Requests, StepResult
 from trainer.training.plan import CallLimit, RunLength
 from trainer.training.reporter import RunReporter
-from trainer.training.resume import Start
+from trainer.training.resume import Start, newest_of_all
 from trainer.training.session import TrainingSession
 from trainer.training.time_spent import TimeSpent, time_spent
 
@@ -35,7 +35,7 @@ class Runner:
         job: what to run.
         graph: finalized when the session opens.
         length: of the whole run.
-        beginning: what a new run begins with besides initial values.
+        initial_values: what a new run begins with besides initial values.
         requests: what may come from outside while it runs.
         clock: monotonic seconds.
     """
@@ -45,17 +45,18 @@ class Runner:
         job: Job,
         graph: TrainingGraph,
         length: RunLength,
-        beginning: InitialValues,
+        initial_values: InitialValues,
         requests: Requests,
         clock: Callable[[], float],
     ) -> None:
         self._job = job
         self._graph = graph
         self._length = length
-        self._transfer = beginning.transfer
-        self._facts = {**job.facts, **beginning.facts()}
+        self._transfer = initial_values.transfer
+        self._trunks = initial_values.trunks
         self._clock = clock
-        self._reporter = RunReporter(job.name, job.start, length)
+        self._reporter = RunReporter(job, length)
+        self._saved = SavedCheckpoints(job.start.run, job.callbacks.savers, newest_of(job.start))
         self._session = TrainingSession(graph)
         self._steps = 0
         self._requests = requests
@@ -64,8 +65,8 @@ class Runner:
         """Runs to the end; after a rollback, again from an earlier state."""
         start, mode = self._job.start, self._graph.context.mode
         start.run.clean_up()
-        start.run.write_config(self._job.config_text)
-        self._reporter.begin(**self._facts, seed=self._job.seed, compile=mode.name, compile_reason=mode.reason)
+        start.run.write_config(self._job.invocation.config_text)
+        self._reporter.started(mode, self._trunks)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
         began = self._clock()
@@ -103,18 +104,18 @@ class Runner:
         self._loop = Loop(self._step, names, self._length, call_limit, callbacks, self._clock, self._requests)
         self._initial_state = self._loop.state_dict()
 
-    def _step(self, count: int) -> Any:
+    def _step(self, count: int) -> StepResult:
         first = contextlib.nullcontext() if self._steps else timed("the first call into the graph")
         self._steps += count
         mode = self._session.mode
         try:
             with first:
-                values = self._session.step(count)
+                result = self._session.step(count)
         except tf.errors.OpError as error:
             raise TrainerError(f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
-            self._job.start.run.update(compile=self._session.mode, compile_reason="XLA cannot compile the model")
-        return values
+            self._reporter.mode_changed(self._session.mode, "XLA cannot compile the model")
+        return result
 
     def _begin(self, record: CommitRecord | None) -> Context:
         """Puts session and loop where a checkpoint has them, or at the very beginning."""
@@ -137,12 +138,13 @@ class Runner:
         if self._graph.context.rollback is not None:
             self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())
         return Context(
-            session.session,
-            start.run,
-            begin,
-            self._length.epochs,
-            self._length.steps_per_epoch,
+            session=session.session,
+            run=start.run,
+            record=begin,
+            total_epochs=self._length.epochs,
+            steps_per_epoch=self._length.steps_per_epoch,
             resume_state=self._loop,
+            checkpoints=self._saved,
         )
 
     def _runs_to_the_end(self, context: Context) -> bool:
@@ -155,7 +157,7 @@ class Runner:
                 log.error("%s", other)
             if context.rollback is not None and not also:
                 record = newest_or_none(self._job.start)
-                self._reporter.rolled_back(context.rollback, error, record.name if record else "the beginning")
+                self._reporter.rolled_back(context.rollback, error, record.name if record else "the start")
                 return False
             # A signal that could not be followed by a save is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
@@ -164,10 +166,16 @@ class Runner:
         return True
 
 
+def newest_of(start: Start) -> SavedCheckpoint | None:
+    """Returns the checkpoint that a resume starts from, or None."""
+    record = start.record
+    return SavedCheckpoint(record.name, record.number, record.epoch, record.global_step) if record else None
+
+
 def newest_or_none(start: Start) -> CommitRecord | None:
     """Returns the newest good checkpoint of the run, or None where there is none yet."""
     try:
-        return newest_good(start.store)[0]
+        return newest_of_all(start.stores)[1]
     except CheckpointError:
         return None
 
@@ -182,6 +190,7 @@ def set_aside_what_does_not_count(start: Start) -> None:
     for each in start.skipped:
         if each.damaged:
             start.store.set_aside(each.name, DAMAGED)
-    for later in start.store.records()[0]:
-        if later.global_step > start.record.global_step:
-            start.store.set_aside(later.name, SUPERSEDED)
+    for store in start.stores:
+        for later in store.records()[0]:
+            if later.global_step > start.record.global_step:
+                store.set_aside(later.name, SUPERSEDED)

@@ -15,6 +15,7 @@ from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, describe
 from trainer.graph.build import TrainingGraph
+from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
@@ -99,24 +100,25 @@ class TrainingSession:
         """Runs the steps in this mode from now on."""
         compiled = self._graph.compiled
         self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
-        self._call = self.session.make_callable([self._calls.metrics, self._calls.waited], [self._calls.count])
+        fetches = [self._calls.metrics, self._calls.waited, self._calls.global_step]
+        self._call = self.session.make_callable(fetches, [self._calls.count])
         self.mode = mode
 
-    def step(self, count: int) -> np.ndarray[Any, Any]:
-        """Runs ``count`` updates; returns their metrics, float32 [count, metrics].
+    def step(self, count: int) -> StepResult:
+        """Runs ``count`` updates.
 
-        A graph that XLA cannot compile is run as it is from then on, with one line that says so.
+        A graph that XLA cannot compile is run without XLA from then on; one line says so.
         """
         try:
-            values, waited = self._call(np.int32(count))
+            values, waited, step = self._call(np.int32(count))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
                 raise
-            log.warning("XLA cannot compile this model (%s); its steps run as they are", describe(error))
+            log.warning("XLA cannot compile this model (%s); its steps run without XLA", describe(error))
             self.use("off")
-            values, waited = self._call(np.int32(count))
+            values, waited, step = self._call(np.int32(count))
         self.waited_secs += float(waited)
-        return np.asarray(values)
+        return StepResult(np.asarray(values), int(step))
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
         """Times both modes and takes the faster for this session.

@@ -25,7 +25,7 @@ from trainer.training.runner import Runner
 log = logging.getLogger(__name__)
 
 
-def train(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> RunState:
+def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], float] = time.monotonic) -> RunState:
     """Runs a job; nothing is created before the graph is built and all names are checked.
 
     Args:
@@ -46,7 +46,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
     errors: list[CallbackError] = []
     try:
         with timed("build the graph"):
-            graph, length, beginning = _build(job)
+            graph, length, initial_values = _build(job)
         _check_disk(job, graph)
         requests.check()
         if job.start.is_new:
@@ -54,7 +54,7 @@ def train(job: Job, requests: Requests | None = None, clock: Callable[[], float]
         job.start.run.create()
         with RunLock(job.start.run.lock_file):
             check_unchanged(job.start)
-            record = Runner(job, graph, length, beginning, requests, clock).run()
+            record = Runner(job, graph, length, initial_values, requests, clock).run()
     finally:
         errors = job.callbacks.close()
         for error in errors[1:]:
@@ -79,11 +79,11 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
-    beginning = check_initial_values(job, opened.context)
+    initial_values = check_initial_values(job, opened.context)
     with opened.context.graph.as_default():
         job.callbacks.on_build(opened.context)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
-        return add_calls(opened, longest_call, length.total_steps), length, beginning
+        return add_calls(opened, longest_call, length.total_steps), length, initial_values
 
 
 def _check_disk(job: Job, graph: TrainingGraph) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
+from trainer.graph.find_instances import find_instances
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.trunks.trunk import Trunk
 from trainer.trunks.trunk_file import value_of
@@ -21,13 +22,14 @@ Check = Callable[[Path], dict[str, Any]]
 """Given a frozen file, raises ReadBackError or returns facts for its manifest."""
 
 
-def check_of_trunks(trunks: Sequence[Trunk], example: Mapping[str, Array]) -> Check:
+def check_of_trunks(model: Any, example: Mapping[str, Array]) -> Check:
     """Returns the check of a frozen file against the trunks of its model.
 
     Args:
-        trunks: as they were built.
-        example: a batch of the data.
+        model: Model whose trunks have been built.
+        example: Batch of the data.
     """
+    trunks = find_instances(model, Trunk)
 
     def check(file: Path) -> dict[str, Any]:
         whole = read_frozen(file) if trunks else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
-from trainer.checkpoints.catalog import Catalog
+from trainer.checkpoints.catalog import Catalog, locate
 from trainer.checkpoints.meta_graph import read_meta, trainable_names
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.store import STATE_FILE
@@ -91,6 +92,18 @@ def as_numbers(value: Array) -> Array | None:
     """Returns a value as float64, or None for what is no real number."""
     # bfloat16 and its like are of kind V to numpy, and convert.
     return None if value.dtype.kind in "OSUbc" else value.astype(np.float64)
+
+
+def verify(reference: str | Path) -> list[str]:
+    """Returns the problems of one checkpoint; [] where every byte is as it was written.
+
+    Args:
+        reference: Prefix, directory or ``DIRECTORY@WHICH``, as ``trainer.checkpoints.find`` takes it.
+
+    Raises:
+        RequestError: There is no such checkpoint.
+    """
+    return problems_of(locate(reference))
 
 
 def problems_of(checkpoint: StoredCheckpoint) -> list[str]:

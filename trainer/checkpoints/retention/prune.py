@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer.checkpoints.catalog import Catalog, read_catalog
@@ -15,8 +15,8 @@ from trainer.checkpoints.retention.rotation import Rotation, apply_rotation, pla
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import check_int, suggestion
 from trainer.errors import CheckpointError, RequestError
-from trainer.runs.checkpoint_settings import CheckpointSettings
 from trainer.runs.lock import RunLock
+from trainer.state import CheckpointSettings
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def prune(
         _check_prunable(catalog, rotation, policy)
         if not dry_run:
             apply_rotation(store, rotation)
-            _tell_run(catalog, rotation, known)
+            _update_best(catalog, rotation, known)
     return Pruning(rotation, damaged, sum(sizes[record.name] for record in rotation.removed))
 
 
@@ -117,16 +117,15 @@ def _damaged(store: CheckpointStore) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _tell_run(catalog: Catalog, rotation: Rotation, known: CheckpointSettings) -> None:
-    """Mends what run.json says of the best checkpoint, where that one went."""
+def _update_best(catalog: Catalog, rotation: Rotation, known: CheckpointSettings) -> None:
+    """Updates ``best_checkpoint`` in ``run.json`` where that checkpoint was removed."""
     if catalog.run is None:
         return
     folder = catalog.run.relative(catalog.directory)
-    facts = catalog.run.read()
-    if facts.get("best_checkpoint") in {f"{folder}/{record.name}" for record in rotation.removed}:
+    if catalog.run.info().best_checkpoint in {f"{folder}/{record.name}" for record in rotation.removed}:
         ranked = best_first(rotation.kept, known.monitor, known.mode)
-        catalog.run.facts = facts
-        catalog.run.update(best_checkpoint=f"{folder}/{ranked[0].name}" if ranked else None)
+        best = f"{folder}/{ranked[0].name}" if ranked else None
+        catalog.run.update(lambda info: replace(info, best_checkpoint=best))
 
 
 def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:

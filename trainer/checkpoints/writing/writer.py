@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from trainer.checkpoints.record import CommitRecord, best_first
 from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import DATA, CheckpointStore
+from trainer.checkpoints.writing.saved_values import SavedValues
 from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
 from trainer.checkpoints.writing.sync_follower import SyncFollower
-from trainer.checks import matching, suggestion
+from trainer.errors import CheckpointError, describe
 from trainer.files import check_free_space, write_atomically
 
 v1 = tf.compat.v1
@@ -40,45 +41,34 @@ class CheckpointWriter:
     """Saves, verifies, commits and rotates the checkpoints of a run.
 
     Args:
-        store: of the files.
-        saver: writes the graph; with ``max_to_keep=0``, as rotation is decided from the commit records.
-        retention: what stays.
+        store: Store of the files.
+        saved: Values that the checkpoints hold; rotation is decided from the commit records, so its
+            Saver never deletes.
+        retention: Policy that decides which checkpoints are kept.
         write_meta_graph: ``first``, ``every`` or ``never``.
-        variable_bytes: of all variables, to see beforehand whether the disk has room.
-        signatures: SignatureDefs by key, for the graph that is written.
     """
 
-    def __init__(
-        self,
-        store: CheckpointStore,
-        saver: Any,
-        retention: Retention,
-        write_meta_graph: str,
-        variable_bytes: int,
-        signatures: Mapping[str, Any],
-    ) -> None:
-        self._signatures = signatures
+    def __init__(self, store: CheckpointStore, saved: SavedValues, retention: Retention, write_meta_graph: str) -> None:
         self._store = store
-        self._saver = saver
+        self._saved = saved
         self._retention = retention
-        self._bytes = variable_bytes
         self._write_meta_graph = write_meta_graph
         self._meta_is_written = False
 
     def save(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord) -> CommitRecord:
-        """Writes a checkpoint, reads it back and commits it; where that fails, nothing of it stays.
+        """Writes a checkpoint, reads it back and commits it; where that fails, nothing of it is left.
 
         Args:
-            session: holds the values.
-            values: what is saved; a snapshot is released as soon as it is written.
-            record: all but ``files``.
+            session: Session that holds the values.
+            values: Values to save; a snapshot is released as soon as it is written.
+            record: Record without ``files``.
 
         Returns:
             The record as committed.
 
         Raises:
-            NonFiniteError: a variable is no number; nothing was written.
-            OSError, tf.errors.OpError: the disk is full or fails; older checkpoints are as they were.
+            NonFiniteError: A variable is not finite; nothing was written.
+            OSError, CheckpointError: The disk is full or fails; older checkpoints are as they were.
         """
         path = str(self._store.path(record.name))
         try:
@@ -89,9 +79,11 @@ class CheckpointWriter:
                 read_every_tensor(path)
             committed = replace(record, files=self._store.measure(record.name, data))
             self._store.commit(committed)
-        except BaseException:
+        except BaseException as error:
             # The name may be that of an older checkpoint of the same step, which still counts.
             self._store.clean_up()
+            if isinstance(error, tf.errors.OpError):
+                raise CheckpointError(f"{record.name} cannot be written: {describe(error)}") from error
             raise
         self._store.end(record.name)
         return committed
@@ -99,7 +91,9 @@ class CheckpointWriter:
     def _write(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord, path: str) -> None:
         try:
             values.finite.check(session, record.global_step)
-            check_free_space(self._store.directory, self._bytes + SPARE_BYTES, f"the checkpoint {record.name}")
+            check_free_space(
+                self._store.directory, self._saved.variable_bytes + SPARE_BYTES, f"the checkpoint {record.name}"
+            )
             self._store.begin(record.name)
             # A Saver refuses to work where no graph is the default one, and each thread has its own default.
             with session.graph.as_default():
@@ -121,8 +115,8 @@ class CheckpointWriter:
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
             with graph.as_default():
-                exported = self._saver.export_meta_graph(collection_list=META_COLLECTIONS)
-            for key, signature in self._signatures.items():
+                exported = self._saved.live.saver.export_meta_graph(collection_list=META_COLLECTIONS)
+            for key, signature in self._saved.signatures.items():
                 exported.signature_def[key].CopyFrom(signature)
             meta = exported.SerializeToString(deterministic=True)
             file = self._store.meta_file
@@ -162,34 +156,3 @@ def _restore_one_by_one(path: str, dtypes: Mapping[str, Any]) -> None:
                 (value,) = tf.raw_ops.RestoreV2(prefix=path, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype])
                 last = value.op
         session.run(last)
-
-
-def chosen_variables(
-    var_list: Sequence[str] | Mapping[str, str] | None, variables: Mapping[str, Any], global_step: Any
-) -> dict[str, Any]:
-    """Returns what a ``var_list`` of the config selects: name in the file to variable.
-
-    Args:
-        var_list: names or patterns (``dense/*``), or name in the file to name of the variable.
-        variables: all global variables by name.
-        global_step: always in.
-
-    Raises:
-        ValueError: something matches no variable; the message has close names.
-    """
-    if var_list is None:
-        chosen = dict(variables)
-    elif isinstance(var_list, Mapping):
-        chosen = {stored: _variable(name, variables) for stored, name in var_list.items()}
-    else:
-        chosen = {name: variables[name] for pattern in var_list for name in matching("var_list", pattern, variables)}
-    if not any(variable is global_step for variable in chosen.values()):
-        chosen[global_step.op.name] = global_step
-    return chosen
-
-
-def _variable(name: str, variables: Mapping[str, Any]) -> Any:
-    name = name.removesuffix(":0")
-    if name not in variables:
-        raise ValueError(f"var_list: there is no variable {name!r}; {suggestion(name, variables)}")
-    return variables[name]

@@ -114,7 +114,6 @@ def _tell_run(path: Path, checkpoint: StoredCheckpoint) -> None:
         return
     try:
         with RunLock(run.lock_file):
-            run.facts = run.read()
             run.add_export(run.path / path.absolute().relative_to(run.path.absolute()))
     except RequestError as error:
         log.warning("run.json does not name this export: %s", error)

@@ -1,0 +1,100 @@
+"""The variables that a run's checkpoints hold, and how they are read at a save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
+from trainer.checks import matching, suggestion
+from trainer.graph.build import GraphContext
+from trainer.graph.variables import make_saver, variable_bytes, variables_by_name
+from trainer.graphdef.signatures import signatures_of
+
+v1 = tf.compat.v1
+
+VarList = Sequence[str] | Mapping[str, str] | None
+"""Names or patterns of variables, or name in the file to name of the variable; None for all."""
+
+
+@dataclass(frozen=True)
+class SavedValues:
+    """Ops and Savers for the values that checkpoints hold, made while the graph is open.
+
+    Args:
+        live: The variables themselves.
+        copies: Copies of them for saves in the background, or None.
+        left_out: Names of what a resume needs and the checkpoints do not hold.
+        variables: Number of variables in the graph.
+        variable_bytes: Size of all variables.
+        signatures: SignatureDefs by key, for the ``.meta``.
+    """
+
+    live: LiveValues
+    copies: Snapshot | None
+    left_out: tuple[str, ...]
+    variables: int
+    variable_bytes: int
+    signatures: Mapping[str, Any]
+
+
+def values_to_save(build: GraphContext, var_list: VarList, *, with_copies: bool) -> SavedValues:
+    """Adds what saves need to the open graph.
+
+    Args:
+        build: Open graph of the run.
+        var_list: Variables to save; ``global_step`` is always among them.
+        with_copies: Whether saves in the background are wanted.
+
+    Raises:
+        ValueError: A name or pattern matches no variable; the message has close names.
+    """
+    variables = variables_by_name(build.graph)
+    pipelines = build.graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
+    chosen, saver, left_out = variables, build.saver, []
+    if var_list is not None:
+        chosen = chosen_variables(var_list, variables, build.global_step)
+        left_out = [name for name in variables if name not in chosen or chosen[name] is not variables[name]]
+        left_out += [pipeline.name for pipeline in pipelines]
+        saver, pipelines = make_saver(chosen), []
+    part = build.inference
+    return SavedValues(
+        live=LiveValues(saver, variables),
+        copies=Snapshot(chosen, pipelines) if with_copies else None,
+        left_out=tuple(left_out),
+        variables=len(variables),
+        variable_bytes=variable_bytes(build.graph),
+        signatures=signatures_of(part.inputs, part.labels, part.outputs, part.loss),
+    )
+
+
+def chosen_variables(var_list: VarList, variables: Mapping[str, Any], global_step: Any) -> dict[str, Any]:
+    """Returns the variables that a ``var_list`` selects: name in the file to variable.
+
+    Args:
+        var_list: Names or patterns (``dense/*``), or name in the file to name of the variable.
+        variables: All global variables by name.
+        global_step: Variable that is always selected.
+
+    Raises:
+        ValueError: A name or pattern matches no variable; the message has close names.
+    """
+    if var_list is None:
+        chosen = dict(variables)
+    elif isinstance(var_list, Mapping):
+        chosen = {stored: _variable(name, variables) for stored, name in var_list.items()}
+    else:
+        chosen = {name: variables[name] for pattern in var_list for name in matching("var_list", pattern, variables)}
+    if not any(variable is global_step for variable in chosen.values()):
+        chosen[global_step.op.name] = global_step
+    return chosen
+
+
+def _variable(name: str, variables: Mapping[str, Any]) -> Any:
+    name = name.removesuffix(":0")
+    if name not in variables:
+        raise ValueError(f"var_list: there is no variable {name!r}; {suggestion(name, variables)}")
+    return variables[name]

@@ -1,0 +1,8 @@
+from trainer.export.from_checkpoint import export_checkpoint as export_checkpoint
+from trainer.export.from_checkpoint import freeze_checkpoint as freeze_checkpoint
+from trainer.export.frozen import check_fits_a_pb as check_fits_a_pb
+from trainer.export.frozen import export_frozen as export_frozen
+from trainer.export.saved_model import export_saved_model as export_saved_model
+from trainer.export.subgraph import cut as cut
+from trainer.export.subgraph import node_names as node_names
+from trainer.export.weights import weights_for as weights_for

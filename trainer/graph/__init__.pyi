@@ -1,0 +1,4 @@
+from trainer.graph.evaluation import Evaluation as Evaluation
+from trainer.graph.evaluation import make_evaluation as make_evaluation
+from trainer.graph.optimizers import ScaledRate as ScaledRate
+from trainer.graph.optimizers import rate_of_step as rate_of_step

@@ -1,0 +1,1 @@
+from trainer.training.train import train_job as train_job
