@@ -46,8 +46,9 @@ class Snapshot:
     def __init__(self, variables: Mapping[str, Any], pipelines: Sequence[Any]) -> None:
         sources = {name: variable.read_value() for name, variable in variables.items()}
         sources |= {spec.name: spec.tensor for pipeline in pipelines for spec in pipeline.specs}
-        with tf.name_scope("snapshot"):
-            copies = [_Copy(name, source) for name, source in sources.items()]
+        # The scope is unique in the graph, so two savers of one run never share a copy.
+        with tf.name_scope("snapshot") as scope:
+            copies = [_Copy(scope, name, source) for name, source in sources.items()]
             self.saver = v1.train.Saver(copies, max_to_keep=0, save_relative_paths=True)
             self.finite = FiniteCheck({copy.name: copy.value for copy in copies})
             self._take = tf.group(*(copy.take for copy in copies))
@@ -65,9 +66,9 @@ class Snapshot:
 class _Copy(SaveableObject):  # type: ignore[misc]
     """A tensor kept in a resource of its own, which is in no collection and needs no initialiser."""
 
-    def __init__(self, name: str, source: Any) -> None:
+    def __init__(self, scope: str, name: str, source: Any) -> None:
         kind = {"dtype": source.dtype, "shape": tf.TensorShape(None)}
-        self._handle = tf.raw_ops.VarHandleOp(**kind, shared_name=f"snapshot/{name}", name=name.replace(":", "_"))
+        self._handle = tf.raw_ops.VarHandleOp(**kind, shared_name=f"{scope}{name}", name=name.replace(":", "_"))
         self.take = tf.raw_ops.AssignVariableOp(resource=self._handle, value=source)
         self.release = tf.raw_ops.DestroyResourceOp(resource=self._handle)
         self.value = tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=source.dtype)
