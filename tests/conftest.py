@@ -1,15 +1,22 @@
-"""What the tests share: the command line in a subprocess, and runs that many tests read."""
+"""What the tests share: the command lines, and runs that tests of many rooms read."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.processes import ROOT, python
+from tests.runs_to_read import copy, linear_run, plain, small_run, trained
+from trainer.cli.checkpoints import main as checkpoints_main
+from trainer.cli.models import main as models_main
+
+__all__ = ["copy", "linear_run", "plain", "small_run", "trained"]
 
 
 @pytest.fixture
@@ -30,24 +37,41 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
-@pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run of ``tests.helpers.Line`` that left all formats."""
-    from callbacks.checkpoint import Checkpoint
-    from callbacks.freeze import Freeze
-    from callbacks.saved_model import SavedModel
-    from tests.helpers import run
+@pytest.fixture
+def tool(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """The command line in this process: its exit code and what it printed, errors included."""
 
-    directory = tmp_path_factory.mktemp("small") / "run"
-    run(directory, {"c": Checkpoint(), "f": Freeze(), "s": SavedModel(tags=["gpu"])})
-    return directory
+    def call(*arguments: Any) -> tuple[int, str]:
+        capsys.readouterr()
+        code = checkpoints_main([str(each) for each in arguments])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out + printed.err
+
+    return call
 
 
-@pytest.fixture(scope="session")
-def linear_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The run of the first README command: its directory and what it printed."""
-    cwd = tmp_path_factory.mktemp("linear")
-    done = python("-m", "trainer", "+experiment=linear", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    (run,) = (cwd / "outputs" / "linear").iterdir()
-    return run, done
+@pytest.fixture
+def tool_json(tool: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, Any]]:
+    """The same with --json: its exit code and what it says."""
+
+    def call(*arguments: Any) -> tuple[int, Any]:
+        code, text = tool(*arguments, "--json")
+        return code, json.loads(text)
+
+    return call
+
+
+@pytest.fixture
+def models(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process, in an empty directory: exit code, what it printed, its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: Any) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = models_main([str(each) for each in args])
+        return code, *capfd.readouterr()
+
+    return run

@@ -39,10 +39,32 @@ class Line:
         return {"error": tf.reduce_mean(tf.abs(outputs["op"] - labels["y"]))}
 
 
+class Two:
+    """A body of a Keras layer with averages, and a head."""
+
+    head = 1
+
+    def __init__(self) -> None:
+        self.body = keras.Sequential([keras.layers.Dense(4), keras.layers.BatchNormalization()], name="body")
+        self.top = keras.layers.Dense(self.head, name="head")
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"op": self.top(self.body(inputs["x"], training=training))}
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))
+
+
 def points(examples: int = 40) -> Arrays:
     """x [examples, 2], y [examples, 1] on a plane."""
     x = np.random.default_rng(1).normal(size=(examples, 2)).astype(np.float32)
     return Arrays({"x": x}, {"y": (x @ np.float32([[2.0], [-1.0]]) + 0.5).astype(np.float32)})
+
+
+def dataset() -> tf.data.Dataset:
+    """The same as a pipeline of single examples."""
+    arrays = points()
+    return tf.data.Dataset.from_tensor_slices((dict(arrays.inputs), dict(arrays.labels)))
 
 
 def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume: str = "auto", **changes: Any) -> Job:

@@ -131,5 +131,5 @@ def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     # The same graph once more: each thread has its own default, and saves run in another one.
     allowed |= {"trainer.checkpoints.writing.writer"}
     # These make graphs of their own, which no run ever sees.
-    apart = ("artifacts", "convert", "inspection", "models", "predict", "trunks", "checkpoints.average")
+    apart = ("export", "convert", "inspection", "models", "predict", "trunks", "checkpoints.analysis.average")
     assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

@@ -12,6 +12,7 @@ from callbacks.checkpoint import Checkpoint
 from tests.helpers import Line, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
+from trainer.data.streamed import Streamed
 from trainer.errors import CheckpointError, RequestError
 from trainer.schedule import Schedule
 
@@ -158,3 +159,12 @@ def test_a_data_set_is_no_part_of_a_checkpoint_or_its_graph(tmp_path) -> None:
         files = (tmp_path / str(examples) / "checkpoints").glob("model-1.[!j]*")
         sizes.append(sum(path.stat().st_size for path in files))
     assert abs(sizes[0] - sizes[1]) < 1000
+
+
+def test_a_choice_of_variables_without_the_pipeline_is_not_complete(tmp_path, caplog) -> None:
+    def dataset() -> tf.data.Dataset:
+        arrays = points()
+        return tf.data.Dataset.from_tensor_slices((dict(arrays.inputs), dict(arrays.labels)))
+
+    run(tmp_path / "run", {"c": Checkpoint(var_list=["*"])}, data=Streamed(dataset, 8))
+    assert "serve a warm start" in caplog.text

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
+from tests.damage import DAMAGE, flip
 from tests.helpers import assert_same_bits, run
-from tests.scenarios.damage import DAMAGE, flip
 from trainer.checkpoints.record import read_record
 from trainer.errors import CheckpointError, RequestError
 from trainer.graphdef.frozen_file import read_frozen

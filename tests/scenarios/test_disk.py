@@ -29,11 +29,11 @@ def full(directory: Path, needed: int, what: str) -> None:
 
 
 def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, monkeypatch, caplog) -> None:
-    from trainer.checkpoints import saving
+    from trainer.checkpoints.writing import writer
 
     failing = iter([False, True, False, False])
-    real = saving.check_free_space
-    monkeypatch.setattr(saving, "check_free_space", lambda *args: full(*args) if next(failing) else real(*args))
+    real = writer.check_free_space
+    monkeypatch.setattr(writer, "check_free_space", lambda *args: full(*args) if next(failing) else real(*args))
     run(tmp_path / "run", {"c": Checkpoint(every_n_epochs=1)}, epochs=4)
     assert "no checkpoint of step 10" in caplog.text
     assert sorted(path.stem for path in (tmp_path / "run/checkpoints").glob("*.json")) == [
@@ -44,9 +44,9 @@ def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, mon
 
 
 def test_09_a_full_disk_in_the_last_save_fails_the_run(three, monkeypatch) -> None:
-    from trainer.checkpoints import saving
+    from trainer.checkpoints.writing import writer
 
-    monkeypatch.setattr(saving, "check_free_space", full)
+    monkeypatch.setattr(writer, "check_free_space", full)
     with pytest.raises(CallbackError, match=r"callbacks\.c failed in on_train_end: .*No space left"):
         run(three, {"c": Checkpoint(every_n_epochs=None)}, epochs=4)
     assert json.loads((three / "run.json").read_text())["status"] == "failed"

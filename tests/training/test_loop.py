@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.callback import Callback, Context, Phase
-from trainer.errors import CallbackError, RequestError
+from trainer.errors import CallbackError
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.state import RunState
@@ -200,22 +200,3 @@ def test_an_error_in_an_event_names_the_callback_and_closes_all(event) -> None:
         loop.run(context)
     assert callbacks.close() == []
     assert closed == ["bad", "good"]
-
-
-def test_all_are_closed_and_told_whatever_each_raises() -> None:
-    class Bad(Callback):
-        def on_exception(self, context: Context, error: BaseException) -> None:
-            raise ValueError("told badly")
-
-        def close(self) -> None:
-            raise OSError("closed badly")
-
-    callbacks = CallbackList({"a": Bad(), "b": Bad()})
-    assert [each.name for each in callbacks.on_exception(None, ValueError())] == ["a", "b"]
-    assert [each.event for each in callbacks.close()] == ["close", "close"]
-    assert callbacks.close() == []
-
-
-def test_something_that_is_no_callback_is_refused() -> None:
-    with pytest.raises(RequestError, match=r"callbacks\.x is a dict"):
-        CallbackList({"x": {}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,87 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from callbacks.checkpoint import Checkpoint
-from callbacks.freeze import Freeze
-from callbacks.saved_model import SavedModel
 from tests.helpers import assert_same_bits, run, variables
 from tests.processes import python
-from trainer.callback import Callback
-from trainer.errors import ReadBackError, RequestError
+from tests.trunks.nets import UNITS, Head, constants, freeze, net, train_on, with_exports
+from trainer.errors import RequestError
 from trainer.graphdef.frozen_file import read_frozen
-from trainer.trunks.contained import check_contained
 from trainer.trunks.trunk import Trunk
 
 v1 = tf.compat.v1
-
-UNITS = 300
-"""Enough for its weights to count as large."""
-
-
-def net() -> None:
-    """features = relu(x @ kernel + bias), with a share to keep that has a default; variables of both kinds."""
-    x = v1.placeholder(tf.float32, [None, 2], name="x")
-    keep = v1.placeholder_with_default(1.0, [], name="keep")
-    with v1.variable_scope("dense", initializer=v1.random_normal_initializer(seed=1)):
-        kernel = v1.get_variable("kernel", [2, UNITS], use_resource=False)
-        bias = v1.get_variable("bias", [UNITS], use_resource=True)
-    hidden = tf.nn.relu(tf.matmul(x, kernel) + bias)
-    tf.multiply(tf.reshape(hidden, [-1, UNITS]), keep, name="features")
-    tf.reduce_sum(x, name="other")
-
-
-def freeze(file: Path, make: Callable[[], None], outputs: list[str]) -> Path:
-    """Freezes a graph with plain TensorFlow."""
-    with tf.Graph().as_default() as graph, v1.Session() as session:
-        make()
-        session.run(v1.global_variables_initializer())
-        frozen = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
-    file.write_bytes(frozen.SerializeToString())
-    return file
-
-
-@pytest.fixture(scope="module")
-def trunk_file(tmp_path_factory) -> Path:
-    return freeze(tmp_path_factory.mktemp("trunk") / "old.pb", net, ["features", "other"])
-
-
-@pytest.fixture(scope="module")
-def on_trunk(trunk_file, tmp_path_factory) -> Path:
-    """A run that trained a head on the constant trunk."""
-    return train_on(trunk_file, tmp_path_factory.mktemp("on_trunk") / "run")
-
-
-class Head:
-    """A line on the features of a trunk."""
-
-    def __init__(self, **trunk: Any) -> None:
-        self.parts = [Trunk(outputs=["features"], **trunk)]
-        self.parts[0].build()
-        self.w = v1.get_variable("head/w", [UNITS, 1], initializer=v1.zeros_initializer())
-
-    def __call__(self, inputs: Any, training: bool) -> Any:
-        return {"op": self.parts[0](inputs)["features"] @ self.w}
-
-    def loss(self, outputs: Any, labels: Any) -> Any:
-        return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))
-
-
-def with_exports() -> dict[str, Callback]:
-    return {"checkpoint": Checkpoint(), "freeze": Freeze(), "saved_model": SavedModel()}
-
-
-def train_on(file: Path, directory: Path, **changes: Any) -> Path:
-    trunk = changes.pop("trunk", {})
-    changes.setdefault("callbacks", with_exports())
-    run(directory, make_model=lambda: Head(path=str(file), **trunk), **{"epochs": 2, **changes})
-    return directory
-
-
-def constants(file: Path) -> dict[str, Any]:
-    graph_def = v1.GraphDef.FromString(file.read_bytes())
-    return {n.name: tf.make_ndarray(n.attr["value"].tensor) for n in graph_def.node if n.op == "Const"}
-
-
 BOTH = """
 import sys
 import numpy as np
@@ -198,26 +124,6 @@ def test_another_file_under_the_same_name_is_refused_at_a_resume(tmp_path) -> No
     file.unlink()
     with pytest.raises(RequestError, match=r"model\.trunk\.path: there is no"):
         train_on(file, tmp_path / "run", epochs=2, callbacks=None)
-
-
-@pytest.mark.parametrize("of_outputs", [False, True])
-def test_a_whole_that_holds_another_trunk_is_noticed(trunk_file, on_trunk, of_outputs) -> None:
-    whole = read_frozen(on_trunk / "export/frozen/model.pb")
-    example: Mapping[str, Any] = {"x": np.ones((3, 2), np.float32)}
-    with tf.Graph().as_default():
-        trunk = Trunk(path=str(trunk_file), outputs=["features"])
-        trunk.build()
-    assert check_contained(trunk, whole, "it", example)["outputs_compared"]
-    if of_outputs:
-        relu = next(node for node in whole.node if node.op == "Relu")
-        relu.op = "Neg"
-        message = "trunk/features of it does not give what the trunk"
-    else:
-        tensor = next(node for node in whole.node if node.name == "trunk/dense/bias").attr["value"].tensor
-        tensor.CopyFrom(tf.make_tensor_proto(np.nextafter(tf.make_ndarray(tensor), np.float32(np.inf))))
-        message = r"constants differ \(dense/bias\)"
-    with pytest.raises(ReadBackError, match=message):
-        check_contained(trunk, whole, "it", example)
 
 
 def unfrozen(file: Path) -> Path:

@@ -1,0 +1,40 @@
+"""Progress in plain lines."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from callbacks.progress import Progress
+from trainer.callback import Context
+from trainer.runs.directory import RunDirectory
+from trainer.state import RunState
+
+
+def context() -> Context:
+    return Context(None, RunDirectory(Path("x")), RunState(0, 0), total_epochs=10, steps_per_epoch=5, resume_state=None)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_lines_come_at_most_every_few_seconds(caplog) -> None:
+    clock = Clock()
+    progress, here = Progress(every_n_secs=5, clock=clock), context()
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin(here)
+        for step in range(1, 25):
+            clock.now = step * 0.5
+            here.record = RunState(step // 5, step, {"loss": 0.5, "steps_per_sec": 2.0})
+            progress.on_step_end(here)
+        progress.on_train_end(here)
+    assert caplog.messages == [
+        "epoch 2/10: loss 0.5, 2.0 steps/s",
+        "epoch 4/10: loss 0.5, 2.0 steps/s",
+        "epoch 4/10: loss 0.5, 2.0 steps/s",
+    ]

@@ -1,0 +1,171 @@
+"""Where a run goes on: in its directory, from files of a plain Saver, from a copy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.helpers import job, points, run, variables
+from trainer.data.arrays import InMemory
+from trainer.data.streamed import Streamed
+from trainer.errors import RequestError
+from trainer.training.resume import Request, check_writable, decide
+from trainer.training.train import train
+from trainer.warm_start import WarmStart
+
+v1 = tf.compat.v1
+
+
+def facts(directory: Path) -> Any:
+    return json.loads((directory / "run.json").read_text())
+
+
+def line_by_hand(directory: Path, optimizer: Any, steps: int, step_dtype: Any = tf.int64, **saver: Any) -> Any:
+    """A graph-mode program without any of ours: reference variables, optimizer, Saver, absolute paths.
+
+    Returns the variables after twice as many steps, by name.
+    """
+    data = points()
+    with tf.Graph().as_default(), v1.Session() as session:
+        x, y = tf.constant(data.inputs["x"]), tf.constant(data.labels["y"])
+        w = v1.get_variable("w", [2, 1], initializer=v1.zeros_initializer(), use_resource=False)
+        b = v1.get_variable("b", [1], initializer=v1.zeros_initializer(), use_resource=False)
+        step = v1.get_variable(
+            "global_step", [], step_dtype, v1.zeros_initializer(), trainable=False, use_resource=False
+        )
+        loss = tf.reduce_mean(tf.square(tf.matmul(x, w) + b - y))
+        update = optimizer().minimize(loss, step)
+        session.run(v1.global_variables_initializer())
+        for _ in range(steps):
+            session.run(update)
+        directory.mkdir()
+        v1.train.Saver(**saver).save(session, str(directory / "model.ckpt"), step)
+        for _ in range(steps):
+            session.run(update)
+        return {name: session.run(f"{name}:0") for name in ("w", "b")}
+
+
+OPTIMIZERS = {
+    "adam": lambda *_: v1.train.AdamOptimizer(0.05),
+    "momentum": lambda *_: v1.train.MomentumOptimizer(0.05, 0.9),
+    "rmsprop": lambda *_: v1.train.RMSPropOptimizer(0.05, momentum=0.9),
+}
+
+
+def whole_batches(directory: Path, make_optimizer: Any, **changes: Any) -> None:
+    """Trains on all points in each step, so that their order plays no part."""
+    data = InMemory(points(), batch_size=40, shuffle=False)
+    run(directory, data=data, make_optimizer=make_optimizer, **changes)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_a_bare_saver_left_goes_on_as_if_nothing_had_happened(name, tmp_path, caplog) -> None:
+    caplog.set_level("INFO")
+    by_hand = line_by_hand(tmp_path / "then", OPTIMIZERS[name], steps=7)
+    # The absolute paths in its state file lead nowhere any more.
+    (tmp_path / "then").rename(tmp_path / "now")
+    assert str(tmp_path / "then") in (tmp_path / "now/checkpoint").read_text()
+    whole_batches(tmp_path / "run", OPTIMIZERS[name], epochs=14, resume=str(tmp_path / "now"))
+    ours = variables(tmp_path / "run/checkpoints/model-14")
+    assert ours["global_step"] == 14
+    for variable, value in by_hand.items():
+        np.testing.assert_allclose(ours[variable], value, rtol=1e-5)
+    told = facts(tmp_path / "run")["resumed_from"]
+    assert told["checkpoint"] == str(tmp_path / "now/model.ckpt-7")
+    assert {"w", "b", "global_step"} < set(told["loaded"])
+    assert told["initialised"] == told["left_out"] == []
+    assert "resumed from" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("saver", "step_dtype"),
+    [({"write_version": v1.train.SaverDef.V1}, tf.int64), ({}, tf.int32)],
+    ids=["one file, as before TensorFlow 0.12", "steps counted in int32"],
+)
+def test_what_old_programs_left_goes_on_too(saver, step_dtype, tmp_path) -> None:
+    by_hand = line_by_hand(tmp_path / "then", OPTIMIZERS["adam"], 7, step_dtype, **saver)
+    whole_batches(tmp_path / "run", OPTIMIZERS["adam"], epochs=14, resume=str(tmp_path / "then/model.ckpt-7"))
+    ours = variables(tmp_path / "run/checkpoints/model-14")
+    np.testing.assert_allclose(ours["w"], by_hand["w"], rtol=1e-5)
+    assert ours["global_step"] == 14
+    assert ours["global_step"].dtype == np.int64
+
+
+def test_another_optimizer_is_refused_with_what_matched_and_begins_warm(tmp_path) -> None:
+    line_by_hand(tmp_path / "then", OPTIMIZERS["momentum"], 7)
+    with pytest.raises(RequestError) as refused:
+        whole_batches(tmp_path / "run", OPTIMIZERS["adam"], resume=str(tmp_path / "then"))
+    message = str(refused.value)
+    assert "(3 of 9 variables match); nothing was restored" in message
+    assert "b/Adam: graph float32 [1], not in the file" in message
+    assert f"warm_start.path={tmp_path / 'then/model.ckpt-7'} takes what matches" in message
+    assert len(message.splitlines()) < 10
+    assert not (tmp_path / "run").exists()
+    whole_batches(tmp_path / "run", OPTIMIZERS["adam"], epochs=1, warm_start=WarmStart(tmp_path / "then"))
+    told = facts(tmp_path / "run")["warm_start"]
+    assert told["loaded"] == {"b": "b", "w": "w"}
+    assert told["left_out"] == ["b/Momentum", "global_step", "w/Momentum"]
+    assert variables(tmp_path / "run/checkpoints/model-1")["global_step"] == 1
+
+
+def test_a_run_directory_of_ones_own_goes_with_files_of_others(tmp_path) -> None:
+    line_by_hand(tmp_path / "then", OPTIMIZERS["adam"], 7)
+    started = job(tmp_path / "mine", resume=str(tmp_path / "then"), make_optimizer=OPTIMIZERS["adam"], epochs=2)
+    assert train(started).global_step == 10
+
+
+def test_a_copy_of_checkpoints_goes_on_in_a_run_of_its_own(tmp_path) -> None:
+    run(tmp_path / "then", epochs=1)
+    shutil.copytree(tmp_path / "then/checkpoints", tmp_path / "copies/kept")
+    assert run(tmp_path / "now", resume=str(tmp_path / "copies/kept"), epochs=2).epoch == 2
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["kept"]
+    # Inside its run it is that run which goes on.
+    start = decide(Request(str(tmp_path / "then/checkpoints"), tmp_path, "test", None, "model", datetime(2026, 11, 24)))
+    assert start.run.path == tmp_path / "then"
+
+
+def test_a_pipeline_begins_at_its_beginning_where_the_file_knows_of_none(tmp_path) -> None:
+
+    line_by_hand(tmp_path / "then", OPTIMIZERS["adam"], 7)
+    data = points()
+
+    def dataset() -> Any:
+        return tf.data.Dataset.from_tensor_slices((dict(data.inputs), dict(data.labels)))
+
+    changes = {"data": Streamed(dataset, 40, shuffle_buffer=0), "make_optimizer": OPTIMIZERS["adam"]}
+    ended = run(tmp_path / "run", epochs=9, resume=str(tmp_path / "then"), **changes)
+    assert ended.global_step == 9
+
+
+def test_epochs_of_another_length_are_refused_on_resume(tmp_path) -> None:
+    run(tmp_path / "run", epochs=2)
+    with pytest.raises(RequestError, match="has 5 steps, and would now have 10"):
+        run(tmp_path / "run", epochs=3, data=InMemory(points(), 4))
+
+
+def test_two_new_runs_in_the_same_second_have_a_directory_each(tmp_path) -> None:
+    from dataclasses import replace
+    from datetime import datetime
+
+    from trainer.training.resume import Request, decide
+
+    request = Request("never", tmp_path, "same", None, "model", datetime(2026, 1, 1))
+    for _ in range(2):
+        start = decide(request)
+        train(replace(job(tmp_path / "unused"), start=start))
+    assert sorted(path.name for path in (tmp_path / "same").iterdir()) == [
+        "2026-01-01_00-00-00",
+        "2026-01-01_00-00-00_2",
+    ]
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path) -> None:
+    with pytest.raises(RequestError, match=r"holds '\['"):
+        check_writable(tmp_path / "r[1]")
