@@ -15,7 +15,7 @@ CGROUP_LIMITS = (
 )
 """Files of a container's limit, use, statistics, and the name there of what it can give back; versions 2 and 1.
 
-DataSource: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the Linux kernel.
+Source: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the Linux kernel.
 """
 
 

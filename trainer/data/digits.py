@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from trainer import data
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 
@@ -18,7 +19,7 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
 
     Returns:
         ``image`` float32 [examples, 8, 8, 1] from 0 to 1 and ``digit`` int32 [examples]; 1,797 of all.
-        DataSource: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
+        Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
     Raises:
         RequestError: scikit-learn is not installed.
@@ -32,7 +33,7 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
     if unknown or classes == []:
         raise ValueError(f"data.examples.classes ({list(classes or ())}) must be digits from 0 to 9, at least one")
     try:
-        from sklearn.datasets import load_digits
+        load_digits = data.load_digits
     except ImportError as error:
         raise RequestError(
             "the digits come with scikit-learn, which is not installed; pip install 'graph-trainer[digits]'"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.checks import suggestion
-from trainer.errors import RequestError
+from trainer import data
 
 
 def tfrecord(path: str, inputs: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -23,53 +21,4 @@ def tfrecord(path: str, inputs: Mapping[str, Mapping[str, Any]], labels: Mapping
         RequestError: no file matches, a dtype cannot be stored, or the first record lacks a
             feature or holds another number of values.
     """
-    import tensorflow as tf
-
-    files = sorted(glob.glob(path))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
-    if not files:
-        raise RequestError(f"no TFRecord file matches {path}; check data.dataset.path")
-    features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}
-    _check_first_record(files[0], features)
-
-    def parse(record: Any) -> Any:
-        read = tf.io.parse_single_example(record, features)
-        return {name: read[name] for name in inputs}, {name: read[name] for name in labels}
-
-    return tf.data.TFRecordDataset(files).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-
-def _feature(name: str, node: Mapping[str, Any]) -> Any:
-    import tensorflow as tf
-
-    dtypes = {"float32": tf.float32, "int64": tf.int64, "string": tf.string}
-    dtype = str(node.get("dtype", "float32"))
-    if dtype not in dtypes:
-        raise RequestError(f"feature {name!r} has dtype {dtype!r}; {suggestion(dtype, dtypes)}")
-    return tf.io.FixedLenFeature(list(node.get("shape", [])), dtypes[dtype])
-
-
-def _check_first_record(file: str, features: Mapping[str, Any]) -> None:
-    """Reads one record without a session, so that a wrong file is answered before training."""
-    import tensorflow as tf
-
-    try:
-        record = next(iter(tf.compat.v1.io.tf_record_iterator(file)), None)
-    except tf.errors.OpError as error:
-        raise RequestError(f"{file} is no readable TFRecord file: {error.message}") from error
-    if record is None:
-        raise RequestError(f"{file} holds no record")
-    try:
-        stored = tf.train.Example.FromString(record).features.feature
-    except Exception as error:
-        raise RequestError(f"{file} holds records that are no tf.train.Example") from error
-    for name, feature in features.items():
-        if name not in stored:
-            raise RequestError(f"{file} has no feature {name!r}; {suggestion(name, stored)}")
-        kind = stored[name].WhichOneof("kind") or "float_list"
-        count, wanted = len(getattr(stored[name], kind).value), int(tf.TensorShape(feature.shape).num_elements())
-        stored_dtype = {"float_list": tf.float32, "int64_list": tf.int64, "bytes_list": tf.string}[kind]
-        if stored_dtype != feature.dtype or count != wanted:
-            raise RequestError(
-                f"{file}: feature {name!r} holds {count} values of {stored_dtype.name}; "
-                f"the config says {wanted} of {feature.dtype.name}"
-            )
+    return data.tfrecord_dataset(path, inputs, labels)
