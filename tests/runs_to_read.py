@@ -16,6 +16,7 @@ from callbacks.metrics import Metrics
 from callbacks.saved_model import SavedModel
 from tests.helpers import run
 from tests.processes import python
+from trainer.training.job import Invocation
 
 v1 = tf.compat.v1
 
@@ -37,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "freeze": Freeze(which="best", name="best"),
         "saved_model": SavedModel(which="best"),
     }
-    run(directory, callbacks, epochs=4, config_text=CONFIG)
+    run(directory, callbacks, epochs=4, invocation=Invocation(config_text=CONFIG))
     return directory
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,13 @@ import pytest
 from callbacks.checkpoint import Checkpoint
 from callbacks.early_stopping import EarlyStopping
 from callbacks.evaluate import Evaluate
+from tests.callbacks.contexts import context
 from tests.helpers import points, run
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.errors import RequestError
-from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.state import RunState
-
-
-def context() -> Context:
-    return Context(None, RunDirectory(Path("x")), RunState(0, 0), total_epochs=10, steps_per_epoch=5, resume_state=None)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,7 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
 from tests.helpers import run
 from trainer.callback import Callback, Context, Phase
-from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
-from trainer.state import RunState
-
-
-def context() -> Context:
-    return Context(None, RunDirectory(Path("x")), RunState(0, 0), total_epochs=10, steps_per_epoch=5, resume_state=None)
 
 
 def lines(path: Path) -> list[dict[str, float]]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from callbacks.progress import Progress
-from trainer.callback import Context
-from trainer.runs.directory import RunDirectory
+from tests.callbacks.contexts import context
 from trainer.state import RunState
-
-
-def context() -> Context:
-    return Context(None, RunDirectory(Path("x")), RunState(0, 0), total_epochs=10, steps_per_epoch=5, resume_state=None)
 
 
 class Clock:

@@ -38,7 +38,7 @@ def test_a_relative_reference_finds_the_run(trained, monkeypatch) -> None:
     monkeypatch.chdir(trained / "checkpoints")
     catalog = read_catalog(Path())
     assert catalog.run is not None
-    assert catalog.run.read()["name"] == "test"
+    assert catalog.run.info().name == "test"
 
 
 def test_the_last_of_a_plain_saver_is_what_its_own_list_says(plain, tmp_path) -> None:

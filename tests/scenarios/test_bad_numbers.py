@@ -78,7 +78,7 @@ def test_12_a_rollback_leaves_the_batch_out_and_lowers_the_rate(tmp_path, data, 
     changes: dict[str, Any] = {
         "make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale)),
         "make_model": NanAt,
-        "may_roll_back": True,
+        "rate_can_be_scaled": True,
         "compile": mode,
     }
     parts = {"g": NanGuard(action="rollback", max_rollbacks=2), "c": Checkpoint(every_n_epochs=None, every_n_steps=1)}
@@ -110,7 +110,7 @@ def test_12_rollbacks_are_counted(tmp_path) -> None:
     parts = {"g": NanGuard(action="rollback", max_rollbacks=2), "c": Checkpoint()}
     optimizer = {"make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale))}
     with pytest.raises(NonFiniteError, match="loss is nan after step 1"):
-        run(tmp_path / "run", parts, make_model=Always, may_roll_back=True, **optimizer)
+        run(tmp_path / "run", parts, make_model=Always, rate_can_be_scaled=True, **optimizer)
     assert len(json.loads((tmp_path / "run/run.json").read_text())["rollbacks"]) == 2
 
 

@@ -91,12 +91,12 @@ def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog)
 
 def test_11_what_happened_between_decision_and_lock_is_noticed(three) -> None:
     from tests.helpers import job
-    from trainer.training.train import train
+    from trainer.training.train import train_job
 
     decided = job(three, epochs=5)
     run(three, epochs=4)
     with pytest.raises(RequestError, match="another process has worked"):
-        train(decided)
+        train_job(decided)
 
 
 EVENTS = ["on_train_begin", "on_epoch_begin", "on_call_end", "on_step_end", "on_epoch_end", "on_train_end"]

@@ -84,13 +84,13 @@ def test_08_a_signal_in_an_evaluation_a_save_or_an_export_leaves_a_saved_state(
 ) -> None:
     from tests.helpers import job
     from trainer.errors import Interrupted
-    from trainer.training.train import train
+    from trainer.training.train import train_job
 
     def parts() -> dict[str, Callback]:
         return {"c": Checkpoint(every_n_epochs=1), "f": Freeze()}
 
     with Signals() as signals, pytest.raises(Interrupted) as stopped:
-        train(job(tmp_path / "run", {"signal": SignalIn(phase, event), **parts()}, epochs=4), signals)
+        train_job(job(tmp_path / "run", {"signal": SignalIn(phase, event), **parts()}, epochs=4), signals)
     assert stopped.value.exit_code == 143
     assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "interrupted"
     run(tmp_path / "run", parts(), epochs=4)

@@ -14,7 +14,7 @@ from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.state import RunState
 from trainer.training.callback_list import CallbackList
-from trainer.training.loop import Loop
+from trainer.training.loop import Loop, StepResult
 from trainer.training.plan import CallLimit, RunLength
 
 
@@ -60,10 +60,10 @@ def start(callbacks: dict[str, Callback], epochs: int = 2, steps_per_epoch: int 
     calls: list[int] = []
     done = [0]
 
-    def step(count: int) -> np.ndarray[Any, Any]:
+    def step(count: int) -> StepResult:
         calls.append(count)
         done[0] += count
-        return np.arange(done[0] - count, done[0], dtype=np.float32)[:, None]
+        return StepResult(np.arange(done[0] - count, done[0], dtype=np.float32)[:, None], global_step=done[0])
 
     loop = Loop(
         step,
@@ -73,7 +73,7 @@ def start(callbacks: dict[str, Callback], epochs: int = 2, steps_per_epoch: int 
         CallbackList(callbacks),
         Clock(),
     )
-    context = Context(None, RunDirectory(Path("x")), RunState(0, 0), epochs, steps_per_epoch, loop)
+    context = Context(None, RunDirectory(Path("x")), RunState(0, 0), epochs, steps_per_epoch, loop, checkpoints=None)
     return loop, context, calls
 
 

@@ -17,7 +17,7 @@ from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.training.resume import Request, check_writable, decide
-from trainer.training.train import train
+from trainer.training.train import train_job
 from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1
@@ -118,7 +118,7 @@ def test_another_optimizer_is_refused_with_what_matched_and_begins_warm(tmp_path
 def test_a_run_directory_of_ones_own_goes_with_files_of_others(tmp_path) -> None:
     line_by_hand(tmp_path / "then", OPTIMIZERS["adam"], 7)
     started = job(tmp_path / "mine", resume=str(tmp_path / "then"), make_optimizer=OPTIMIZERS["adam"], epochs=2)
-    assert train(started).global_step == 10
+    assert train_job(started).global_step == 10
 
 
 def test_a_copy_of_checkpoints_goes_on_in_a_run_of_its_own(tmp_path) -> None:
@@ -127,7 +127,9 @@ def test_a_copy_of_checkpoints_goes_on_in_a_run_of_its_own(tmp_path) -> None:
     assert run(tmp_path / "now", resume=str(tmp_path / "copies/kept"), epochs=2).epoch == 2
     assert [path.name for path in (tmp_path / "copies").iterdir()] == ["kept"]
     # Inside its run it is that run which goes on.
-    start = decide(Request(str(tmp_path / "then/checkpoints"), tmp_path, "test", None, "model", datetime(2026, 11, 24)))
+    start = decide(
+        Request(str(tmp_path / "then/checkpoints"), tmp_path, "test", None, ("model",), datetime(2026, 11, 24))
+    )
     assert start.run.path == tmp_path / "then"
 
 
@@ -156,10 +158,10 @@ def test_two_new_runs_in_the_same_second_have_a_directory_each(tmp_path) -> None
 
     from trainer.training.resume import Request, decide
 
-    request = Request("never", tmp_path, "same", None, "model", datetime(2026, 1, 1))
+    request = Request("never", tmp_path, "same", None, ("model",), datetime(2026, 1, 1))
     for _ in range(2):
         start = decide(request)
-        train(replace(job(tmp_path / "unused"), start=start))
+        train_job(replace(job(tmp_path / "unused"), start=start))
     assert sorted(path.name for path in (tmp_path / "same").iterdir()) == [
         "2026-01-01_00-00-00",
         "2026-01-01_00-00-00_2",

@@ -1,0 +1,65 @@
+"""Tests stand where their modules do: ``tests/graph/test_build.py`` shows ``trainer/graph/build.py``.
+
+``python -m tests.test_mirror`` lists the modules that have no test file of their own. That is allowed: a small
+module is shown by the tests of the one that uses it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+TESTS = ROOT / "tests"
+
+WHOLE = {
+    "test_arrows": "which folder imports which",
+    "test_artefacts": "the files of a run, read by plain TensorFlow",
+    "test_commands": "the command line of training",
+    "test_conformance": "every callback, config file and experiment",
+    "test_mirror": "this rule",
+    "test_readme": "the README",
+    "test_same_bits": "resumes and calls of every length, of every family of models",
+    "test_scripts": "scripts/",
+    "test_serving": "SERVING.md",
+    "test_tutorials": "snippets of graph-mode tutorials",
+}
+"""Tests at the root that show more than one module, and what they show; ``scenarios/`` holds others."""
+
+FILES = sorted(path for path in TESTS.rglob("test_*.py") if path.stem not in WHOLE and "scenarios" not in path.parts)
+
+
+def shown(test: Path) -> Path:
+    """Returns the module, without its suffix, that a test file is named after."""
+    inside = test.relative_to(TESTS).parent
+    root = ROOT if inside.parts[:1] == ("callbacks",) else ROOT / "trainer"
+    return root / inside / test.stem.removeprefix("test_")
+
+
+def modules_without_tests() -> list[str]:
+    """Returns the modules that no test file is named after."""
+    have = {shown(test) for test in FILES}
+    files = [*(ROOT / "trainer").rglob("*.py"), *(ROOT / "callbacks").rglob("*.py")]
+    modules = {path.with_suffix("") for path in files if not path.name.startswith("__")}
+    return sorted(str(path.relative_to(ROOT).with_suffix(".py")) for path in modules - have)
+
+
+@pytest.mark.parametrize("test", FILES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_a_test_file_is_named_after_a_module_or_a_package(test) -> None:
+    module = shown(test)
+    assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), (
+        f"{test.relative_to(ROOT)} must be named after a module; {module.relative_to(ROOT)}.py is not there"
+    )
+    assert (test.parent / "__init__.py").is_file(), f"{test.parent.relative_to(ROOT)} needs an __init__.py"
+
+
+def test_what_shows_more_than_a_module_is_there_and_bears_no_module_s_name() -> None:
+    for name in WHOLE:
+        assert (TESTS / f"{name}.py").is_file()
+        assert not (ROOT / "trainer" / f"{name.removeprefix('test_')}.py").exists()
+
+
+if __name__ == "__main__":
+    print("\n".join(modules_without_tests()))  # noqa: T201 - this is a command
