@@ -22,6 +22,7 @@ WHOLE = {
     "test_mirror": "this rule",
     "test_readme": "the README",
     "test_same_bits": "resumes and calls of every length, of every family of models",
+    "test_savers": "savers that are known by what they do, not by their names",
     "test_scripts": "scripts/",
     "test_serving": "SERVING.md",
     "test_tutorials": "snippets of graph-mode tutorials",
