@@ -45,8 +45,8 @@ class Freeze(Callback):
         """Extracts the inference part, which finds wrong names and what cannot be frozen."""
         inference = build.inference
         names = list(inference.outputs) if self._outputs is None else self._outputs
-        nodes = export.node_names(names, build.graph, inference.outputs)
-        self._part = export.cut(build.graph, {**inference.inputs, **inference.labels}, nodes)
+        nodes = export.check_outputs(names, build.graph, list(inference.outputs))
+        self._part = export.extract_inference(build.graph, {**inference.inputs, **inference.labels}, nodes)
         try:
             export.check_fits_a_pb(self._part)
         except ValueError as error:

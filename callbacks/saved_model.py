@@ -43,7 +43,7 @@ class SavedModel(Callback):
 
     def on_build(self, build: GraphContext) -> None:
         """Extracts the inference part, which finds what cannot be exported."""
-        self._part = export.cut(build.graph, build.inference.inputs, list(build.inference.outputs))
+        self._part = export.extract_inference(build.graph, build.inference.inputs, list(build.inference.outputs))
         self._example = build.source.example
 
     def on_train_end(self, context: Context) -> None:

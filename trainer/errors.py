@@ -10,9 +10,23 @@ class TrainerError(Exception):
 
 
 class RequestError(TrainerError, ValueError):
-    """What was asked for cannot be done (config, paths, names); nothing has been created."""
+    """What was asked for cannot be done (config, paths, names); nothing has been created.
+
+    Args:
+        message: Reason and remedy, in the words of a Python caller.
+        argument: Name of the argument that is wrong, such as ``compile`` or ``trunk.path``; '' where no
+            single one is. A command line adds the config key or flag that sets it.
+
+    Example:
+        >>> RequestError("compile='xla' needs data in memory", argument="compile").argument
+        'compile'
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, argument: str = "") -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class DamagedError(RequestError):

@@ -16,7 +16,7 @@ def measure_calls(calls: int = 2000) -> Figures:
     """Worker: a call of a predictor on a small dense net, against a bare ``make_callable``, in turns."""
     import tensorflow as tf
 
-    from trainer.predict.frozen import open_frozen
+    from trainer.predict.backends.frozen import open_frozen
 
     v1 = tf.compat.v1
     with tempfile.TemporaryDirectory() as folder, tf.Graph().as_default() as graph:

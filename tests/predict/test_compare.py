@@ -7,9 +7,9 @@ import pytest
 
 from tests.helpers import variables
 from trainer.errors import RequestError
-from trainer.predict.compare import compare, difference, random_batch
+from trainer.predict.backends.frozen import open_frozen
+from trainer.predict.compare import compare_predictors, difference, random_batch
 from trainer.predict.dispatch import open_predictor
-from trainer.predict.frozen import open_frozen
 from trainer.predict.tensor_info import TensorInfo
 
 
@@ -36,8 +36,8 @@ def test_two_checkpoints_of_a_run(small_run) -> None:
     batch = {"x": np.eye(2)}
     old, new = (variables(small_run / f"checkpoints/model-{n}") for n in (1, 3))
     with open_predictor(small_run / "checkpoints/model-1") as first, open_predictor(small_run) as second:
-        (found,) = compare(first, second, batch)
-        (same,) = compare(first, first, batch)
+        (found,) = compare_predictors(first, second, batch)
+        (same,) = compare_predictors(first, first, batch)
     apart = np.abs((old["w"] + old["b"]) - (new["w"] + new["b"]))
     assert found.absolute == pytest.approx(apart.max(), rel=1e-4)
     assert (found.same, same.same) == (False, True)
@@ -50,7 +50,7 @@ def test_nothing_in_common(small_run) -> None:
         open_frozen(file, {"b": "op"}) as second,
         pytest.raises(RequestError, match="no output in common: a and b"),
     ):
-        compare(first, second, {"x": np.eye(2)})
+        compare_predictors(first, second, {"x": np.eye(2)})
 
 
 def test_random_batches() -> None:

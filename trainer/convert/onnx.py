@@ -13,8 +13,8 @@ from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
 from trainer.graphdef.frozen_file import read_frozen
+from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.compare import random_batch
-from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.files import sync_directory, sync_file, temporary_beside
-from trainer.predict.compare import Difference, compare
+from trainer.predict.compare import OutputDifference, compare_predictors
 from trainer.predict.predictor import Predictor
 
 TOLERANCE = 1e-4
@@ -31,7 +31,7 @@ class Conversion:
     path: Path
     size: int
     examples: int
-    differences: tuple[Difference, ...]
+    differences: tuple[OutputDifference, ...]
     steps: Mapping[str, float]
 
 
@@ -42,7 +42,7 @@ def put_in_place(
     open_file: Callable[[Path], Predictor],
     batch: Mapping[str, Array],
     most_of_range: float | None = None,
-) -> tuple[Difference, ...]:
+) -> tuple[OutputDifference, ...]:
     """Writes a converted model under a temporary name, compares it with its source, and renames it.
 
     Args:
@@ -64,11 +64,11 @@ def put_in_place(
         temporary.write_bytes(content)
         sync_file(temporary)
         with open_file(temporary) as converted:
-            found = compare(source, converted, batch, TOLERANCE)
+            found = compare_predictors(source, converted, batch, TOLERANCE)
         for each in found:
             off = not each.same if most_of_range is None else (each.of_range is None or each.of_range > most_of_range)
             if off:
-                raise ReadBackError(f"{target} was not written: {describe(each)} from {source.source}")
+                raise ReadBackError(f"{target} was not written: {difference_in_words(each)} from {source.source}")
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def put_in_place(
     return found
 
 
-def describe(difference: Difference) -> str:
+def difference_in_words(difference: OutputDifference) -> str:
     """Returns a difference in words."""
     if difference.absolute is None:
         return f"{difference.output} differs in type or shape"

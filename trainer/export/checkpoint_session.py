@@ -20,7 +20,9 @@ from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.inference import build_inference
 from trainer.graph.variables import variables_by_name
+from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
+from trainer.graphdef.traverse import model_placeholders, tensor_of
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -120,9 +122,8 @@ def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:
 
 
 def _placeholders(graph: Any) -> list[Any]:
-    found = [op.outputs[0] for op in graph.get_operations() if op.type in ("Placeholder", "PlaceholderWithDefault")]
-    # Those that a Saver makes for the name of its file.
-    return [tensor for tensor in found if tensor.dtype != tf.string or not tensor.op.name.startswith("save")]
+    nodes = [operation.node_def for operation in graph.get_operations() if operation.type in PLACEHOLDERS]
+    return [graph.get_tensor_by_name(tensor_of(node.name)) for node in model_placeholders(nodes)]
 
 
 def made_up_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:

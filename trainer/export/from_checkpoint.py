@@ -19,8 +19,9 @@ from trainer.export.checkpoint_session import CheckpointSession, made_up_example
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
 from trainer.export.serving import ReadValue, run_outputs, values_in
-from trainer.export.subgraph import Cut, cut, likely_outputs, node_names
+from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
 from trainer.graph.data_source import inspect_source
+from trainer.graphdef.output_names import likely_outputs
 from trainer.model import Model
 from trainer.runs.versions import versions
 from trainer.timing import utc_now
@@ -43,7 +44,7 @@ class Export:
         facts: for the manifest.
     """
 
-    part: Cut
+    part: InferenceSubgraph
     read_value: ReadValue
     example: Mapping[str, Array]
     expected: list[Array]
@@ -151,10 +152,10 @@ def opened(
     example: Mapping[str, Array] | None,
     parts: MakeParts | None,
 ) -> Iterator[Export]:
-    """Opens a verified checkpoint, cuts the inference part out and runs it on an example."""
+    """Opens a verified checkpoint, extracts the inference part and runs it on an example."""
     checkpoint.verify()
     with _session(checkpoint, parts) as live:
-        part = _cut(live, outputs, checkpoint)
+        part = _inference_part(live, outputs, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         made_up = made_up_example({name: each for name, each in part.inputs.items() if name not in known})
         batch = {**known, **made_up}
@@ -167,7 +168,8 @@ def opened(
         except (tf.errors.OpError, ValueError) as error:
             raise RequestError(
                 f"the outputs {list(part.outputs)} cannot be computed for the example ({describe(error)}); "
-                "give a batch that the model takes (--input NAME=FILE.npy)"
+                "give an example that the model takes",
+                argument="example",
             ) from error
         yield Export(part, values_in(live.session, part), batch, expected, _facts(checkpoint))
 
@@ -183,22 +185,26 @@ def _session(
     return session_from_meta(checkpoint.prefix, checkpoint.meta)
 
 
-def _cut(live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint) -> Cut:
+def _inference_part(
+    live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint
+) -> InferenceSubgraph:
     graph = live.session.graph
-    likely = live.outputs or likely_outputs(live.fed)
+    likely = live.outputs or likely_outputs(graph.as_graph_def())
     names = live.outputs if outputs is None else outputs
     if not names:
         perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
         raise RequestError(
-            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them (--outputs){perhaps}"
+            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them{perhaps}",
+            argument="outputs",
         )
-    return cut(graph, live.fed, node_names(names, graph, likely))
+    return extract_inference(graph, live.fed, check_outputs(names, graph, likely))
 
 
-def _checked(example: Mapping[str, Array], part: Cut) -> Mapping[str, Array]:
+def _checked(example: Mapping[str, Array], part: InferenceSubgraph) -> Mapping[str, Array]:
     if extra := sorted(set(example) - set(part.inputs)):
         raise RequestError(
-            f"the outputs {list(part.outputs)} do not need {extra[0]!r}; inputs: {', '.join(part.inputs)}"
+            f"the outputs {list(part.outputs)} do not need {extra[0]!r}; inputs: {', '.join(part.inputs)}",
+            argument="example",
         )
     return example
 

@@ -18,9 +18,10 @@ from trainer.export.serving import (
     run_outputs,
     session_as_is,
 )
-from trainer.export.subgraph import Cut
+from trainer.export.subgraph import InferenceSubgraph
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
 
 v1 = tf.compat.v1
 
@@ -29,7 +30,7 @@ MAX_BYTES = 2**31 - 1
 """A GraphDef with its constants is one protocol buffer message, which holds no more."""
 
 
-def check_fits_a_pb(part: Cut) -> None:
+def check_fits_a_pb(part: InferenceSubgraph) -> None:
     """Refuses what one file cannot hold.
 
     Raises:
@@ -44,7 +45,7 @@ def check_fits_a_pb(part: Cut) -> None:
 
 def export_frozen(
     target: Path,
-    part: Cut,
+    part: InferenceSubgraph,
     read_value: ReadValue,
     example: Mapping[str, Array],
     expected: list[Array] | None,
@@ -78,7 +79,7 @@ def export_frozen(
     try:
         temporary.write_bytes(frozen.SerializeToString(deterministic=True))
         sync_file(temporary)
-        tensors = read_back(temporary, part, example, expected)
+        tensors = read_frozen_back(temporary, part, example, expected)
         manifest = {
             "file": target.name,
             "size": temporary.stat().st_size,
@@ -95,7 +96,9 @@ def export_frozen(
     return target, target.with_suffix(".json")
 
 
-def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: list[Array]) -> dict[str, Any]:
+def read_frozen_back(
+    file: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array]
+) -> dict[str, Any]:
     """Loads the file in a fresh graph and runs it.
 
     Returns:
@@ -107,10 +110,10 @@ def read_back(file: Path, part: Cut, example: Mapping[str, Array], expected: lis
     graph_def = read_frozen(file)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
-        placeholders = {node.name for node in graph_def.node if node.op.startswith("Placeholder")}
+        placeholders = {node.name for node in graph_def.node if node.op in PLACEHOLDERS}
         if placeholders != set(part.inputs):
             raise ReadBackError(f"{file} has the inputs {sorted(placeholders)} instead of {sorted(part.inputs)}")
-        variables = sorted({node.op for node in graph_def.node if "Variable" in node.op or node.op == "VarHandleOp"})
+        variables = sorted({node.op for node in graph_def.node if node.op in VARIABLE_OPS})
         if variables:
             raise ReadBackError(f"{file} still holds variables ({', '.join(variables)})")
         with session_as_is(graph) as session:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
-from trainer.export.subgraph import Cut
+from trainer.export.subgraph import InferenceSubgraph
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.signatures import SERVING, predict_signature
 
@@ -24,7 +24,7 @@ MANIFEST = Path("assets.extra", "manifest.json")
 
 def export_saved_model(
     target: Path,
-    part: Cut,
+    part: InferenceSubgraph,
     read_value: ReadValue,
     example: Mapping[str, Array],
     expected: list[Array] | None,
@@ -57,7 +57,7 @@ def export_saved_model(
         with ServingSession(part, read_value) as serving:
             expected = serving.outputs(example) if expected is None else expected
             _write(temporary, part, serving, tags)
-        tensors = read_back(temporary, part, example, expected, tags)
+        tensors = read_saved_model_back(temporary, part, example, expected, tags)
         (temporary / MANIFEST).parent.mkdir(exist_ok=True)
         write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **facts})
         for path in temporary.rglob("*"):
@@ -68,7 +68,7 @@ def export_saved_model(
     return target
 
 
-def _write(directory: Path, part: Cut, serving: ServingSession, tags: Sequence[str]) -> None:
+def _write(directory: Path, part: InferenceSubgraph, serving: ServingSession, tags: Sequence[str]) -> None:
     def tensors(names: Iterable[str]) -> dict[str, Any]:
         return {name: serving.graph.get_tensor_by_name(f"{name}:0") for name in names}
 
@@ -80,8 +80,8 @@ def _write(directory: Path, part: Cut, serving: ServingSession, tags: Sequence[s
     builder.save()
 
 
-def read_back(
-    directory: Path, part: Cut, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
+def read_saved_model_back(
+    directory: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
 ) -> dict[str, Any]:
     """Loads the directory in a fresh graph and runs its signature.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
-from trainer.export.subgraph import Cut
+from trainer.export.subgraph import InferenceSubgraph
 
 v1 = tf.compat.v1
 
@@ -30,7 +30,7 @@ class ServingSession:
         read_value: gives the values of its variables, from a live session or from a checkpoint.
     """
 
-    def __init__(self, part: Cut, read_value: ReadValue) -> None:
+    def __init__(self, part: InferenceSubgraph, read_value: ReadValue) -> None:
         self._part = part
         self._read_value = read_value
         self.graph = tf.Graph()
@@ -72,7 +72,7 @@ def session_as_is(graph: Any) -> Any:
     return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
 
 
-def values_in(session: Any, part: Cut) -> ReadValue:
+def values_in(session: Any, part: InferenceSubgraph) -> ReadValue:
     """Returns a reader of the variables' values in a live session."""
     return lambda name: session.run(part.variables[name])
 
@@ -83,14 +83,14 @@ def values_of(prefix: str) -> ReadValue:
     return lambda name: reader.get_tensor(name)
 
 
-def run_outputs(session: Any, part: Cut, example: Mapping[str, Array]) -> list[Array]:
+def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:
     """Runs the outputs in any session whose graph has the same names."""
     fed = {f"{name}:0": example[name] for name in part.inputs}
     values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
     return values
 
 
-def describe_part(graph: Any, part: Cut) -> dict[str, Any]:
+def describe_part(graph: Any, part: InferenceSubgraph) -> dict[str, Any]:
     """Returns inputs and outputs as a manifest has them: name to tensor name, dtype and shape; null is any size."""
 
     def described(name: str) -> dict[str, Any]:

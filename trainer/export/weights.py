@@ -10,7 +10,7 @@ from trainer.callback import Context
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
 from trainer.export.serving import ReadValue, run_outputs, values_in, values_of
-from trainer.export.subgraph import Cut
+from trainer.export.subgraph import InferenceSubgraph
 from trainer.state import RunState, SavedCheckpoint
 
 
@@ -32,7 +32,7 @@ class Weights:
     facts: Mapping[str, Any]
 
 
-def weights_for(which: str, context: Context, part: Cut, example: Mapping[str, Array]) -> Weights:
+def weights_for(which: str, context: Context, part: InferenceSubgraph, example: Mapping[str, Array]) -> Weights:
     """Returns the weights of an export.
 
     Args:

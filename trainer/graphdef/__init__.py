@@ -1,1 +1,1 @@
-"""TODO."""
+"""A GraphDef from a file or a live graph: its ops by kind, its traversal, the part that some outputs need."""

@@ -50,6 +50,13 @@ def signatures_of(inputs: Tensors, labels: Tensors, outputs: Tensors, loss: Any)
     }
 
 
+def signature_outputs(meta_graph: Any) -> dict[str, str]:
+    """Returns what a MetaGraphDef itself says it computes, tensors by name; {} where it has no serving signature."""
+    if SERVING not in meta_graph.signature_def:
+        return {}
+    return {name: info.name for name, info in meta_graph.signature_def[SERVING].outputs.items()}
+
+
 def _signature(inputs: Tensors, outputs: Tensors, method: str) -> Any:
     def infos(tensors: Mapping[str, Any]) -> dict[str, Any]:
         return {name: v1.saved_model.build_tensor_info(tensor) for name, tensor in tensors.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.predict.subgraph import PLACEHOLDERS, VARIABLES
+from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
+from trainer.graphdef.traverse import downstream, node_of, upstream
 from trainer.predict.tensor_info import shape_for_people
 
 MAX_BOXES = 60
@@ -50,28 +51,35 @@ def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> 
         outputs: names of its tensors.
         depth: how many levels of name scopes to open; None for as many as can be looked over.
     """
-    ends = {name.partition(":")[0] for name in outputs}
-    dependent = _dependent(graph) | ends
-    shown = [op for op in graph.get_operations() if op.name in dependent]
+    ends = {node_of(name) for name in outputs}
+    operations = graph.get_operations()
+    reads = {op.name: [tensor.op.name for tensor in op.inputs] for op in operations}
+    dependent = downstream(reads, [op.name for op in operations if op.type in PLACEHOLDERS]) | ends
+    shown = [op for op in operations if op.name in dependent]
+    constant = {name: tensors for name, tensors in reads.items() if name not in dependent}
+    parameters = {op.name: _parameters(graph, upstream(constant, reads[op.name])) for op in shown}
     if depth is not None:
-        return _at_depth(shown, ends, depth)
+        return _at_depth(shown, ends, parameters, depth)
     deepest = max((op.name.count("/") for op in shown), default=0)
-    found = _at_depth(shown, ends, deepest)
+    found = _at_depth(shown, ends, parameters, deepest)
     while len(found.boxes) > MAX_BOXES and deepest > 1:
         deepest -= 1
-        found = _at_depth(shown, ends, deepest)
+        found = _at_depth(shown, ends, parameters, deepest)
     return found
 
 
-def _dependent(graph: Any) -> set[str]:
-    found: set[str] = set()
-    for op in graph.get_operations():
-        if op.type in PLACEHOLDERS or any(tensor.op.name in found for tensor in op.inputs):
-            found.add(op.name)
+def _parameters(graph: Any, names: Iterable[str]) -> list[Any]:
+    """Returns the variables and constants among some ops, scalars and integers left out."""
+    found = []
+    for name in names:
+        op = graph.get_operation_by_name(name)
+        is_parameter = op.type in VARIABLE_OPS or (op.type == "Const" and op.outputs[0].dtype.is_floating)
+        if is_parameter and op.outputs[0].shape.rank:
+            found.append(op)
     return found
 
 
-def _at_depth(shown: list[Any], ends: Collection[str], depth: int) -> Boxes:
+def _at_depth(shown: list[Any], ends: Collection[str], parameters: Mapping[str, Sequence[Any]], depth: int) -> Boxes:
     groups: dict[str, list[Any]] = {}
     group_of = {}
     names = {op.name for op in shown}
@@ -87,7 +95,7 @@ def _at_depth(shown: list[Any], ends: Collection[str], depth: int) -> Boxes:
         for tensor in op.inputs
         if tensor.op.name in group_of and group_of[tensor.op.name] != group
     }
-    return Boxes({name: _box(name, ops, ends, group_of) for name, ops in groups.items()}, tuple(edges))
+    return Boxes({name: _box(name, ops, ends, parameters) for name, ops in groups.items()}, tuple(edges))
 
 
 def _scope(name: str, names: Collection[str]) -> str:
@@ -96,15 +104,15 @@ def _scope(name: str, names: Collection[str]) -> str:
     return _scope(scope, names) if scope in names else scope
 
 
-def _box(name: str, ops: list[Any], ends: Collection[str], group_of: Mapping[str, str]) -> Box:
+def _box(name: str, ops: list[Any], ends: Collection[str], parameters: Mapping[str, Sequence[Any]]) -> Box:
     types = Counter(op.type for op in ops if op.type not in PLACEHOLDERS)
     lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MAX_LINES))]
     if len(types) > MAX_LINES:
         lines[0] += ", ..."
-    parameters = {each.name: each for op in ops for each in _parameters(op, group_of)}
+    own = {each.name: each for op in ops for each in parameters[op.name]}
     lines += [
         f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {shape_for_people(each.outputs[0].shape)}"
-        for each in list(parameters.values())[:MAX_LINES]
+        for each in list(own.values())[:MAX_LINES]
     ]
     last = ops[-1].outputs
     if last:
@@ -116,21 +124,3 @@ def _box(name: str, ops: list[Any], ends: Collection[str], group_of: Mapping[str
     elif name in ends:
         kind = "output"
     return Box(name, tuple(line for line in lines if line), kind)
-
-
-def _parameters(op: Any, group_of: Mapping[str, str]) -> list[Any]:
-    """Returns the variables and constants that the op's constant inputs are computed from, scalars left out."""
-    found, waiting, seen = [], [tensor.op for tensor in op.inputs], set()
-    while waiting:
-        each = waiting.pop(0)
-        if each.name in seen or each.name in group_of:
-            continue
-        seen.add(each.name)
-        waiting += [tensor.op for tensor in each.inputs]
-        if each.type in VARIABLES or (each.type == "Const" and each.outputs[0].dtype.is_floating):
-            found.append(each)
-    return [each for each in found if _shape_of(each)]
-
-
-def _shape_of(op: Any) -> list[int | None]:
-    return op.outputs[0].shape.as_list() if op.outputs[0].shape.rank else []

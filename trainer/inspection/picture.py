@@ -30,8 +30,8 @@ def draw(model: StaticModel, depth: int | None = None) -> str:
     Raises:
         RequestError: the outputs are not known.
     """
-    if model.part is None:
-        raise RequestError(f"{model.path} does not say what its outputs are; name them")
+    if model.prediction is None:
+        raise RequestError(f"{model.path} does not say what its outputs are; name them", argument="outputs")
     graph, _, outputs = model.imported()
     return svg(boxes_of(graph, [info.tensor for info in outputs.values()], depth), str(model.path))
 

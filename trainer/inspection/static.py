@@ -12,11 +12,18 @@ import tensorflow as tf
 from trainer.checkpoints.meta_graph import find_meta, read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.graphdef.frozen_file import read_frozen
-from trainer.predict.checkpoint import recorded_outputs
+from trainer.graphdef.output_names import Names
+from trainer.graphdef.signatures import signature_outputs
+from trainer.predict.backends.frozen import manifest_outputs
+from trainer.predict.backends.saved_model import (
+    INIT,
+    chosen_signature,
+    meta_graph_of,
+    read_saved_model,
+    signature_info,
+)
+from trainer.predict.backends.subgraph import PredictionSubgraph, extract_prediction, import_prediction
 from trainer.predict.formats import Format, detect_format
-from trainer.predict.frozen import recorded_outputs as outputs_of_frozen
-from trainer.predict.saved_model import INIT, chosen_signature, meta_graph_of, read_saved_model, signature_info
-from trainer.predict.subgraph import Names, Part, import_part, part_of
 from trainer.predict.tensor_info import TensorInfo
 
 Infos = Mapping[str, TensorInfo]
@@ -31,7 +38,7 @@ class StaticModel:
         format: its format.
         graph_def: the whole graph.
         outputs: of the inference part, name to tensor; empty where nothing says what they are.
-        part: the inference part; None without outputs.
+        prediction: the inference part; None without outputs.
         tag_sets: of a SavedModel: those of each graph in it.
         signatures: of a SavedModel: inputs and outputs by the signature's name.
     """
@@ -40,7 +47,7 @@ class StaticModel:
     format: Format
     graph_def: Any
     outputs: Names
-    part: Part | None
+    prediction: PredictionSubgraph | None
     tag_sets: tuple[tuple[str, ...], ...] = ()
     signatures: Mapping[str, tuple[Infos, Infos]] | None = None
 
@@ -51,9 +58,9 @@ class StaticModel:
             RequestError: this TensorFlow cannot import it.
         """
         with tf.Graph().as_default() as graph:
-            if self.part is None:
+            if self.prediction is None:
                 return graph, {}, {}
-            return graph, *import_part(self.part, str(self.path))
+            return graph, *import_prediction(self.prediction, str(self.path))
 
 
 def read_model(
@@ -76,20 +83,20 @@ def read_model(
         Traceback (most recent call last):
         trainer.errors.RequestError: there is no file, directory or checkpoint nowhere.pb...
     """
-    kind, place = detect_format(Path(path))
+    kind, path = detect_format(Path(path))
     if kind == "saved_model":
-        return _saved_model(place, outputs, tags, signature)
+        return _saved_model(path, outputs, tags, signature)
     if kind == "frozen":
-        graph_def = read_frozen(place)
-        return _model(place, kind, graph_def, outputs_of_frozen(place, graph_def) if outputs is None else outputs)
-    file = place if kind == "meta" else find_meta(resolve_checkpoint(place))
+        graph_def = read_frozen(path)
+        return _model(path, kind, graph_def, manifest_outputs(path, graph_def) if outputs is None else outputs)
+    file = path if kind == "meta" else find_meta(resolve_checkpoint(path))
     meta_graph = read_meta(file)
-    return _model(file, "meta", meta_graph.graph_def, recorded_outputs(meta_graph) if outputs is None else outputs)
+    return _model(file, "meta", meta_graph.graph_def, signature_outputs(meta_graph) if outputs is None else outputs)
 
 
 def _model(path: Path, kind: Format, graph_def: Any, outputs: Names) -> StaticModel:
     return StaticModel(
-        path, kind, graph_def, outputs, part_of(graph_def, outputs, None, str(path)) if outputs else None
+        path, kind, graph_def, outputs, extract_prediction(graph_def, outputs, None, str(path)) if outputs else None
     )
 
 
@@ -110,5 +117,5 @@ def _saved_model(path: Path, outputs: Names | None, tags: Sequence[str] | None, 
         chosen = signatures[chosen_signature(meta_graph.signature_def, signature, path)]
         outputs = {name: info.tensor for name, info in chosen[1].items()}
     graph_def = meta_graph.graph_def
-    part = part_of(graph_def, outputs, None, str(path)) if outputs else None
-    return StaticModel(path, "saved_model", graph_def, outputs or (), part, tag_sets, signatures)
+    prediction = extract_prediction(graph_def, outputs, None, str(path)) if outputs else None
+    return StaticModel(path, "saved_model", graph_def, outputs or (), prediction, tag_sets, signatures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,12 +10,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, VARIABLE_OPS
+from trainer.graphdef.traverse import model_placeholders
 from trainer.inspection.static import Infos, StaticModel
-from trainer.predict.subgraph import PLACEHOLDERS, VARIABLES
 from trainer.predict.tensor_info import TensorInfo
-
-SAVER = re.compile(r"save(_\d+)?/")
-"""The scope of a Saver's ops; a placeholder there takes the name of a file."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +66,18 @@ def summarize(model: StaticModel) -> Summary:
         RequestError: this TensorFlow cannot import its inference part.
     """
     _, inputs, outputs = model.imported()
+    part_graph_def = model.prediction.part.graph_def if model.prediction else None
     return Summary(
         path=str(model.path),
         format=model.format,
         size=_size(model.path),
-        inputs=inputs if model.part else _placeholders(model.graph_def),
+        inputs=inputs if model.prediction else _placeholders(model.graph_def),
         outputs=outputs,
         signatures=model.signatures or {},
         tag_sets=model.tag_sets,
-        parameters=parameter_count((model.part or model).graph_def),
+        parameters=parameter_count(part_graph_def or model.graph_def),
         ops=_op_counts(model.graph_def),
-        inference_ops=_op_counts(model.part.graph_def) if model.part else {},
+        inference_ops=_op_counts(part_graph_def) if part_graph_def else {},
     )
 
 
@@ -87,7 +85,7 @@ def parameter_count(graph_def: Any) -> int:
     """Returns how many numbers variables and constants hold; single constants and integers do not count."""
     count = 0
     for node in graph_def.node:
-        if node.op in VARIABLES:
+        if node.op in VARIABLE_OPS:
             count += tf.TensorShape(node.attr["shape"].shape).num_elements() or 0
         elif node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating:
             shape = tf.TensorShape(node.attr["value"].tensor.tensor_shape)
@@ -103,12 +101,11 @@ def _op_counts(graph_def: Any) -> dict[str, int]:
 
 def _placeholders(graph_def: Any) -> dict[str, TensorInfo]:
     found = {}
-    for node in graph_def.node:
-        if node.op in PLACEHOLDERS and not SAVER.match(node.name):
-            shape = tf.TensorShape(node.attr["shape"].shape)
-            sizes = None if shape.rank is None else tuple(shape.as_list())
-            dtype = tf.as_dtype(node.attr["dtype"].type).name
-            found[node.name] = TensorInfo(f"{node.name}:0", dtype, sizes, node.op == "PlaceholderWithDefault")
+    for node in model_placeholders(graph_def.node):
+        shape = tf.TensorShape(node.attr["shape"].shape)
+        sizes = None if shape.rank is None else tuple(shape.as_list())
+        dtype = tf.as_dtype(node.attr["dtype"].type).name
+        found[node.name] = TensorInfo(f"{node.name}:0", dtype, sizes, node.op == OPTIONAL_PLACEHOLDER)
     return found
 
 

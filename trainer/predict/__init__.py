@@ -1,1 +1,4 @@
-"""Predicting from what a run, or any graph-mode code, left: checkpoints, frozen graphs, SavedModels."""
+"""Predictors over what a run, or any graph-mode code, left: checkpoints, frozen graphs, SavedModels.
+
+Only ``backends`` and ``dispatch``, which opens them, need TensorFlow.
+"""

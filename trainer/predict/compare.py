@@ -15,7 +15,7 @@ from trainer.predict.tensor_info import TensorInfo
 
 
 @dataclass(frozen=True)
-class Difference:
+class OutputDifference:
     """How far two values of one output are apart.
 
     Args:
@@ -36,9 +36,9 @@ class Difference:
     same: bool
 
 
-def compare(
+def compare_predictors(
     first: Predictor, second: Predictor, batch: Mapping[str, Any], tolerance: float = 1e-5
-) -> tuple[Difference, ...]:
+) -> tuple[OutputDifference, ...]:
     """Runs both on a batch and compares the outputs that both have.
 
     Args:
@@ -62,7 +62,7 @@ def compare(
     return tuple(difference(name, a[name], b[name], tolerance) for name in common)
 
 
-def difference(output: str, first: Array, second: Array, tolerance: float) -> Difference:
+def difference(output: str, first: Array, second: Array, tolerance: float) -> OutputDifference:
     """Returns how far two arrays are apart; two nans at one place are equal.
 
     Example:
@@ -71,7 +71,7 @@ def difference(output: str, first: Array, second: Array, tolerance: float) -> Di
         (1.0, 0.2, 0.2, False)
     """
     if first.shape != second.shape or first.dtype.kind not in "biufc" or second.dtype.kind not in "biufc":
-        return Difference(output, first.shape, None, None, None, np.array_equal(first, second))
+        return OutputDifference(output, first.shape, None, None, None, np.array_equal(first, second))
     wide = np.complex128 if "c" in (first.dtype.kind, second.dtype.kind) else np.float64
     a, b = first.astype(wide), second.astype(wide)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -81,7 +81,7 @@ def difference(output: str, first: Array, second: Array, tolerance: float) -> Di
         width = np.max(sizes, initial=0.0) - np.min(sizes, initial=0.0)
         of_range = np.where(off == 0, 0.0, off / width)
     same = np.allclose(b, a, tolerance, tolerance, equal_nan=True)
-    return Difference(output, first.shape, _largest(off), _largest(relative), _largest(of_range), same)
+    return OutputDifference(output, first.shape, _largest(off), _largest(relative), _largest(of_range), same)
 
 
 def _largest(values: Array) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import RequestError
-from trainer.predict.checkpoint import open_checkpoint
+from trainer.graphdef.output_names import Names
+from trainer.predict.backends.checkpoint import open_checkpoint
+from trainer.predict.backends.frozen import open_frozen
+from trainer.predict.backends.saved_model import open_saved_model
 from trainer.predict.formats import detect_format
-from trainer.predict.frozen import open_frozen
 from trainer.predict.predictor import Predictor
-from trainer.predict.saved_model import open_saved_model
-from trainer.predict.subgraph import Names
 
 
 def open_predictor(
@@ -46,14 +46,20 @@ def open_predictor(
         ...     predictor(x=[1, 2.5])
         {'twice': array([2., 5.], dtype=float32)}
     """
-    kind, place = detect_format(Path(path))
+    kind, path = detect_format(Path(path))
     if kind == "saved_model":
         if inputs is not None or isinstance(outputs, Mapping):
-            raise RequestError(f"{place} is a SavedModel: its signature names inputs and outputs")
-        return open_saved_model(place, ("serve",) if tags is None else tags, signature, outputs)
+            raise RequestError(
+                f"{path} is a SavedModel: its signature names inputs and outputs",
+                argument="outputs" if inputs is None else "inputs",
+            )
+        return open_saved_model(path, ("serve",) if tags is None else tags, signature, outputs)
     if tags is not None or signature is not None:
-        raise RequestError(f"tags and signature belong to a SavedModel; {place} is none")
+        raise RequestError(
+            f"tags and signature belong to a SavedModel; {path} is none",
+            argument="signature" if tags is None else "tags",
+        )
     if kind == "meta":
-        raise RequestError(f"{place} is a graph without weights: there is no {place.stem}.index beside it")
+        raise RequestError(f"{path} is a graph without weights: there is no {path.stem}.index beside it")
     opener = open_checkpoint if kind == "checkpoint" else open_frozen
-    return opener(place, outputs, inputs)
+    return opener(path, outputs, inputs)

@@ -13,6 +13,8 @@ from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.graph.find_instances import find_instances
 from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.subgraph import extract_subgraph
+from trainer.graphdef.traverse import tensor_of
 from trainer.trunks.trunk import Trunk
 from trainer.trunks.trunk_file import value_of
 
@@ -61,8 +63,8 @@ def check_contained(trunk: Trunk, whole: Any, file: str, example: Mapping[str, A
     outputs = [name for name in trunk.file.outputs if f"{trunk.prefix}/{name}" in nodes]
     if not outputs:
         return {"constants_compared": 0, "outputs_compared": False}
-    part = v1.graph_util.extract_sub_graph(trunk.file.graph_def, outputs)
-    constants = [node for node in part.node if node.op == "Const" and node.name not in trunk.variables]
+    part = extract_subgraph(trunk.file.part.graph_def, {name: tensor_of(name) for name in outputs})
+    constants = [node for node in part.graph_def.node if node.op == "Const" and node.name not in trunk.variables]
     different = [node.name for node in constants if not _is_same(node, nodes.get(f"{trunk.prefix}/{node.name}"))]
     if different:
         raise ReadBackError(
@@ -87,7 +89,7 @@ def _is_same(node: Any, twin: Any) -> bool:
 def _compare_outputs(trunk: Trunk, whole: Any, outputs: Sequence[str], file: str, example: Mapping[str, Array]) -> None:
     alone = {f"{placeholder}:0": example[name] for placeholder, name in trunk.inputs.items()}
     inside = {f"{name}:0": example[name] for name in trunk.inputs.values()}
-    expected = _run(trunk.file.graph_def, outputs, alone)
+    expected = _run(trunk.file.part.graph_def, outputs, alone)
     values = _run(whole, [f"{trunk.prefix}/{name}" for name in outputs], inside)
     for name, value, wanted in zip(outputs, values, expected, strict=True):
         if np.asarray(value).tobytes() != np.asarray(wanted).tobytes():

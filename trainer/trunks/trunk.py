@@ -12,11 +12,22 @@ from trainer.checks import check_file_name, check_names, suggestion
 from trainer.errors import RequestError
 from trainer.graph.inference import described
 from trainer.model import Tensors
-from trainer.trunks.trunk_file import TrunkFile, find_pb, read_trunk, value_of, without
+from trainer.trunks.trunk_file import (
+    ARGUMENT,
+    INPUT_MAP,
+    OUTPUTS,
+    PATH,
+    TRAINABLE,
+    TrunkFile,
+    find_pb,
+    read_trunk,
+    value_of,
+    without,
+)
 
 v1 = tf.compat.v1
 
-KEY = "model.trunk"
+PREFIX = f"{ARGUMENT}.prefix"
 
 SMALL_BYTES = 1024
 """Constants up to it stay where they are read: shapes and axes are of use only as constants."""
@@ -66,16 +77,16 @@ class Trunk:
         trainable: Sequence[str] = (),
     ) -> None:
         if not isinstance(path, str):
-            raise TypeError(f"{KEY}.path ({path!r}) must be the path of a frozen .pb")
+            raise TypeError(f"{PATH} ({path!r}) must be the path of a frozen .pb")
         self._path = Path(path)
-        self._outputs = check_names(f"{KEY}.outputs", outputs)
+        self._outputs = check_names(OUTPUTS, outputs)
         if not self._outputs:
-            raise ValueError(f"{KEY}.outputs is empty; name the nodes to go on from")
+            raise RequestError(f"{OUTPUTS} is empty; name the nodes to go on from", argument=OUTPUTS)
         if input_map is not None and not isinstance(input_map, Mapping):
-            raise TypeError(f"{KEY}.input_map ({input_map!r}) must map a placeholder of the file to an input")
+            raise TypeError(f"{INPUT_MAP} ({input_map!r}) must map a placeholder of the file to an input")
         self._input_map = input_map
-        self.prefix = check_file_name(f"{KEY}.prefix", prefix)
-        self._patterns = check_names(f"{KEY}.trainable", trainable)
+        self.prefix = check_file_name(PREFIX, prefix)
+        self._patterns = check_names(TRAINABLE, trainable)
 
     def build(self) -> None:
         """Reads the file and puts its large constants, and its variables, into the default graph.
@@ -83,25 +94,25 @@ class Trunk:
         Raises:
             RequestError: there is no frozen graph, it lacks a node, or the prefix is taken.
         """
-        self.file: TrunkFile = read_trunk(find_pb(self._path, f"{KEY}.path"), self._outputs, KEY)
+        self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs)
         self.inputs = _mapped(self.file, self._input_map)
         taken = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
         if self.prefix in taken:
-            raise RequestError(f"{KEY}.prefix ({self.prefix!r}) is a scope of the graph already; choose another")
+            raise RequestError(
+                f"{PREFIX} ({self.prefix!r}) is a scope of the graph already; choose another", argument=PREFIX
+            )
         nodes = self.file.constants()
-        self.variables = {
-            name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns, f"{KEY}.trainable")
-        }
+        self.variables = {name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns)}
         large = {name: node for name, node in nodes.items() if name not in self.variables and _is_large(node)}
         self._constants = self._place(large)
         gone = {*self.inputs, *self.variables, *large}
-        self._rest = without(self.file.graph_def, gone, set(self.file.inputs()) - set(self.inputs))
+        self._rest = without(self.file.part.graph_def, gone, set(self.file.inputs()) - set(self.inputs))
 
     def _variable(self, node: Any) -> Any:
         return v1.get_variable(f"{self.prefix}/{node.name}", initializer=value_of(node), use_resource=True)
 
     def _place(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
-        graph_def = v1.GraphDef(versions=self.file.graph_def.versions, node=nodes.values())
+        graph_def = v1.GraphDef(versions=self.file.part.graph_def.versions, node=nodes.values())
         tensors = tf.import_graph_def(
             without(graph_def, set()), return_elements=[f"{name}:0" for name in nodes], name=f"{self.prefix}/"
         )
@@ -136,12 +147,15 @@ class Trunk:
 
     def _fed(self, placeholder: str, name: str, inputs: Tensors) -> Any:
         if name not in inputs:
-            raise RequestError(f"{KEY}.input_map: the data has no input {name!r}; {suggestion(name, inputs)}")
+            raise RequestError(
+                f"{INPUT_MAP}: the data has no input {name!r}; {suggestion(name, inputs)}", argument=INPUT_MAP
+            )
         wanted, given = self.file.inputs()[placeholder], inputs[name]
         if wanted.dtype != given.dtype or not given.shape.is_compatible_with(wanted.shape):
             raise RequestError(
-                f"{KEY}: {self.file.file} takes {described({placeholder: wanted})}, "
-                f"and the data gives {described({name: given})}"
+                f"{ARGUMENT}: {self.file.file} takes {described({placeholder: wanted})}, "
+                f"and the data gives {described({name: given})}",
+                argument=ARGUMENT,
             )
         return given
 
@@ -158,16 +172,17 @@ class Trunk:
 
 def _mapped(file: TrunkFile, input_map: Mapping[str, str] | None) -> dict[str, str]:
     """Returns placeholder to input, for all placeholders that must be fed."""
-    there = file.inputs()
-    needed = {node.name for node in file.graph_def.node if node.op == "Placeholder"}
+    there, needed = file.inputs(), file.required_inputs()
     given = dict(input_map) if input_map is not None else {name: name for name in needed}
     if not needed and not given:
-        raise RequestError(f"{KEY}.outputs ({', '.join(file.outputs)}) depend on no input of {file.file}")
+        raise RequestError(f"{OUTPUTS} ({', '.join(file.outputs)}) depend on no input of {file.file}", argument=OUTPUTS)
     for name in given:
         if name not in there:
-            raise RequestError(f"{KEY}.input_map: the outputs need no placeholder {name!r}; {suggestion(name, there)}")
+            raise RequestError(
+                f"{INPUT_MAP}: the outputs need no placeholder {name!r}; {suggestion(name, there)}", argument=INPUT_MAP
+            )
     if missing := sorted(needed - set(given)):
-        raise RequestError(f"{KEY}.input_map lacks {', '.join(missing)}, which the outputs need")
+        raise RequestError(f"{INPUT_MAP} lacks {', '.join(missing)}, which the outputs need", argument=INPUT_MAP)
     return given
 
 

@@ -1,4 +1,4 @@
-"""A frozen ``.pb`` as another graph takes it in: what it needs, what it holds, cut to some outputs."""
+"""A frozen ``.pb`` as another graph takes it in: the inputs it needs, the constants it holds, the chosen outputs."""
 
 from __future__ import annotations
 
@@ -14,48 +14,60 @@ from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import sha256_of
 from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.op_types import REQUIRED_PLACEHOLDERS
+from trainer.graphdef.output_names import check_output_nodes, final_outputs, op_types_of
+from trainer.graphdef.subgraph import Subgraph, extract_subgraph
+from trainer.graphdef.traverse import tensor_of
 from trainer.runs.directory import RunDirectory, runs_in
 
 v1 = tf.compat.v1
 
-PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
-VARIABLES = ("VarHandleOp", "Variable", "VariableV2")
+ARGUMENT = "trunk"
+"""Beginning of the names of a trunk's arguments in messages: a model holds it as its trunk."""
+
+PATH, OUTPUTS, INPUT_MAP, TRAINABLE = (f"{ARGUMENT}.{name}" for name in ("path", "outputs", "input_map", "trainable"))
 
 
 @dataclass(frozen=True)
 class TrunkFile:
-    """What a frozen graph gives to another one.
+    """The part of a frozen graph that another graph takes in.
 
     Args:
-        file: the ``.pb``.
-        sha256: of its content, hexadecimal.
-        graph_def: its nodes that the outputs need.
-        outputs: names of nodes.
+        file: The ``.pb``.
+        sha256: SHA-256 of its content, hexadecimal.
+        part: What the outputs need of it, without devices.
     """
 
     file: Path
     sha256: str
-    graph_def: Any
-    outputs: tuple[str, ...]
+    part: Subgraph
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the nodes that it gives."""
+        return tuple(self.part.outputs)
 
     def inputs(self) -> dict[str, Any]:
         """Returns the placeholders that the outputs need: name to ``tf.TensorSpec``."""
-        return {node.name: _spec(node) for node in self.graph_def.node if node.op in PLACEHOLDERS}
+        return {name: _spec(node) for name, node in self.part.placeholders.items()}
+
+    def required_inputs(self) -> set[str]:
+        """Returns the placeholders that must be fed."""
+        return {name for name, node in self.part.placeholders.items() if node.op in REQUIRED_PLACEHOLDERS}
 
     def constants(self) -> dict[str, Any]:
         """Returns the nodes of its constants by name."""
-        return {node.name: node for node in self.graph_def.node if node.op == "Const"}
+        return {node.name: node for node in self.part.graph_def.node if node.op == "Const"}
 
-    def former_variables(self, patterns: Sequence[str], key: str) -> list[str]:
+    def former_variables(self, patterns: Sequence[str]) -> list[str]:
         """Returns the names of constants that can be variables again.
 
         Args:
-            patterns: of names. A name takes any constant of floating type; a pattern takes those of
+            patterns: Names or patterns. A name takes any constant of floating type; a pattern takes those of
                 at least one axis, as scalars are mostly no weights (the epsilon of a normalisation).
-            key: of the config, for messages.
 
         Raises:
-            RequestError: a pattern matches none.
+            RequestError: A pattern matches none.
         """
         tensors = {name: node.attr["value"].tensor for name, node in self.constants().items()}
         floating = {name: tensor for name, tensor in tensors.items() if tf.as_dtype(tensor.dtype).is_floating}
@@ -63,10 +75,12 @@ class TrunkFile:
         found: dict[str, None] = {}
         try:
             for pattern in patterns:
-                names = [pattern] if pattern in floating else matching(key, pattern, weights, "constant of the trunk")
+                names = (
+                    [pattern] if pattern in floating else matching(TRAINABLE, pattern, weights, "constant of the trunk")
+                )
                 found.update(dict.fromkeys(names))
         except ValueError as error:
-            raise RequestError(str(error)) from error
+            raise RequestError(str(error), argument=TRAINABLE) from error
         return list(found)
 
 
@@ -81,15 +95,14 @@ def _spec(node: Any) -> Any:
     return tf.TensorSpec(None if shape.unknown_rank else shape, tf.as_dtype(node.attr["dtype"].type), node.name)
 
 
-def find_pb(path: Path, key: str) -> Path:
+def find_pb(path: Path) -> Path:
     """Returns the frozen graph at a path.
 
     Args:
-        path: of a ``.pb``, of a run that left one, or of a directory of runs (for the newest that did).
-        key: of the config, for messages.
+        path: Path of a ``.pb``, of a run that left one, or of a directory of runs (for the newest that did).
 
     Raises:
-        RequestError: there is none.
+        RequestError: There is none.
     """
     if path.is_file():
         return path
@@ -97,53 +110,48 @@ def find_pb(path: Path, key: str) -> Path:
         near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = suggestion(path.name, near)
         hint = f"; {hint}" if hint.startswith("did you mean") else ""
-        raise RequestError(f"{key}: there is no {path}{hint} (a frozen .pb, or the directory of runs that leave one)")
+        raise RequestError(
+            f"{PATH}: there is no {path}{hint} (a frozen .pb, or the directory of runs that leave one)", argument=PATH
+        )
     for run in reversed(runs_in(path) or [RunDirectory(path)]):
         files = sorted(run.frozen.glob("*.pb"))
         if len(files) > 1:
-            raise RequestError(f"{key}: {run.frozen} holds {', '.join(each.name for each in files)}; name one of them")
+            names = ", ".join(each.name for each in files)
+            raise RequestError(f"{PATH}: {run.frozen} holds {names}; name one of them", argument=PATH)
         if files:
             return files[0]
-    raise RequestError(f"{key}: {path} holds no run with a frozen graph (looked for export/frozen/*.pb)")
+    raise RequestError(
+        f"{PATH}: {path} holds no run with a frozen graph (looked for export/frozen/*.pb)", argument=PATH
+    )
 
 
-def read_trunk(file: Path, outputs: Iterable[str], key: str) -> TrunkFile:
-    """Reads a frozen graph and cuts it to some outputs.
+def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
+    """Reads a frozen graph and extracts what some outputs need.
 
     Args:
-        file: the ``.pb``; compared with the manifest beside it, where there is one.
-        outputs: names of nodes; ``op:0`` is taken as ``op``.
-        key: of the config, for messages.
+        file: The ``.pb``; compared with the manifest beside it, where there is one.
+        outputs: Names of nodes; ``op:0`` is taken as ``op``.
 
     Raises:
-        RequestError: it is no frozen graph, or has no such node.
+        RequestError: It is no frozen graph, or has no such node.
     """
     try:
         whole = read_frozen(file)
     except RequestError as error:
-        raise RequestError(f"{key}.path: {error}") from error
-    variable = next((node.name for node in whole.node if node.op in VARIABLES), None)
-    if variable is not None:
-        raise RequestError(f"{key}.path: {file} still holds variables ({variable}); freeze it first")
-    names = tuple(name.removesuffix(":0") for name in outputs)
-    _check_outputs(names, whole, key)
-    part = v1.graph_util.extract_sub_graph(whole, list(names))
-    for node in part.node:
-        node.device = ""
-    return TrunkFile(file, sha256_of(file), part, names)
-
-
-def _check_outputs(names: Sequence[str], whole: Any, key: str) -> None:
-    nodes = {node.name: node.op for node in whole.node}
-    for name in names:
-        if nodes.get(name) in ("Const", *PLACEHOLDERS):
-            raise RequestError(f"{key}.outputs: {name!r} is a constant or an input; name what is computed from it")
-        if name not in nodes:
-            hint = suggestion(name, nodes)
-            if not hint.startswith("did you mean"):
-                read = {each.partition(":")[0].removeprefix("^") for node in whole.node for each in node.input}
-                hint = f"it ends in: {', '.join(sorted(set(nodes) - read))}"
-            raise RequestError(f"{key}.outputs: the graph has no node {name!r}; {hint}")
+        raise RequestError(f"{PATH}: {error}", argument=PATH) from error
+    types = op_types_of(whole)
+    names = check_output_nodes(list(outputs), types, lambda: final_outputs(whole), argument=OUTPUTS)
+    constant = next((name for name in names if types[name] == "Const"), None)
+    if constant is not None:
+        raise RequestError(
+            f"{OUTPUTS}: {constant!r} is a constant; name what is computed from an input", argument=OUTPUTS
+        )
+    part = extract_subgraph(whole, {name: tensor_of(name) for name in names})
+    if part.variables:
+        raise RequestError(
+            f"{PATH}: {file} still holds variables ({min(part.variables)}); freeze it first", argument=PATH
+        )
+    return TrunkFile(file, sha256_of(file), part)
 
 
 def without(graph_def: Any, removed: Mapping[str, Any] | set[str], unmapped: Iterable[str] = ()) -> Any:

@@ -17,7 +17,7 @@ from trainer.errors import RequestError
 from trainer.files import write_atomically
 
 if TYPE_CHECKING:
-    from trainer.predict.compare import Difference
+    from trainer.predict.compare import OutputDifference
     from trainer.predict.predictor import Predictor
 
 
@@ -72,13 +72,13 @@ def _run(chosen: argparse.Namespace) -> Answer:
 
 def _compare(chosen: argparse.Namespace) -> Answer:
     from trainer.cli.input_values import parse_inputs
-    from trainer.predict.compare import compare, random_batch
+    from trainer.predict.compare import compare_predictors, random_batch
 
     opened = [_open(file, chosen, one_of_two=True) for file in (chosen.file, chosen.second)]
     with opened[0] as first, opened[1] as second:
         typed = parse_inputs(chosen.input, first.inputs)
         batch = typed or random_batch(first.inputs, chosen.seed)
-        found = compare(first, second, batch, chosen.tolerance)
+        found = compare_predictors(first, second, batch, chosen.tolerance)
         alone = sorted(set(first.outputs) ^ set(second.outputs))
     same = all(each.same for each in found)
     note = f"\nin one of them only: {', '.join(alone)}" if alone else ""
@@ -89,7 +89,7 @@ def _compare(chosen: argparse.Namespace) -> Answer:
     return Answer(data, text, int(not same))
 
 
-def differences_table(found: Sequence[Difference], steps: Mapping[str, float] | None = None) -> str:
+def differences_table(found: Sequence[OutputDifference], steps: Mapping[str, float] | None = None) -> str:
     """Returns a row for each output, with the int8 step of those that have one."""
     rows = [
         [each.output, list(each.shape), each.absolute, each.relative, f"{100 * (each.of_range or 0):.2g} %"]

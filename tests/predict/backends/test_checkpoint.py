@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.old_graphs import W, X, write_old_run
 from tests.readers import expected
 from trainer.errors import CheckpointError, RequestError
-from trainer.predict.checkpoint import open_checkpoint
+from trainer.predict.backends.checkpoint import open_checkpoint
 from trainer.predict.dispatch import open_predictor
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from trainer.checkpoints.meta_graph import find_meta, read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, describe
-from trainer.graphdef.signatures import SERVING
+from trainer.graphdef.output_names import Names, likely_outputs
+from trainer.graphdef.signatures import signature_outputs
+from trainer.predict.backends.restore import restore, stored_names
+from trainer.predict.backends.session import predictor_session, session_predictor
+from trainer.predict.backends.subgraph import extract_prediction, import_prediction
 from trainer.predict.predictor import Predictor
-from trainer.predict.restore import restore, stored_names
-from trainer.predict.session import predictor_session, session_predictor
-from trainer.predict.subgraph import Names, import_part, likely_outputs, part_of
 
 v1 = tf.compat.v1
 
@@ -50,23 +50,19 @@ def open_checkpoint(
     prefix = resolve_checkpoint(Path(path))
     file = find_meta(prefix) if meta is None else Path(meta)
     meta_graph = read_meta(file)
-    wanted = recorded_outputs(meta_graph) if outputs is None else outputs
+    wanted = signature_outputs(meta_graph) if outputs is None else outputs
     if not wanted:
         likely = ", ".join(likely_outputs(meta_graph.graph_def))
-        raise RequestError(f"{file} does not say what its outputs are; name them with outputs=[...]; likely: {likely}")
-    part = part_of(meta_graph.graph_def, wanted, inputs, str(file))
+        raise RequestError(
+            f"{file} does not say what its outputs are; name them with outputs=[...]; likely: {likely}",
+            argument="outputs",
+        )
+    prediction = extract_prediction(meta_graph.graph_def, wanted, inputs, str(file))
     with predictor_session() as session:
-        infos = import_part(part, str(file))
+        infos = import_prediction(prediction, str(file))
         try:
-            restore(session, part.variables, stored_names(meta_graph), prefix)
-            session.run(list(part.tables))
+            restore(session, prediction.part.variables, stored_names(meta_graph), prefix)
+            session.run(list(prediction.part.tables))
         except tf.errors.OpError as error:
             raise RequestError(f"{prefix} cannot be restored: {describe(error)}") from error
     return session_predictor(str(prefix), session, *infos)
-
-
-def recorded_outputs(meta_graph: Any) -> dict[str, str]:
-    """Returns what a graph itself says it computes, tensors by name; {} where it has no signature."""
-    if SERVING not in meta_graph.signature_def:
-        return {}
-    return {name: info.name for name, info in meta_graph.signature_def[SERVING].outputs.items()}

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tests.old_graphs import X, save_graph, variable
 from tests.readers import expected
 from trainer.errors import RequestError
-from trainer.predict.checkpoint import open_checkpoint
-from trainer.predict.frozen import open_frozen
+from trainer.predict.backends.checkpoint import open_checkpoint
+from trainer.predict.backends.frozen import open_frozen
 
 
 def test_any_node_can_be_asked_for(small_run) -> None:

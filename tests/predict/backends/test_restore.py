@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.helpers import variables
 from tests.old_graphs import X, save_graph, variable
 from trainer.errors import RequestError
-from trainer.predict.checkpoint import open_checkpoint
+from trainer.predict.backends.checkpoint import open_checkpoint
 from trainer.predict.dispatch import open_predictor
 
 

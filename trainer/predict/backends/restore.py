@@ -15,7 +15,8 @@ import tensorflow as tf
 from trainer.checkpoints.reader import Tensor, stored_tensors
 from trainer.checkpoints.restoring.compatibility import differences
 from trainer.errors import RequestError
-from trainer.predict.subgraph import node_of, upstream
+from trainer.graphdef.op_types import RESOURCE_VARIABLE
+from trainer.graphdef.traverse import node_of, reads_of, upstream
 
 v1 = tf.compat.v1
 
@@ -35,7 +36,7 @@ def stored_names(meta_graph: Any) -> dict[str, Stored]:
     """
     nodes = {node.name: node for node in meta_graph.graph_def.node}
     found = {}
-    for name in upstream(nodes, [meta_graph.saver_def.restore_op_name]):
+    for name in upstream(reads_of(meta_graph.graph_def), [meta_graph.saver_def.restore_op_name]):
         node = nodes[name]
         if node.op in ("Assign", "AssignVariableOp"):
             stored = _restored_from(nodes, node.input[1])
@@ -100,6 +101,6 @@ def _check_fits(variables: Mapping[str, Any], names: Mapping[str, Stored], prefi
 
 def _assignment(variable: Any, value: Any) -> Any:
     tensor = v1.get_default_graph().get_tensor_by_name(f"{variable.name}:0")
-    if variable.op == "VarHandleOp":
+    if variable.op == RESOURCE_VARIABLE:
         return tf.raw_ops.AssignVariableOp(resource=tensor, value=value)
     return v1.assign(tensor, value, validate_shape=False).op

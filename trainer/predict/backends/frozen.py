@@ -8,9 +8,10 @@ from typing import Any
 
 from trainer.errors import RequestError
 from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.output_names import Names, final_outputs
+from trainer.predict.backends.session import predictor_session, session_predictor
+from trainer.predict.backends.subgraph import extract_prediction, import_prediction
 from trainer.predict.predictor import Predictor
-from trainer.predict.session import predictor_session, session_predictor
-from trainer.predict.subgraph import Names, ends, import_part, part_of
 
 
 def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | None = None) -> Predictor:
@@ -32,19 +33,20 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
     """
     path = Path(path)
     graph_def = read_frozen(path)
-    part = part_of(graph_def, recorded_outputs(path, graph_def) if outputs is None else outputs, inputs, str(path))
-    if part.variables:
+    wanted = manifest_outputs(path, graph_def) if outputs is None else outputs
+    prediction = extract_prediction(graph_def, wanted, inputs, str(path))
+    if prediction.part.variables:
         raise RequestError(
-            f"{path} is not frozen: it has the variable {min(part.variables)!r} and not its value; freeze it, or "
-            "open the checkpoint that belongs to it"
+            f"{path} is not frozen: it has the variable {min(prediction.part.variables)!r} and not its value; freeze "
+            "it, or open the checkpoint that belongs to it"
         )
     with predictor_session() as session:
-        infos = import_part(part, str(path))
-        session.run(list(part.tables))
+        infos = import_prediction(prediction, str(path))
+        session.run(list(prediction.part.tables))
     return session_predictor(str(path), session, *infos)
 
 
-def recorded_outputs(path: Path, graph_def: Any) -> list[str]:
+def manifest_outputs(path: Path, graph_def: Any) -> list[str]:
     """Returns the outputs that the manifest has, else the nodes that no other node reads."""
     manifest = path.with_suffix(".json")
     if manifest.is_file():
@@ -52,7 +54,7 @@ def recorded_outputs(path: Path, graph_def: Any) -> list[str]:
             return list(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RequestError(f"{manifest} is no manifest ({error}); remove it to do without") from error
-    found = ends(graph_def)
+    found = final_outputs(graph_def)
     if not found:
         raise RequestError(f"{path} has no node that computes something")
     return found

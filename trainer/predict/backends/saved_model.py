@@ -14,9 +14,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from trainer.checks import check_choice, check_names
 from trainer.errors import DamagedError, RequestError, describe
 from trainer.graphdef.signatures import SERVING
+from trainer.predict.backends.session import predictor_session, session_predictor
 from trainer.predict.formats import saved_model_file
 from trainer.predict.predictor import Predictor
-from trainer.predict.session import predictor_session, session_predictor
 from trainer.predict.tensor_info import TensorInfo
 
 v1 = tf.compat.v1

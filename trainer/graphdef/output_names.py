@@ -1,0 +1,160 @@
+"""Names of outputs: which nodes of a graph may be meant, and whether those that are named are there; no TensorFlow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trainer.checks import check_names, close_matches
+from trainer.errors import RequestError
+from trainer.graphdef.op_types import (
+    NO_OUTPUT_OP,
+    PLACEHOLDERS,
+    RESOURCE_VARIABLE,
+    TRAINING_OP,
+    TRAINING_SCOPE,
+    VARIABLE_OPS,
+)
+from trainer.graphdef.traverse import Reads, downstream, ends, node_of, reads_of, tensor_of
+
+Likely = Callable[[], Sequence[str]]
+"""Gives the names to suggest before others; called where a message needs them."""
+
+Names = Sequence[str] | Mapping[str, str]
+"""Tensors as a user names them: ``op`` or ``op:0``, or a mapping from the user's own names to them."""
+
+NAMES_OF_PYTHON_FUNCTIONS = {"div", "matmul", "mod", "pow", "rtruediv", "stack", "truediv", "unstack", "zeros", "ones"}
+"""Names that TensorFlow's Python functions give to ops of another type (``Pack``, ``RealDiv``, ``BatchMatMulV2``)."""
+
+
+def likely_outputs(graph_def: Any, limit: int = 10) -> list[str]:
+    """Returns nodes that may be meant as outputs, the likeliest first.
+
+    They depend on a placeholder and belong to neither training nor saving. First come those that the
+    author of the graph named outside all scopes, then those that no other of them reads, then those
+    that the author named inside a scope; the last made of each group is the first.
+
+    Args:
+        graph_def: The whole graph.
+        limit: Length of the list.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    reads = reads_of(graph_def)
+    usable: Reads = {name: reads[name] for name, node in nodes.items() if _may_be_of_the_model(node)}
+    dependent = downstream(usable, [name for name in usable if nodes[name].op in PLACEHOLDERS])
+    candidates = [name for name in usable if name in dependent and not NO_OUTPUT_OP.match(nodes[name].op)]
+    named = [name for name in candidates if is_named_by_hand(name, nodes[name].op)]
+    outside = [name for name in named if "/" not in name]
+    last = set(ends({name: usable[name] for name in usable if name in dependent}))
+    groups = (outside, [name for name in candidates if name in last], named)
+    return list(dict.fromkeys(name for group in groups for name in reversed(group)))[:limit]
+
+
+def _may_be_of_the_model(node: Any) -> bool:
+    return not TRAINING_SCOPE.match(node.name) and not TRAINING_OP.search(node.op)
+
+
+def is_named_by_hand(name: str, op_type: str) -> bool:
+    """Returns whether a name was given to an op by the author of the graph, not derived from the op's type.
+
+    Example:
+        >>> [is_named_by_hand(*each) for each in [("net/op", "Identity"), ("add_1", "AddV2"), ("BiasAdd", "BiasAdd")]]
+        [True, False, False]
+    """
+    last = re.sub(r"(_\d+)+$", "", name.rpartition("/")[2])
+    if last in NAMES_OF_PYTHON_FUNCTIONS:
+        return False
+
+    def plain(text: str) -> str:
+        return re.sub(r"V\d$", "", text).replace("_", "").lower()
+
+    return plain(last) != plain(op_type)
+
+
+def final_outputs(graph_def: Any) -> list[str]:
+    """Returns the nodes that no other node reads: the outputs of a frozen graph that does not say what they are."""
+    types = op_types_of(graph_def)
+    return [name for name in ends(reads_of(graph_def)) if not NO_OUTPUT_OP.match(types[name])]
+
+
+def op_types_of(graph_def: Any) -> dict[str, str]:
+    """Returns the type of each node of a GraphDef."""
+    return {node.name: node.op for node in graph_def.node}
+
+
+def named_tensors(argument: str, names: Names, types: Mapping[str, str], likely: Likely, what: str) -> dict[str, str]:
+    """Returns tensors by name; ``op:0`` is called ``op`` where no other name is given.
+
+    Args:
+        argument: Name of the argument that holds the names, for the message.
+        names: Nodes or tensors as the user named them.
+        types: Type of each node of the graph.
+        likely: Gives the names to suggest before others.
+        what: The graph in words, for the message.
+
+    Raises:
+        TypeError: The names are a single string.
+        RequestError: The graph has no such node; the message has close matches.
+    """
+    if not isinstance(names, Mapping):
+        names = {name.removesuffix(":0"): name for name in check_names(argument, names)}
+    for name in names.values():
+        _check_is_there(argument, node_of(name), types, likely, what)
+    return {name: tensor_of(tensor) for name, tensor in names.items()}
+
+
+def check_output_nodes(
+    names: Sequence[str],
+    types: Mapping[str, str],
+    likely: Likely,
+    *,
+    argument: str = "outputs",
+    what: str = "the graph",
+) -> tuple[str, ...]:
+    """Returns names of nodes whose first output something can be computed for; ``op:0`` is taken as ``op``.
+
+    Args:
+        names: Nodes or tensors as the user named them.
+        types: Type of each node of the graph.
+        likely: Gives the names to suggest before others, such as the model's outputs.
+        argument: Name of the argument that holds the names, for the message.
+        what: The graph in words, for the message.
+
+    Raises:
+        RequestError: None is given, or one is not there, is an input, a variable, or not the first output of a node.
+    """
+    if not names:
+        hint = f"; likely ones: {', '.join(found)}" if (found := likely()) else ""
+        raise RequestError(f"{argument} is empty; name the nodes to compute{hint}", argument=argument)
+    for name in names:
+        node, _, port = name.partition(":")
+        if port not in ("", "0"):
+            raise RequestError(
+                f"{argument}: {name!r} names output {port} of a node; only the first one can be taken",
+                argument=argument,
+            )
+        _check_is_there(argument, node, types, likely, what)
+        _check_is_computed(argument, node, types[node])
+    return tuple(map(node_of, names))
+
+
+def _check_is_there(argument: str, node: str, types: Mapping[str, str], likely: Likely, what: str) -> None:
+    if node in types:
+        return
+    found = likely()
+    matches = close_matches(node, found) or close_matches(node, types)
+    hint = f"; likely ones: {', '.join(found)}" if found else ""
+    hint = f"; did you mean {' or '.join(matches)}?" if matches else hint
+    raise RequestError(f"{argument}: {what} has no node {node!r}{hint}", argument=argument)
+
+
+def _check_is_computed(argument: str, node: str, op_type: str) -> None:
+    if op_type in VARIABLE_OPS:
+        read = f"{node}/Read/ReadVariableOp" if op_type == RESOURCE_VARIABLE else f"{node}/read"
+        reason = f"is a variable; name what is computed from it, or {read}"
+    elif op_type in PLACEHOLDERS:
+        reason = "is an input; name what is computed from it"
+    else:
+        return
+    raise RequestError(f"{argument}: {node!r} {reason}", argument=argument)

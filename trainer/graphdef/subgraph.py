@@ -1,0 +1,88 @@
+"""The part of a graph that some outputs need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.graphdef.op_types import PLACEHOLDERS, TABLE_INITIALIZER_OP, VARIABLE_OPS
+from trainer.graphdef.traverse import needed_functions, node_of, reads_of, upstream
+
+v1 = tf.compat.v1
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """A graph that can be imported and run by itself.
+
+    Args:
+        graph_def: The nodes that the outputs need, and the functions that these call.
+        outputs: Tensor (``op:0``) of each output by its name.
+        placeholders: Placeholder nodes by name.
+        variables: Variable nodes by name.
+        tables: Names of the ops that fill the look-up tables.
+
+    Example:
+        >>> with tf.Graph().as_default() as graph:
+        ...     x = v1.placeholder(tf.float32, [None], name="x")
+        ...     twice, unused = tf.multiply(x, 2.0, name="twice"), tf.negative(x, name="unused")
+        >>> part = extract_subgraph(graph.as_graph_def(), {"twice": "twice:0"})
+        >>> [node.name for node in part.graph_def.node], list(part.placeholders)
+        (['x', 'twice/y', 'twice'], ['x'])
+    """
+
+    graph_def: Any
+    outputs: Mapping[str, str]
+    placeholders: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    tables: tuple[str, ...]
+
+
+def extract_subgraph(
+    graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = (), *, keep_devices: bool = False
+) -> Subgraph:
+    """Returns what the outputs need of a graph.
+
+    Args:
+        graph_def: The whole graph, which is left as it is.
+        outputs: Tensor (``op:0``) of each output by its name; its nodes are there.
+        fed: Tensors (``op:0``) that are fed in place of what the graph has there.
+        keep_devices: Whether nodes stay on the devices that the graph names.
+    """
+    reads = reads_of(graph_def)
+    needed = set(upstream(reads, outputs.values(), fed))
+    tables = tuple(
+        node.name
+        for node in graph_def.node
+        if TABLE_INITIALIZER_OP.search(node.op) and node_of(node.input[0]) in needed
+    )
+    needed.update(upstream(reads, tables, fed))
+    nodes = [node for node in graph_def.node if node.name in needed]
+    return Subgraph(
+        graph_def_of(graph_def, nodes, keep_devices=keep_devices),
+        dict(outputs),
+        {node.name: node for node in nodes if node.op in PLACEHOLDERS},
+        {node.name: node for node in nodes if node.op in VARIABLE_OPS},
+        tables,
+    )
+
+
+def graph_def_of(whole: Any, nodes: Collection[Any], *, keep_devices: bool = False) -> Any:
+    """Returns a GraphDef of copies of some nodes, with the functions that they call.
+
+    Args:
+        whole: GraphDef that the nodes come from.
+        nodes: NodeDef messages.
+        keep_devices: Whether nodes stay on the devices that the graph names.
+    """
+    result = v1.GraphDef(versions=whole.versions, node=nodes)
+    result.library.function.extend(needed_functions(whole.library, nodes))
+    for node in result.node:
+        # A node that shall be on the device of another one can be imported only beside it.
+        node.attr.pop("_class", None)
+        if not keep_devices:
+            node.device = ""
+    return result

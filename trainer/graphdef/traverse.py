@@ -1,0 +1,111 @@
+"""Traversal of a graph by the names of its nodes; no TensorFlow.
+
+A graph is a mapping from the name of a node to what it reads (``op``, ``op:0``, ``^op``), so that a
+GraphDef and a live graph are the same here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from trainer.graphdef.op_types import PLACEHOLDERS, SAVER_SCOPE
+
+Reads = Mapping[str, Iterable[str]]
+"""Name of a node to the tensors and nodes that it reads."""
+
+
+def node_of(tensor: str) -> str:
+    """Returns the name of the node of ``op``, ``op:0`` or ``^op``."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def tensor_of(name: str) -> str:
+    """Returns the name of the tensor that ``op`` or ``op:0`` means."""
+    return name if ":" in name else f"{name}:0"
+
+
+def reads_of(graph_def: Any) -> dict[str, Iterable[str]]:
+    """Returns what each node of a GraphDef reads."""
+    return {node.name: node.input for node in graph_def.node}
+
+
+def upstream(reads: Reads, ends: Iterable[str], fed: Collection[str] = ()) -> list[str]:
+    """Returns the nodes that the ends need, themselves included, the nearest first.
+
+    Args:
+        reads: The graph. A name that it lacks is passed over.
+        ends: Tensors or nodes to begin at.
+        fed: Tensors (``op:0``) beyond which nothing is needed.
+
+    Example:
+        >>> upstream({"x": [], "y": ["x"], "z": ["y:0", "^x"], "other": ["x"]}, ["z"], fed=["y:0"])
+        ['z', 'x']
+    """
+    needed: dict[str, None] = {}
+    waiting = deque(ends)
+    while waiting:
+        tensor = waiting.popleft()
+        name = node_of(tensor)
+        if name in reads and name not in needed and tensor_of(tensor) not in fed:
+            needed[name] = None
+            waiting.extend(reads[name])
+    return list(needed)
+
+
+def downstream(reads: Reads, starts: Iterable[str]) -> set[str]:
+    """Returns the nodes that depend on the starts, themselves included.
+
+    Example:
+        >>> sorted(downstream({"x": [], "y": ["x"], "z": ["^y"], "other": []}, ["x"]))
+        ['x', 'y', 'z']
+    """
+    readers: dict[str, list[str]] = {}
+    for name, tensors in reads.items():
+        for tensor in tensors:
+            readers.setdefault(node_of(tensor), []).append(name)
+    found: set[str] = set()
+    waiting = [name for name in starts if name in reads]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += readers.get(name, ())
+    return found
+
+
+def ends(reads: Reads) -> list[str]:
+    """Returns the nodes that no other node reads, in the order of the graph."""
+    read = {node_of(tensor) for tensors in reads.values() for tensor in tensors}
+    return [name for name in reads if name not in read]
+
+
+def model_placeholders(nodes: Iterable[Any]) -> list[Any]:
+    """Returns the placeholders without those that a Saver makes for the name of its file.
+
+    Args:
+        nodes: NodeDef messages.
+    """
+    return [node for node in nodes if node.op in PLACEHOLDERS and not SAVER_SCOPE.match(node.name)]
+
+
+def needed_functions(library: Any, nodes: Iterable[Any]) -> list[Any]:
+    """Returns the functions of a library that the nodes call, and those that these call."""
+    functions = {function.signature.name: function for function in library.function}
+    needed: dict[str, Any] = {}
+    waiting = list(_called(nodes))
+    while waiting:
+        name = waiting.pop()
+        if name in functions and name not in needed:
+            needed[name] = functions[name]
+            waiting += _called(functions[name].node_def)
+    return list(needed.values())
+
+
+def _called(nodes: Iterable[Any]) -> Iterable[str]:
+    for node in nodes:
+        yield node.op
+        for attribute in node.attr.values():
+            yield attribute.func.name
+            yield from (function.name for function in attribute.list.func)

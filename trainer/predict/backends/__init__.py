@@ -1,0 +1,1 @@
+"""TensorFlow sessions behind predictors: a format each."""

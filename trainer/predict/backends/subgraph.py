@@ -1,0 +1,114 @@
+"""The part of a GraphDef that a predictor runs, imported into a graph of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.errors import RequestError
+from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, SOURCE_OP
+from trainer.graphdef.output_names import Names, likely_outputs, named_tensors, op_types_of
+from trainer.graphdef.subgraph import Subgraph, extract_subgraph
+from trainer.graphdef.traverse import node_of
+from trainer.predict.backends.session import tensor_info
+from trainer.predict.tensor_info import TensorInfo
+
+v1 = tf.compat.v1
+
+
+@dataclass(frozen=True)
+class PredictionSubgraph:
+    """A part of a graph and the tensors that are fed in place of what the graph had there.
+
+    Args:
+        part: What the outputs need beyond those tensors.
+        fed: Those tensors, by the name of the input.
+    """
+
+    part: Subgraph
+    fed: Mapping[str, TensorInfo]
+
+
+def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, what: str) -> PredictionSubgraph:
+    """Returns what the outputs need.
+
+    Args:
+        graph_def: The whole graph.
+        outputs: What to compute.
+        inputs: Tensors to feed besides the placeholders, in place of a pipeline for example.
+        what: The file, for messages.
+
+    Raises:
+        RequestError: There is no such node, or an output needs data that cannot be fed.
+    """
+    types = op_types_of(graph_def)
+    wanted = named_tensors("outputs", outputs, types, lambda: likely_outputs(graph_def), what)
+    fed = named_tensors("inputs", inputs or (), types, lambda: likely_outputs(graph_def), what)
+    part = extract_subgraph(graph_def, wanted, set(fed.values()))
+    _refuse_pipelines(part, what)
+    return PredictionSubgraph(part, {name: _declared(graph_def, tensor, what) for name, tensor in fed.items()})
+
+
+def _refuse_pipelines(part: Subgraph, what: str) -> None:
+    # The last one is the nearest to the outputs: what gives the data, not what holds it.
+    source = next((node for node in reversed(part.graph_def.node) if SOURCE_OP.search(node.op)), None)
+    if source is not None:
+        raise RequestError(
+            f"the outputs {list(part.outputs)} of {what} need {source.name!r} ({source.op}), which reads data by "
+            f"itself; name a tensor to feed in its place: inputs={{'x': '{source.name}:0'}}",
+            argument="inputs",
+        )
+
+
+def _declared(graph_def: Any, tensor: str, what: str) -> TensorInfo:
+    """Returns dtype and shape of a tensor, which only TensorFlow can tell from what is before it."""
+    with tf.Graph().as_default() as graph:
+        _import(extract_subgraph(graph_def, {tensor: tensor}).graph_def, {}, what)
+        return tensor_info(_tensor(graph, tensor, what))
+
+
+def import_prediction(prediction: PredictionSubgraph, what: str) -> tuple[dict[str, TensorInfo], dict[str, TensorInfo]]:
+    """Imports the part into the default graph.
+
+    Args:
+        prediction: What to import.
+        what: The file, for messages.
+
+    Returns:
+        Inputs and outputs by name.
+
+    Raises:
+        RequestError: This TensorFlow cannot import it, or an output is no tensor.
+    """
+    graph, part = v1.get_default_graph(), prediction.part
+    # A name of the user's own may be that of a node too, so the placeholders have a scope to themselves.
+    fed = {
+        name: v1.placeholder(info.dtype, info.shape, name=f"fed_inputs/{i}")
+        for i, (name, info) in enumerate(prediction.fed.items())
+    }
+    _import(part.graph_def, {info.tensor: fed[name] for name, info in prediction.fed.items()}, what)
+    inputs = {name: tensor_info(tensor) for name, tensor in fed.items()}
+    for name, node in part.placeholders.items():
+        optional = node.op == OPTIONAL_PLACEHOLDER
+        inputs[name] = tensor_info(graph.get_tensor_by_name(f"{name}:0"), optional=optional)
+    return inputs, {name: tensor_info(_tensor(graph, tensor, what)) for name, tensor in part.outputs.items()}
+
+
+def _import(graph_def: Any, replaced: Mapping[str, Any], what: str) -> None:
+    try:
+        tf.import_graph_def(graph_def, replaced, name="")
+    except (ValueError, tf.errors.OpError) as error:
+        raise RequestError(f"{what} cannot be imported: {str(error).splitlines()[0]}") from error
+
+
+def _tensor(graph: Any, name: str, what: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name)
+    except KeyError as error:
+        count = len(graph.get_operation_by_name(node_of(name)).outputs)
+        raise RequestError(
+            f"outputs: {name!r} of {what} is no tensor: the node has {count} outputs", argument="outputs"
+        ) from error
