@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from trainer import inspection
 from trainer.errors import RequestError
 from trainer.inspection.boxes import Box, Boxes, boxes_of
+from trainer.inspection.geometry import GAP, Point
 from trainer.inspection.static import StaticModel
 
 COLOURS = {"input": "#dbeafe", "output": "#dcfce7", "scope": "#f3f4f6", "op": "#ffffff"}
-LINE_HEIGHT, LETTER_WIDTH, PADDING, GAP = 15, 6.7, 9, 28
+LINE_HEIGHT, LETTER_WIDTH, PADDING = 15, 6.7, 9
 """Pixels; the width is that of a letter in a monospaced font of 11 pixels."""
-
-SWEEPS = 12
-"""Of grandalf's ordering, which lowers the number of crossings with each."""
-
-Point = tuple[float, float]
 
 
 def draw(model: StaticModel, depth: int | None = None) -> str:
@@ -48,8 +44,11 @@ def svg(drawn: Boxes, title: str) -> str:
         >>> svg(Boxes(boxes, (("x", "y"),)), "minus").count("<polyline")
         1
     """
-    centres, lines = layout(drawn)
     sizes = {name: _size(box) for name, box in drawn.boxes.items()}
+    try:
+        centres, lines = inspection.arrange(sizes, drawn.edges)
+    except ImportError as error:
+        raise RequestError(f"a picture needs grandalf ({error}): pip install 'graph-trainer[graph]'") from error
     left = min(x - sizes[name][0] / 2 for name, (x, _) in centres.items()) - GAP
     top = min(y - sizes[name][1] / 2 for name, (_, y) in centres.items()) - GAP
     right = max(x + sizes[name][0] / 2 for name, (x, _) in centres.items()) + GAP
@@ -79,50 +78,6 @@ def svg(drawn: Boxes, title: str) -> str:
         _add_box(root, box, centres[name], sizes[name])
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def layout(drawn: Boxes) -> tuple[dict[str, Point], list[list[Point]]]:
-    """Returns the centre of each box, and the points of each arrow.
-
-    Layered, after K. Sugiyama, S. Tagawa, M. Toda: Methods for Visual Understanding of Hierarchical
-    System Structures, IEEE Transactions on Systems, Man and Cybernetics 11(2), 1981.
-
-    Raises:
-        RequestError: grandalf is not installed.
-    """
-    try:
-        from grandalf.graphs import Edge, Graph, Vertex
-        from grandalf.layouts import SugiyamaLayout, VertexViewer
-        from grandalf.routing import EdgeViewer, route_with_lines
-    except ImportError as error:
-        raise RequestError(f"a picture needs grandalf ({error}): pip install 'graph-trainer[graph]'") from error
-    vertices = {name: Vertex(name) for name in drawn.boxes}
-    for name, vertex in vertices.items():
-        vertex.view = VertexViewer(*_size(drawn.boxes[name]))
-    edges = [Edge(vertices[a], vertices[b]) for a, b in drawn.edges]
-    for edge in edges:
-        edge.view = EdgeViewer()
-    offset = 0.0
-    centres: dict[str, Point] = {}
-    lines: list[list[Point]] = []
-    for component in Graph(list(vertices.values()), edges).C:
-        placed = SugiyamaLayout(component)
-        placed.xspace = placed.yspace = GAP
-        placed.init_all(optimize=True)
-        placed.route_edge = route_with_lines
-        placed.draw(SWEEPS)
-        members = list(component.sV)
-        left = min(each.view.xy[0] - each.view.w / 2 for each in members)
-        shift = offset - left
-        centres |= {each.data: (each.view.xy[0] + shift, each.view.xy[1]) for each in members}
-        lines += [_arrow(edge, shift) for edge in component.sE]
-        offset += max(each.view.xy[0] + each.view.w / 2 for each in members) - left + GAP
-    return {name: centres[name] for name in drawn.boxes}, lines
-
-
-def _arrow(edge: Any, shift: float) -> list[Point]:
-    points: Sequence[Point] = edge.view._pts
-    return [(x + shift, y) for x, y in points]
 
 
 def _size(box: Box) -> tuple[float, float]:

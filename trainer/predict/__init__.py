@@ -2,3 +2,7 @@
 
 Only ``backends`` and ``dispatch``, which opens them, need TensorFlow.
 """
+
+from trainer.lazy_face import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

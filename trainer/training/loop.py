@@ -148,12 +148,6 @@ def check_same_step(counted: int, expected: int) -> None:
 
     Raises:
         TrainerError: They differ.
-
-    Example:
-        >>> check_same_step(20, 10)
-        Traceback (most recent call last):
-            ...
-        trainer.errors.TrainerError: the graph counts 20 steps and the loop 10: something else than ...
     """
     if counted != expected:
         raise TrainerError(

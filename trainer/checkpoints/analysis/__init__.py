@@ -1,1 +1,5 @@
-"""TODO."""
+"""Checkpoints inspected, compared and averaged."""
+
+from trainer.lazy_face import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

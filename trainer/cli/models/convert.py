@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trainer import convert
 from trainer.cli.command import Answer, Tool
+from trainer.cli.input_values import read_arrays
 from trainer.cli.models.arguments import add_command, add_seed
 from trainer.cli.models.run import differences_table
 from trainer.errors import RequestError
@@ -27,10 +29,6 @@ def add_commands(tool: Tool) -> None:
 
 
 def _convert(chosen: argparse.Namespace) -> Answer:
-    from trainer.cli.input_values import read_arrays
-    from trainer.convert.onnx import convert_to_onnx
-    from trainer.convert.tflite import convert_to_tflite
-
     if chosen.file.is_dir():
         raise RequestError(f"{chosen.file} is a directory; name a frozen .pb, such as a run's export/frozen/model.pb")
     if chosen.int8 != (chosen.representative is not None):
@@ -42,10 +40,10 @@ def _convert(chosen: argparse.Namespace) -> Answer:
     common: dict[str, Any] = {"outputs": chosen.output, "seed": chosen.seed}
     common["batch"] = read_arrays(chosen.batch) if chosen.batch else None
     if chosen.to == "onnx":
-        done = convert_to_onnx(chosen.file, target, **common)
+        done = convert.convert_to_onnx(chosen.file, target, **common)
     else:
         data = read_arrays(chosen.representative) if chosen.representative else None
-        done = convert_to_tflite(chosen.file, target, representative=data, **common)
+        done = convert.convert_to_tflite(chosen.file, target, representative=data, **common)
     table = differences_table(done.differences, done.steps)
     text = f"{done.path} {size_for_people(done.size)}\nagainst {chosen.file} on {done.examples} examples:\n{table}"
     return Answer(asdict(done), text)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from trainer import inspection
+from trainer.checks import check_optional_int
 from trainer.cli.command import Answer, Tool
 from trainer.cli.models.arguments import ANY, add_choice, add_command
 from trainer.files import size_for_people, write_atomically
-
-if TYPE_CHECKING:
-    from trainer.predict.tensor_info import TensorInfo
+from trainer.predict.tensor_info import TensorInfo
 
 MAX_OP_TYPES = 12
 """Rows of a table; --json has all."""
@@ -33,10 +32,7 @@ def add_commands(tool: Tool) -> None:
 
 
 def _show(chosen: argparse.Namespace) -> Answer:
-    from trainer.inspection.static import read_model
-    from trainer.inspection.summary import summarize
-
-    found = summarize(read_model(chosen.file, chosen.output, chosen.tags, chosen.signature))
+    found = inspection.summarize(inspection.read_model(chosen.file, chosen.output, chosen.tags, chosen.signature))
     rows = []
     if not found.signatures:
         rows = [*_tensor_rows("input", found.inputs), *_tensor_rows("output", found.outputs)]
@@ -60,12 +56,8 @@ def _tensor_rows(kind: str, infos: Mapping[str, TensorInfo]) -> list[list[str]]:
 
 
 def _graph(chosen: argparse.Namespace) -> Answer:
-    from trainer.checks import check_optional_int
-    from trainer.inspection.picture import draw
-    from trainer.inspection.static import read_model
-
     depth = check_optional_int("--depth", chosen.depth, 0)
-    picture = draw(read_model(chosen.file, chosen.output, chosen.tags, chosen.signature), depth)
+    picture = inspection.draw(inspection.read_model(chosen.file, chosen.output, chosen.tags, chosen.signature), depth)
     target = chosen.target or Path(f"{chosen.file.absolute().name.removesuffix('.pb')}.svg")
     write_atomically(target, picture)
     size = len(picture.encode())

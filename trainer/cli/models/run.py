@@ -7,19 +7,20 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
+from trainer import convert, predict
 from trainer.cli.command import Answer, Tool
+from trainer.cli.input_values import parse_inputs
 from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed
 from trainer.errors import RequestError
 from trainer.files import write_atomically
-
-if TYPE_CHECKING:
-    from trainer.predict.compare import OutputDifference
-    from trainer.predict.predictor import Predictor
-
+from trainer.predict.compare import OutputDifference, compare_predictors, random_batch
+from trainer.predict.formats import detect_format
+from trainer.predict.predictor import Predictor
 
 INPUT_HELP = "NAME=1,2,3 or NAME=[[1,2],[3,4]] or NAME=@FILE.npy or @FILE.npz; may be given for each input"
 
@@ -40,26 +41,17 @@ def add_commands(tool: Tool) -> None:
 
 def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -> Predictor:
     """Opens a file of any format; of two, an option is for those whose format knows it."""
-    from trainer.convert.onnx import open_onnx
-    from trainer.convert.tflite import open_tflite
-    from trainer.predict.dispatch import open_predictor
-    from trainer.predict.formats import detect_format
-
     if file.suffix in (".tflite", ".onnx"):
         if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
             raise RequestError(f"{file} gives all its outputs; --output, --tags and --signature are for other formats")
-        return open_tflite(file) if file.suffix == ".tflite" else open_onnx(file)
+        return convert.open_tflite(file) if file.suffix == ".tflite" else convert.open_onnx(file)
     tags, signature = chosen.tags, chosen.signature
     if one_of_two and detect_format(file)[0] != "saved_model":
         tags = signature = None
-    return open_predictor(file, chosen.output, tags=tags, signature=signature)
+    return predict.open_predictor(file, chosen.output, tags=tags, signature=signature)
 
 
 def _run(chosen: argparse.Namespace) -> Answer:
-    import numpy as np
-
-    from trainer.cli.input_values import parse_inputs
-
     with _open(chosen.file, chosen) as predictor:
         results = predictor(**parse_inputs(chosen.input, predictor.inputs))
     if chosen.save:
@@ -71,9 +63,6 @@ def _run(chosen: argparse.Namespace) -> Answer:
 
 
 def _compare(chosen: argparse.Namespace) -> Answer:
-    from trainer.cli.input_values import parse_inputs
-    from trainer.predict.compare import compare_predictors, random_batch
-
     opened = [_open(file, chosen, one_of_two=True) for file in (chosen.file, chosen.second)]
     with opened[0] as first, opened[1] as second:
         typed = parse_inputs(chosen.input, first.inputs)
