@@ -53,7 +53,7 @@ def test_measuring_takes_one_mode_and_records_it(tmp_path, caplog) -> None:
     assert facts["compile"] in ("off", "xla")
     assert "steps/s" in facts["compile_reason"]
     assert read_record(tmp_path / "run/checkpoints/model-1.json").settings["compile"] == facts["compile"]
-    assert f"taken: loop.compile={facts['compile']}" in caplog.text
+    assert f"using compile={facts['compile']}" in caplog.text
     run(tmp_path / "straight", epochs=1, compile=facts["compile"])
     assert_same_bits(tmp_path / "run/checkpoints/model-1", tmp_path / "straight/checkpoints/model-1")
 

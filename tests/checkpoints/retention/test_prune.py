@@ -92,9 +92,23 @@ def test_a_pin_holds_in_a_later_run_and_against_prune_until_it_is_taken_back(too
     assert names(copy) == ["model-6"]
 
 
-def test_pins_of_the_config_hold_and_are_not_taken_back_here(tool, tool_json, copy) -> None:
-    config = copy / "config.yaml"
+def pinned_by_run_json(run: Path) -> None:
+    info = json.loads((run / "run.json").read_text())
+    info["savers"][0]["pinned"] = [2]
+    (run / "run.json").write_text(json.dumps(info))
+
+
+def pinned_by_the_config_of_an_older_run(run: Path) -> None:
+    info = json.loads((run / "run.json").read_text())
+    del info["savers"]
+    (run / "run.json").write_text(json.dumps(info))
+    config = run / "config.yaml"
     config.write_text(config.read_text().replace("pinned: []", "pinned: [2]"))
+
+
+@pytest.mark.parametrize("pinned", [pinned_by_run_json, pinned_by_the_config_of_an_older_run])
+def test_pins_of_the_config_hold_and_are_not_taken_back_here(tool, tool_json, copy, pinned) -> None:
+    pinned(copy)
     assert [each["pinned"] for each in tool_json("list", copy)[1]["checkpoints"]] == [False, True, False, False]
     code, text = tool("unpin", copy, 2)
     assert (code, "callbacks.checkpoint.pinned" in text) == (2, True)
