@@ -51,7 +51,10 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiment=linear", "optimizer.learning_rate=abc"], "optimizer.learning_rate ('abc') must be a number"),
     (["+experiment=linear", "optimizer.learning_rate=-1"], "greater than 0"),
     (["+experiment=linear", "data.batch_size=0"], "data.batch_size (0) must be at least 1"),
-    (["+experiment=linear", "data.batch_size=5000"], "larger than the data (3,200 training examples)"),
+    (
+        ["+experiment=linear", "data.batch_size=5000"],
+        "larger than the data (3,200 training examples); set it to at most 3200 [data.batch_size]",
+    ),
     (["+experiment=linear", "data.validation=1.5"], "must be less than 1"),
     (["+experiment=linear", "data=npz"], "data.examples.path must be set"),
     (["+experiment=linear", "data=npz", "data.examples.path=no.npz"], "there is no file no.npz"),
@@ -74,7 +77,7 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiment=linear", "warm_start.variables=[w]"], "warm_start.path is not; add warm_start.path=PATH"),
     (["+experiment=linear", "warm_start.path=x", "warm_start.variables=slope"], "such as [slope]"),
     (["+experiment=linear", "warm_start.pat=x"], "did you mean warm_start.path"),
-    (["+experiment=digits_mlp", "data.examples.classes=[10]"], "data.examples.classes ([10]) must be digits"),
+    (["+experiment=digits_mlp", "data.examples.classes=[10]"], "data.examples: classes ([10]) must be digits"),
     (["+experiment=digits_mlp", "data.max_examples=9"], "larger than the data (9 training examples)"),
     (["+experiment=linear", "data.examples._target_=trainer.data.synthetic.lin"], "did you mean line"),
     (["+experiment=linear", "+data.examples.sloppe=4"], "did you mean slope"),
@@ -88,16 +91,23 @@ def test_refused_without_tensorflow(trainer, no_tensorflow, tmp_path, args, answ
 
 
 REFUSED_BY_THE_GRAPH = [
-    (["callbacks.freeze.outputs=[opp]"], "did you mean op?"),
+    (["callbacks.freeze.outputs=[opp]"], "did you mean op? [callbacks.freeze.outputs]"),
     (["callbacks.freeze.outputs=[]"], "outputs is empty"),
     (["callbacks.freeze.outputs=[train_step]"], "belongs to training"),
     (["callbacks.freeze.outputs=[op:1]"], "only the first one"),
     (["callbacks.checkpoint.var_list=[slop]"], "did you mean slope?"),
     (["model=mlp"], "Mlp cannot be called with x float32 [batch, 1]: KeyError: 'image'"),
-    (["model=on_trunk", "model.trunk.path=no.pb"], "model.trunk.path: there is no no.pb"),
+    (
+        ["model=on_trunk", "model.trunk.path=no.pb"],
+        "trunk.path: there is no no.pb (a frozen .pb, or the directory of runs that leave one) [model.trunk.path]",
+    ),
     (["trainable=[slop]"], "trainable: 'slop' matches no variable; did you mean slope?"),
     (["model._target_=trainer.models.linear.Linea"], "did you mean Linear?"),
-    (["optimizer._target_=builtins.dict"], "an optimizer of Keras"),
+    (["optimizer._target_=builtins.dict"], "AdamOptimizer) [optimizer._target_]"),
+    (
+        ["loop.compile=xla", "data=dataset", "data.dataset._target_=tests.helpers.dataset"],
+        "data in memory; XLA cannot read from a tf.data pipeline [loop.compile]",
+    ),
     (["callbacks.checkpoint.keep_best=1", "callbacks.checkpoint.monitor=los"], "did you mean loss?"),
 ]
 

@@ -38,9 +38,9 @@ def test_a_mistake_in_the_arguments_is_one_line(models, args, message) -> None:
         (["run", "{run}", "--input", "xx=1"], 2, "did you mean x?"),
         (["run", "{run}", "--input", "x=1,2,3"], 2, "x has the shape [3] and must have [?, 2]"),
         (["run", "{run}", "--input", "x=a,b"], 2, "must be float32"),
-        (["run", "{run}", "--input", "x=1,2", "--output", "opp"], 2, "did you mean op?"),
+        (["run", "{run}", "--input", "x=1,2", "--output", "opp"], 2, "did you mean op? [--output NODE]"),
         (["run", "{run}", "--input", "x=1,2", "--save", "no/where.npz"], 1, "No such file or directory"),
-        (["run", "{run}/export/saved_model", "--input", "x=1,2"], 2, "there are: serve, gpu"),
+        (["run", "{run}/export/saved_model", "--input", "x=1,2"], 2, "there are: serve, gpu [--tags TAGS]"),
         (["compare", "{run}", "{run}/none"], 2, "there is no file"),
         (["graph", "{run}", "--depth", "-1"], 2, "--depth (-1) must be at least 0"),
         (

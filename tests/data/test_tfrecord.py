@@ -40,8 +40,8 @@ def test_tfrecord_trains_and_evaluates(tmp_path) -> None:
 
 TFRECORD_MISTAKES = [
     ({"z": {"shape": [2]}}, "no feature 'z'"),
-    ({"x": {"shape": [3]}}, "holds 2 values of float32; the config says 3"),
-    ({"x": {"shape": [2], "dtype": "int64"}}, "the config says 2 of int64"),
+    ({"x": {"shape": [3]}}, "holds 2 values of float32; 3 of float32 are asked for"),
+    ({"x": {"shape": [2], "dtype": "int64"}}, "2 of int64 are asked for"),
     ({"x": {"shape": [2], "dtype": "float23"}}, "did you mean float32"),
 ]
 

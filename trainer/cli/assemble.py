@@ -181,7 +181,9 @@ def _made(key: str, node: Any, **extra: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, TrainerError):
             raise cause from None
-        raise RequestError(f"{key}: {explain_target(_target_that_failed(node, error), cause)}") from error
+        inner = FULL_KEY.search(str(error))
+        where = inner.group(1) if inner and inner.group(1).startswith(f"{key}.") else key
+        raise RequestError(f"{where}: {explain_target(_target_that_failed(node, error), cause)}") from error
 
 
 def _target_that_failed(node: DictConfig, error: InstantiationException) -> str:

@@ -18,6 +18,17 @@ from trainer.checks import suggestion
 from trainer.cli.stdout import close_output
 from trainer.errors import RequestError, TrainerError, describe
 
+FLAGS = {
+    "batch": ("--batch", "--input"),
+    "depth": ("--depth",),
+    "example": ("--input",),
+    "outputs": ("--outputs", "--output"),
+    "representative": ("--representative",),
+    "signature": ("--signature",),
+    "tags": ("--tags",),
+}
+"""Argument of a RequestError to the flags that set it; a command has one of them."""
+
 EXIT_CODES = "Exit codes: 0 done; 1 something is damaged, different or failed; 2 the request was wrong."
 
 
@@ -80,17 +91,18 @@ class Tool:
         """Adds a command and returns its parser, for the arguments."""
         parser = self._subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         parser.add_argument("--json", action="store_true", help="for programs")
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, parser=parser)
         self._commands[name] = parser
         return parser
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Runs the command line; returns its exit code."""
+        chosen = None
         try:
             chosen = self._parse(sys.argv[1:] if arguments is None else list(arguments))
             answer: Answer = chosen.run(chosen)
         except TrainerError as error:
-            return _refused(error, error.exit_code)
+            return _refused(error, error.exit_code, "" if chosen is None else chosen.parser.format_help())
         except OSError as error:
             return _refused(error, 1)
         except (ValueError, TypeError) as error:
@@ -113,9 +125,27 @@ class Tool:
         return chosen
 
 
-def _refused(error: Exception, exit_code: int) -> int:
-    sys.stderr.write(f"error: {describe(error)}\n")
+def _refused(error: Exception, exit_code: int, help_text: str = "") -> int:
+    sys.stderr.write(f"error: {describe(error)}{flag_hint(error, help_text)}\n")
     return exit_code
+
+
+def flag_hint(error: Exception, help_text: str) -> str:
+    """Returns the flag to change for an error, as `` [--flag VALUE]``, or '' where there is none.
+
+    Args:
+        error: Error to tell.
+        help_text: Help of the command, which shows the flags that it has.
+
+    Example:
+        >>> flag_hint(RequestError("no node 'a'", argument="outputs"), "usage: freeze [--outputs NODE [NODE ...]]")
+        ' [--outputs NODE]'
+    """
+    argument = error.argument if isinstance(error, RequestError) else ""
+    for flag in FLAGS.get(argument, ()):
+        if match := re.search(rf"(?<![\w-]){flag}(?: [^\s\]]+)?", help_text):
+            return f" [{match.group()}]"
+    return ""
 
 
 def as_json(data: Any) -> str:

@@ -43,6 +43,28 @@ def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict
     return values
 
 
+def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
+    """Returns arrays by input, all of them from files.
+
+    Args:
+        texts: ``x=file.npy``, ``x=file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays); a file
+            after ``=`` may have an ``@`` before it too.
+
+    Raises:
+        RequestError: The form is wrong, or a file cannot be read.
+    """
+    arrays: dict[str, Array] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if text.startswith("@"):
+            arrays |= read_arrays(Path(text[1:]))
+        elif equals and name and file:
+            arrays[name] = _array(Path(file.removeprefix("@")), name)
+        else:
+            raise RequestError(f"--input {text!r} must be NAME=FILE.npy or @FILE.npz")
+    return arrays
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """Returns the arrays of an ``.npz`` by name.
 

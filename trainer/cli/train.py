@@ -18,6 +18,7 @@ from yaml import YAMLError
 
 from trainer.cli.stdout import close_output
 from trainer.config import schema
+from trainer.config.keys import with_key
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
 from trainer.training.signals import Signals
@@ -121,7 +122,7 @@ def tell(error: TrainerError) -> int:
     if os.environ.get(VERBOSE, "0") not in ("", "0"):
         traceback.print_exception(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {with_key(error)}\n")
     return error.exit_code
 
 

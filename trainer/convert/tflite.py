@@ -67,10 +67,13 @@ def convert_to_tflite(
 def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, Array]:
     missing = [name for name in predictor.inputs if name not in data]
     if missing:
-        raise RequestError(f"the representative data lacks the input {missing[0]!r}; it has: {', '.join(data)}")
+        raise RequestError(
+            f"the representative data lacks the input {missing[0]!r}; it has: {', '.join(data)}",
+            argument="representative",
+        )
     arrays = {name: convert_input(name, data[name], info) for name, info in predictor.inputs.items()}
     if not len(Arrays(arrays, {})):
-        raise RequestError("the representative data holds no example")
+        raise RequestError("the representative data holds no example", argument="representative")
     return arrays
 
 

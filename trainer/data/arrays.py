@@ -101,18 +101,21 @@ class InMemory:
     ) -> None:
         arrays = examples() if callable(examples) else examples
         if not isinstance(arrays, Arrays):
-            raise RequestError(f"data.examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays")
-        self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
-        self.shuffle = check_bool("data.shuffle", shuffle)
-        self.train, self.validation = split(arrays, check_share("data.validation", validation))
-        most = check_optional_int("data.max_examples", max_examples, minimum=1)
+            raise RequestError(
+                f"examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays", argument="examples"
+            )
+        self.batch_size = check_int("batch_size", batch_size, minimum=1)
+        self.shuffle = check_bool("shuffle", shuffle)
+        self.train, self.validation = split(arrays, check_share("validation", validation))
+        most = check_optional_int("max_examples", max_examples, minimum=1)
         if most is not None:
             drawn = np.random.default_rng(0).permutation(len(self.train))[:most]
             self.train = self.train.take(np.sort(drawn))
         if self.batch_size > len(self.train):
             raise RequestError(
-                f"data.batch_size ({batch_size:,}) is larger than the data ({len(self.train):,} training "
-                f"examples); set data.batch_size to at most {len(self.train)}"
+                f"batch_size ({batch_size:,}) is larger than the data ({len(self.train):,} training examples); set it "
+                f"to at most {len(self.train)}",
+                argument="batch_size",
             )
 
     @property
@@ -140,7 +143,8 @@ def split(arrays: Arrays, validation: float) -> tuple[Arrays, Arrays | None]:
     count = round(len(arrays) * validation)
     if not 0 < count < len(arrays):
         raise RequestError(
-            f"data.validation ({validation:g}) of {len(arrays):,} examples leaves one part empty; choose another share"
+            f"validation ({validation:g}) of {len(arrays):,} examples leaves one part empty; choose another share",
+            argument="validation",
         )
     order = np.random.default_rng(0).permutation(len(arrays))
     return arrays.take(np.sort(order[count:])), arrays.take(np.sort(order[:count]))

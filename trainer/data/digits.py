@@ -31,7 +31,7 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
     """
     unknown = [each for each in classes or () if each not in range(10)]
     if unknown or classes == []:
-        raise ValueError(f"data.examples.classes ({list(classes or ())}) must be digits from 0 to 9, at least one")
+        raise ValueError(f"classes ({list(classes or ())}) must be digits from 0 to 9, at least one")
     try:
         load_digits = data.load_digits
     except ImportError as error:

@@ -31,7 +31,7 @@ def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
         RequestError: the file cannot be read or lacks a name.
     """
     file = existing(path)
-    inputs, labels = check_names("data.examples.inputs", inputs), check_names("data.examples.labels", labels)
+    inputs, labels = check_names("inputs", inputs), check_names("labels", labels)
     try:
         with np.load(file, allow_pickle=False) as stored:
             for name in [*inputs, *labels]:
@@ -41,7 +41,7 @@ def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(f"{file} is no readable .npz file: {describe(error)}") from error
+        raise RequestError(f"{file} is no readable .npz file: {describe(error)}", argument="path") from error
     return Arrays({name: read[name] for name in inputs}, {name: read[name] for name in labels})
 
 
@@ -63,9 +63,11 @@ def csv_columns(
         RequestError: the file cannot be read, lacks a column, or holds something that is no number.
     """
     file = existing(path)
-    for key, columns in (("inputs", inputs), ("labels", labels)):
+    for argument, columns in (("inputs", inputs), ("labels", labels)):
         if not isinstance(columns, Mapping):
-            raise RequestError(f"data.examples.{key} ({columns!r}) must be names to columns, such as {{x: [width]}}")
+            raise RequestError(
+                f"{argument} ({columns!r}) must be names to columns, such as {{x: [width]}}", argument=argument
+            )
     chosen = {**inputs, **labels}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
@@ -78,9 +80,9 @@ def csv_columns(
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(f"{file} cannot be read as CSV numbers: {describe(error)}") from error
+        raise RequestError(f"{file} cannot be read as CSV numbers: {describe(error)}", argument="path") from error
     if not len(table):
-        raise RequestError(f"{file} has no row after its header")
+        raise RequestError(f"{file} has no row after its header", argument="path")
     arrays = {name: table[:, [read.index(place) for place in each]] for name, each in places.items()}
     return Arrays({name: arrays[name] for name in inputs}, {name: arrays[name] for name in labels})
 
@@ -104,10 +106,10 @@ def existing(path: str) -> Path:
     if file.is_file():
         return file
     if file.is_dir():
-        raise RequestError(f"{file} is a directory; name a file in it")
+        raise RequestError(f"{file} is a directory; name a file in it", argument="path")
     beside: Iterable[str] = [each.name for each in file.parent.iterdir()] if file.parent.is_dir() else []
     hint = suggestion(file.name, beside) if len(list(beside)) <= 20 else "check the path"
-    raise RequestError(f"there is no file {file}; in {file.parent.resolve()}, {hint}")
+    raise RequestError(f"there is no file {file}; in {file.parent.resolve()}, {hint}", argument="path")
 
 
 def narrowed(array: Array) -> Array:

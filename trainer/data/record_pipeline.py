@@ -19,7 +19,7 @@ def tfrecord_dataset(path: str, inputs: Features, labels: Features) -> Any:
     """Returns the ``tf.data.Dataset`` that ``trainer.data.tfrecord.tfrecord`` describes."""
     files = sorted(glob.glob(path))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
     if not files:
-        raise RequestError(f"no TFRecord file matches {path}; check data.dataset.path")
+        raise RequestError(f"no TFRecord file matches {path}", argument="path")
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}
     _check_first_record(files[0], features)
 
@@ -59,5 +59,5 @@ def _check_first_record(file: str, features: Mapping[str, Any]) -> None:
         if stored_dtype != feature.dtype or count != wanted:
             raise RequestError(
                 f"{file}: feature {name!r} holds {count} values of {stored_dtype.name}; "
-                f"the config says {wanted} of {feature.dtype.name}"
+                f"{wanted} of {feature.dtype.name} are asked for"
             )

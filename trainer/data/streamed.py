@@ -14,8 +14,8 @@ MakeDataset = Callable[[], Any]
 class Streamed:
     """Examples from any function that returns a ``tf.data.Dataset``.
 
-    The function is called when the graph is open, which is why the config needs
-    ``_partial_: true`` in its node. Its elements are single examples: pairs (inputs, labels) of
+    The function is called when the graph is open, which is why a node for Hydra has
+    ``_partial_: true``. Its elements are single examples: pairs (inputs, labels) of
     dicts by name. Shuffling, batching, repeating and prefetching are done here.
 
     Args:
@@ -46,12 +46,13 @@ class Streamed:
         for name, function in (("dataset", dataset), ("validation", validation)):
             if function is not None and not callable(function):
                 raise RequestError(
-                    f"data.{name} is a {type(function).__name__}, made before the graph was there; "
-                    f"add _partial_: true to the node data.{name}, so that the function itself is handed over"
+                    f"{name} is a {type(function).__name__}, made before the graph was there; hand over the function "
+                    "that makes it (functools.partial; in a node for Hydra _partial_: true)",
+                    argument=name,
                 )
         self.dataset = dataset
         self.validation = validation
-        self.batch_size = check_int("data.batch_size", batch_size, minimum=1)
-        self.shuffle_buffer = check_int("data.shuffle_buffer", shuffle_buffer, minimum=0)
-        self.save_position = check_bool("data.save_position", save_position)
-        self.steps_per_epoch = check_optional_int("data.steps_per_epoch", steps_per_epoch, minimum=1)
+        self.batch_size = check_int("batch_size", batch_size, minimum=1)
+        self.shuffle_buffer = check_int("shuffle_buffer", shuffle_buffer, minimum=0)
+        self.save_position = check_bool("save_position", save_position)
+        self.steps_per_epoch = check_optional_int("steps_per_epoch", steps_per_epoch, minimum=1)

@@ -142,7 +142,9 @@ def made_up_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:
     example = {}
     for name, tensor in inputs.items():
         if tensor.shape.rank is None:
-            raise RequestError(f"the input {name!r} has no known shape, so no example can be made up; give one")
+            raise RequestError(
+                f"the input {name!r} has no known shape, so no example can be made up; give one", argument="example"
+            )
         shape = [OPEN_AXIS if size is None else size for size in tensor.shape.as_list()]
         dtype = tensor.dtype.as_numpy_dtype
         if tensor.dtype.is_floating or tensor.dtype.is_complex:

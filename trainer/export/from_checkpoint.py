@@ -129,7 +129,7 @@ def export_checkpoint(
         ReadBackError: it does not give what the checkpoint gives; nothing was put in place.
     """
     if isinstance(tags, str) or not tags:
-        raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']")
+        raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
     target = (directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} is there and is no SavedModel; choose another directory")

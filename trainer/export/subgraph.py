@@ -96,7 +96,7 @@ def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
     nodes = [*part.graph_def.node, *(node for function in functions for node in function.node_def)]
     table = next((node for node in nodes if LOOKUP_TABLE_OP.search(node.op)), None)
     if table is not None:
-        raise _refusal(
+        raise RequestError(
             f"outputs {outputs} need the look-up table {table.name!r}, which these exports cannot carry; do without "
             "the export, or look up outside the model"
         )

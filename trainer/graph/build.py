@@ -245,13 +245,13 @@ def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, wai
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:
-    """Calls a constructor from the config and names the config key where it raises."""
+    """Calls a constructor and names what it should have made where it raises."""
     try:
         return make()
     except RequestError:
         raise
     except Exception as error:
-        raise RequestError(f"{what} cannot be made: {describe(error)}{place_of(error)}") from error
+        raise RequestError(f"{what} cannot be made: {describe(error)}{place_of(error)}", argument=what) from error
 
 
 def function_op_types(graph: Any) -> set[str]:

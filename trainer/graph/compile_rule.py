@@ -63,15 +63,17 @@ def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memor
         RequestError: xla is asked for and cannot be.
     """
     if setting == "off":
-        return Mode("off", "loop.compile=off")
+        return Mode("off", "compile='off'")
     if setting == "xla" and not in_memory:
-        raise RequestError("loop.compile=xla needs data in memory; XLA cannot read from a tf.data pipeline")
+        raise RequestError(
+            "compile='xla' needs data in memory; XLA cannot read from a tf.data pipeline", argument="compile"
+        )
     if not in_memory:
         return Mode("off", "the data comes from a tf.data pipeline, which XLA cannot read")
     if setting == "xla":
-        return Mode("xla", "loop.compile=xla")
+        return Mode("xla", "compile='xla'")
     if setting == "measure":
-        return Mode("measure", "loop.compile=measure")
+        return Mode("measure", "compile='measure'")
     others = sorted(set(op_types) - DENSE_OPS - FRAME_OPS)
     if others:
         return Mode("off", f"the model has ops outside small dense nets ({', '.join(others[:3])})")

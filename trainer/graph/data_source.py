@@ -57,10 +57,11 @@ def inspect_source(data: Any) -> DataSource:
         try:
             return _streamed(data)
         except tf.errors.OpError as error:
-            raise RequestError(f"the data set cannot be read: {error.message}") from error
+            raise RequestError(f"the data set cannot be read: {error.message}", argument="dataset") from error
     raise RequestError(
-        f"data._target_ gave a {type(data).__name__}; it must be trainer.data.arrays.InMemory or "
-        "trainer.data.streamed.Streamed"
+        f"data is a {type(data).__name__}; it must be a trainer.data.arrays.InMemory or a "
+        "trainer.data.streamed.Streamed",
+        argument="data",
     )
 
 
@@ -89,19 +90,19 @@ def spec_of(name: str, array: Array) -> Any:
 
 def _streamed(data: Streamed) -> DataSource:
     with tf.Graph().as_default(), v1.Session() as session:
-        dataset = call_dataset(data.dataset, "data.dataset")
+        dataset = call_dataset(data.dataset, "dataset")
         inputs, labels = element_specs(dataset)
         batch = v1.data.make_one_shot_iterator(dataset.batch(data.batch_size, drop_remainder=True)).get_next()
         try:
             inputs_example, labels_example = session.run(batch)
         except tf.errors.OutOfRangeError:
             raise RequestError(
-                f"data.batch_size ({data.batch_size:,}) is larger than the data; set a smaller one"
+                f"batch_size ({data.batch_size:,}) is larger than the data; set a smaller one", argument="batch_size"
             ) from None
         if data.save_position:
             _check_position(data, session)
         else:
-            log.warning("data.save_position is false: a resume starts the data from its beginning")
+            log.warning("save_position of the data is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or count_examples(dataset, session) // data.batch_size
     return DataSource(
         inputs=inputs,
@@ -125,23 +126,29 @@ def _check_position(data: Streamed, session: Any) -> None:
         session.run([spec.tensor.op for spec in saveable.specs])
     except tf.errors.OpError as error:
         raise RequestError(
-            f"where the data set stands cannot be saved ({describe(error)}); set data.save_position=false to do "
-            "without: a resume then starts it from its beginning"
+            f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to do without: "
+            "a resume then starts it from its beginning",
+            argument="save_position",
         ) from error
 
 
-def call_dataset(function: Callable[[], Any], name: str) -> Any:
+def call_dataset(function: Callable[[], Any], argument: str) -> Any:
     """Returns the data set that the function makes in the default graph.
 
+    Args:
+        function: Makes the data set.
+        argument: Name of the argument that the function was given as, for messages.
+
     Raises:
-        RequestError: the function raised.
+        RequestError: The function raised.
     """
     try:
         return function()
-    except RequestError:
+    except RequestError as error:
+        error.argument = f"{argument}.{error.argument}".removesuffix(".")
         raise
     except Exception as error:
-        raise RequestError(f"{name} raised {describe(error)}") from error
+        raise RequestError(f"{argument} raised {describe(error)}", argument=argument) from error
 
 
 def count_examples(dataset: Any, session: Any) -> int:
@@ -152,7 +159,10 @@ def count_examples(dataset: Any, session: Any) -> int:
     """
     known = int(session.run(dataset.cardinality()))
     if known == tf.data.INFINITE_CARDINALITY:
-        raise RequestError("the data set never ends; set data.steps_per_epoch to the batches of an epoch")
+        raise RequestError(
+            "the data set never ends; set its steps_per_epoch to the batches of an epoch",
+            argument="data.steps_per_epoch",
+        )
     if known >= 0:
         return known
     return int(session.run(dataset.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)))

@@ -88,9 +88,11 @@ class _OverDataset:
 
     def __init__(self, build: GraphContext, make_dataset: Any) -> None:
         self._build = build
-        dataset = call_dataset(make_dataset, "data.validation")
+        dataset = call_dataset(make_dataset, "validation")
         if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
-            raise RequestError(f"data.validation has other elements than data.dataset: {inputs_labels}")
+            raise RequestError(
+                f"validation has other elements than the training data: {inputs_labels}", argument="validation"
+            )
         iterator = v1.data.make_initializable_iterator(dataset.batch(build.source.batch_size).prefetch(2))
         inputs, labels = iterator.get_next()
         self._start = iterator.initializer
@@ -110,5 +112,5 @@ class _OverDataset:
                 break
             total, examples = total + values.astype(float) * size, examples + int(size)
         if not examples:
-            raise RequestError("data.validation holds no example")
+            raise RequestError("validation holds no example", argument="validation")
         return by_name(self._build, total / examples)

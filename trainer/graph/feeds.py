@@ -210,7 +210,8 @@ def element_specs(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if not fits or not all(isinstance(each, tf.TensorSpec) for part in spec for each in part.values()):
         raise RequestError(
             f"the data set's elements are {spec if spec is not None else type(dataset).__name__}; they must be pairs "
-            "(inputs, labels) of dicts of dense tensors by name"
+            "(inputs, labels) of dicts of dense tensors by name",
+            argument="dataset",
         )
     inputs, labels = (
         {name: tf.TensorSpec([None, *each.shape], each.dtype, name) for name, each in part.items()} for part in spec

@@ -36,8 +36,9 @@ def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
 
         return apply
     raise RequestError(
-        f"optimizer._target_ gave a {type(optimizer).__name__}; it must name an optimizer of Keras "
-        "(keras.optimizers.Adam) or of graph mode (tensorflow.compat.v1.train.AdamOptimizer)"
+        f"optimizer is a {type(optimizer).__name__}; it must be an optimizer of Keras (keras.optimizers.Adam) or of "
+        "graph mode (tensorflow.compat.v1.train.AdamOptimizer)",
+        argument="optimizer",
     )
 
 

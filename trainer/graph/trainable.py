@@ -50,11 +50,14 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
 def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
     names = [variable.op.name for variable in trained]
     if not patterns:
-        raise RequestError(f"trainable is empty, and there is nothing to train; the model has: {', '.join(names)}")
+        raise RequestError(
+            f"trainable is empty, and there is nothing to train; the model has: {', '.join(names)}",
+            argument="trainable",
+        )
     try:
         chosen = {name for pattern in patterns for name in matching("trainable", pattern, names)}
     except ValueError as error:
-        raise RequestError(str(error)) from error
+        raise RequestError(str(error), argument="trainable") from error
     return [variable for variable in trained if variable.op.name in chosen]
 
 

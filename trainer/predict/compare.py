@@ -109,7 +109,9 @@ def random_batch(inputs: Mapping[str, TensorInfo], seed: int, examples: int = 16
         if info.optional:
             continue
         if info.shape is None or info.numpy_dtype.kind == "O":
-            raise RequestError(f"no random value can be made for the input {name!r} ({info}); give one")
+            raise RequestError(
+                f"no random value can be made for the input {name!r} ({info}); give one", argument="batch"
+            )
         shape = [examples if size is None else size for size in info.shape]
         floats = info.numpy_dtype.kind in "fcV"
         values = generator.random(shape) if floats else generator.integers(0, 2, shape)

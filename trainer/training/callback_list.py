@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from trainer.callback import Callback, Context, Phase
@@ -76,7 +77,8 @@ class CallbackList:
             try:
                 callback.on_build(build)
             except (ValueError, TypeError) as error:
-                raise RequestError(f"callbacks.{name}: {describe(error)}") from error
+                argument = _argument_of(error, name, callback)
+                raise RequestError(f"callbacks.{name}: {describe(error)}", argument=argument) from error
 
     def on_train_begin(self, context: Context, now: float) -> None:
         """Training begins; seconds of schedules count from ``now``."""
@@ -184,6 +186,12 @@ class CallbackList:
             raise CallbackError(name, event, error) from error
         finally:
             self.secs[callback.phase] += self._clock() - began
+
+
+def _argument_of(error: Exception, name: str, callback: Callback) -> str:
+    """Returns the callback's argument that an error is about, or the callback where it is about none of its own."""
+    argument = getattr(error, "argument", "")
+    return f"callbacks.{name}.{argument}" if argument in signature(type(callback)).parameters else f"callbacks.{name}"
 
 
 def _listens(callback: Callback, event: str) -> bool:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from trainer.checkpoints.catalog import find_checkpoint, run_of
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool
-from trainer.data.arrays import Array
+from trainer.cli.input_values import parse_arrays
 from trainer.errors import RequestError
 from trainer.files import size_for_people
 from trainer.runs.lock import RunLock
@@ -70,7 +67,7 @@ def _average(chosen: argparse.Namespace) -> Answer:
 
 def _freeze(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
-    example = read_arrays(chosen.input)
+    example = parse_arrays(chosen.input)
     import_tensorflow()
     from trainer.export.from_checkpoint import freeze_checkpoint
 
@@ -80,7 +77,7 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
 
 def _export(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
-    example = read_arrays(chosen.input)
+    example = parse_arrays(chosen.input)
     import_tensorflow()
     from trainer.export.from_checkpoint import export_checkpoint
 
@@ -117,21 +114,3 @@ def _tell_run(path: Path, checkpoint: StoredCheckpoint) -> None:
             run.add_export(run.path / path.absolute().relative_to(run.path.absolute()))
     except RequestError as error:
         log.warning("run.json does not name this export: %s", error)
-
-
-def read_arrays(pairs: Sequence[str]) -> dict[str, Array]:
-    """Returns the arrays that ``NAME=FILE.npy`` name.
-
-    Raises:
-        RequestError: one is no such pair, or the file is no array.
-    """
-    arrays = {}
-    for pair in pairs:
-        name, equals, file = pair.partition("=")
-        if not equals or not name:
-            raise RequestError(f"--input {pair!r} must be NAME=FILE.npy")
-        try:
-            arrays[name] = np.load(file.removeprefix("@"), allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise RequestError(f"--input {name}: {file} is no .npy file of numbers ({error})") from error
-    return arrays

@@ -93,7 +93,7 @@ def meta_graph_of(saved_model: Any, tags: Sequence[str], path: Path) -> Any:
         if set(meta_graph.meta_info_def.tags) == wanted:
             return meta_graph
     there = "; ".join(", ".join(meta_graph.meta_info_def.tags) for meta_graph in saved_model.meta_graphs)
-    raise RequestError(f"tags: {path} has no graph tagged {', '.join(tags)}; there are: {there}")
+    raise RequestError(f"tags: {path} has no graph tagged {', '.join(tags)}; there are: {there}", argument="tags")
 
 
 def chosen_signature(signatures: Mapping[str, Any], name: str | None, path: Path) -> str:
@@ -107,7 +107,9 @@ def chosen_signature(signatures: Mapping[str, Any], name: str | None, path: Path
         return names[0]
     wanted = SERVING if name is None else name
     if wanted not in names:
-        raise RequestError(f"signature: {path} has no {wanted!r}; there are: {', '.join(names) or 'none'}")
+        raise RequestError(
+            f"signature: {path} has no {wanted!r}; there are: {', '.join(names) or 'none'}", argument="signature"
+        )
     return wanted
 
 

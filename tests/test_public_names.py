@@ -1,0 +1,42 @@
+"""A public name means one thing in the whole framework."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+from tests.processes import ROOT
+
+COMMAND_LINES = {
+    "add_commands": "each module of commands adds its own",
+    "main": "each command line has one",
+}
+
+OPEN = {
+    "locate": "config.targets and checkpoints.catalog",
+}
+"""Names that two rooms still share; none may be added."""
+
+
+def public_names() -> dict[str, list[str]]:
+    """Returns the public functions and classes at the top of modules: name to the files that define it."""
+    found = defaultdict(list)
+    for path in sorted((ROOT / "trainer").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(str(path.relative_to(ROOT)))
+    return dict(found)
+
+
+def test_no_two_modules_define_the_same_public_name() -> None:
+    shared = {name: files for name, files in public_names().items() if len(files) > 1}
+    assert {name: files for name, files in shared.items() if name not in {**COMMAND_LINES, **OPEN}} == {}
+    assert set(shared) >= {*COMMAND_LINES, *OPEN}, "a name that is shared no more goes off the list"
+
+
+def test_the_names_are_looked_for_where_they_are() -> None:
+    names = public_names()
+    assert names["extract_subgraph"] == [str(Path("trainer/graphdef/subgraph.py"))]
+    assert names["likely_outputs"] == [str(Path("trainer/graphdef/output_names.py"))]
+    assert names["compare_predictors"] == [str(Path("trainer/predict/compare.py"))]
