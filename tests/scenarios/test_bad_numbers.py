@@ -1,4 +1,4 @@
-"""Numbers that are none: row 12; and random ops that a resume cannot repeat."""
+"""A loss or a weight that is not finite; random ops that a resume cannot repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run directory, its lock, changed settings, errors in callbacks: rows 10, 11, 13, 15 and 16."""
+"""A run directory that is moved, locked or finished; settings that changed; callbacks that raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk: rows 9, 20 to 23 and 28."""
+"""A disk that is full, that fails or that cannot be written; the order of file operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills and signals: rows 1, 8 and 28."""
+"""A process that is killed, or told to stop by a signal."""
 
 from __future__ import annotations
 
