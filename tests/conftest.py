@@ -12,11 +12,20 @@ from typing import Any
 import pytest
 
 from tests.processes import ROOT, python
-from tests.runs_to_read import copy, linear_run, plain, small_run, trained
-from trainer.cli.checkpoints import main as checkpoints_main
-from trainer.cli.models import main as models_main
+from trainer.tensorflow_import import stderr_kept_back
+
+with stderr_kept_back():  # TensorFlow's first lines would stand below pytest's report
+    from tests.marks import mark
+    from tests.runs_to_read import copy, linear_run, plain, small_run, trained
+    from trainer.cli.checkpoints import main as checkpoints_main
+    from trainer.cli.models import main as models_main
 
 __all__ = ["copy", "linear_run", "plain", "small_run", "trained"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import callbacks
+from callbacks.checkpoint import Checkpoint
 from tests.helpers import run
 from tests.processes import ROOT, python
 from trainer.callback import Callback
@@ -83,7 +84,6 @@ def test_a_callback_has_a_config_file_with_all_its_keys(callback) -> None:
 
 @pytest.mark.parametrize("callback", CALLBACKS, ids=lambda each: each.__name__)
 def test_a_callback_survives_a_run_and_its_resume(callback, tmp_path) -> None:
-    from callbacks.checkpoint import Checkpoint
 
     def chosen() -> dict[str, Callback]:
         extra = {"monitor": "loss"} if "monitor" in inspect.signature(callback).parameters else {}

@@ -6,6 +6,8 @@ module is shown by the tests of the one that uses it.
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,29 @@ def test_what_shows_more_than_a_module_is_there_and_bears_no_module_s_name() -> 
     for name in WHOLE:
         assert (TESTS / f"{name}.py").is_file()
         assert not (ROOT / "trainer" / f"{name.removeprefix('test_')}.py").exists()
+
+
+LIST = (TESTS / "scenarios" / "README.md").read_text()
+ROWS = {int(row): line for row, line in re.findall(r"^\| (\d+) (\|.*)$", LIST, re.MULTILINE)}
+
+
+def functions(path: Path) -> list[str]:
+    """Returns the names of the test functions of a file."""
+    return [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_scenario_names_tests_that_exist(row) -> None:
+    for file, _, beginning in re.findall(r"`([\w/]+\.py)(::(\w+))?`", ROWS[row].split("|")[-2]):
+        assert any(name.startswith(beginning or "test_") for name in functions(TESTS / file)), (file, beginning)
+
+
+def test_the_number_of_a_scenario_is_a_row_of_the_list() -> None:
+    assert list(ROWS) == list(range(1, len(ROWS) + 1))
+    for path in (TESTS / "scenarios").glob("test_*.py"):
+        for name in functions(path):
+            for number in re.findall(r"(?<=_)\d\d(?=_)", name):
+                assert f"scenarios/{path.name}::test_" in ROWS[int(number)], name
 
 
 if __name__ == "__main__":

@@ -91,7 +91,6 @@ class Stop(Callback):
     """Ends a run at a step, in good order; the checkpoint saves there."""
 
     def __init__(self, at: int) -> None:
-        from trainer.schedule import Schedule
 
         self.schedule = Schedule(every_n_steps=at)
 

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from trainer.checkpoints.catalog import find_checkpoint
 from trainer.errors import ReadBackError
+from trainer.export import frozen
 from trainer.export.from_checkpoint import freeze_checkpoint
 
 
 def test_a_frozen_file_that_gives_something_else_is_not_put_in_place(copy, monkeypatch) -> None:
-    from trainer.export import frozen
 
     convert = frozen.v1.graph_util.convert_variables_to_constants
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from typing import Any
 
 import pytest
@@ -44,8 +46,6 @@ def test_the_mode_is_kept_on_resume(tmp_path) -> None:
 
 
 def test_measuring_takes_one_mode_and_records_it(tmp_path, caplog) -> None:
-    import json
-    import logging
 
     with caplog.at_level(logging.INFO):
         run(tmp_path / "run", epochs=1, compile="measure")

@@ -1,1 +1,1 @@
-"""What must hold when things go wrong; the numbers are those of the list that the project keeps of them."""
+"""What must hold when things go wrong; the number in a test's name is a row of README.md."""

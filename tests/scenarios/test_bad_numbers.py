@@ -1,4 +1,4 @@
-"""Numbers that are none: row 12; and random ops that a resume cannot repeat."""
+"""A loss or a weight that is not finite; random ops that a resume cannot repeat."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import NonFiniteError
+from trainer.graph.optimizers import ScaledRate
 from trainer.schedule import Schedule
 
 
@@ -73,7 +74,6 @@ def poisoned_dataset() -> tf.data.Dataset:
     ids=["in memory", "compiled", "tf.data"],
 )
 def test_12_a_rollback_leaves_the_batch_out_and_lowers_the_rate(tmp_path, data, mode) -> None:
-    from trainer.graph.optimizers import ScaledRate
 
     changes: dict[str, Any] = {
         "make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale)),
@@ -104,8 +104,6 @@ def test_12_rollbacks_are_counted(tmp_path) -> None:
     class Always(Line):
         def loss(self, outputs: Any, labels: Any) -> Any:
             return super().loss(outputs, labels) * np.nan
-
-    from trainer.graph.optimizers import ScaledRate
 
     parts = {"g": NanGuard(action="rollback", max_rollbacks=2), "c": Checkpoint()}
     optimizer = {"make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale))}

@@ -1,4 +1,4 @@
-"""Damaged files: rows 3, 4, 5 and 19."""
+"""Files of a run that are flipped, truncated, empty or missing."""
 
 from __future__ import annotations
 

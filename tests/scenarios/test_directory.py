@@ -1,4 +1,4 @@
-"""The run directory, its lock, changed settings, errors in callbacks: rows 10, 11, 13, 15 and 16."""
+"""A run directory that is moved, locked or finished; settings that changed; callbacks that raise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
 from tests.faults import Faults
-from tests.helpers import assert_same_bits, run, variables
+from tests.helpers import assert_same_bits, job, run, variables
 from tests.scenarios.running import ENDLESS, epochs_seen, start, wait_until
 from trainer.callback import Callback
 from trainer.errors import CallbackError, RequestError
 from trainer.runs.lock import RunLock
 from trainer.schedule import Schedule
+from trainer.training.train import train_job
 
 
 def test_10_a_directory_that_was_moved_or_copied_works_in_its_new_place(three, straight, tmp_path) -> None:
@@ -48,7 +50,6 @@ def test_11_a_second_run_on_the_same_directory_is_refused(tmp_path) -> None:
 
 
 def test_11_the_lock_of_a_process_that_is_gone_is_taken_over(three, caplog) -> None:
-    import socket
 
     (three / "run.lock").write_text(json.dumps({"host": socket.gethostname(), "pid": 1}))
     with caplog.at_level(logging.INFO):
@@ -90,8 +91,6 @@ def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog)
 
 
 def test_11_what_happened_between_decision_and_lock_is_noticed(three) -> None:
-    from tests.helpers import job
-    from trainer.training.train import train_job
 
     decided = job(three, epochs=5)
     run(three, epochs=4)

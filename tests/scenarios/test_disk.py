@@ -1,4 +1,4 @@
-"""The disk: rows 9, 20 to 23 and 28."""
+"""A disk that is full, that fails or that cannot be written; the order of file operations."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from callbacks.saved_model import SavedModel
 from tests.faults import Faults, fault_soak
 from tests.helpers import run
 from trainer.callback import Callback, Context
+from trainer.checkpoints.writing import writer
 from trainer.errors import CallbackError, RequestError
 from trainer.schedule import Schedule
 from trainer.training.resume import check_writable
@@ -29,7 +30,6 @@ def full(directory: Path, needed: int, what: str) -> None:
 
 
 def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, monkeypatch, caplog) -> None:
-    from trainer.checkpoints.writing import writer
 
     failing = iter([False, True, False, False])
     real = writer.check_free_space
@@ -44,7 +44,6 @@ def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, mon
 
 
 def test_09_a_full_disk_in_the_last_save_fails_the_run(three, monkeypatch) -> None:
-    from trainer.checkpoints.writing import writer
 
     monkeypatch.setattr(writer, "check_free_space", full)
     with pytest.raises(CallbackError, match=r"callbacks\.c failed in on_train_end: .*No space left"):

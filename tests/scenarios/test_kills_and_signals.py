@@ -1,4 +1,4 @@
-"""Kills and signals: rows 1, 8 and 28."""
+"""A process that is killed, or told to stop by a signal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 
 from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
-from tests.helpers import assert_same_bits, run
+from tests.helpers import assert_same_bits, job, run
 from tests.scenarios.running import ENDLESS, epochs_seen, start, wait_until
 from tests.soak import kill_soak
 from trainer.callback import Callback, Phase
+from trainer.errors import Interrupted
 from trainer.schedule import Schedule
 from trainer.training.signals import Signals
+from trainer.training.train import train_job
 
 
 def test_01_killed_at_random_and_resumed_until_it_is_done() -> None:
@@ -82,9 +84,6 @@ class SignalIn(Callback):
 def test_08_a_signal_in_an_evaluation_a_save_or_an_export_leaves_a_saved_state(
     tmp_path, straight, phase, event
 ) -> None:
-    from tests.helpers import job
-    from trainer.errors import Interrupted
-    from trainer.training.train import train_job
 
     def parts() -> dict[str, Callback]:
         return {"c": Checkpoint(every_n_epochs=1), "f": Freeze()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -153,10 +154,6 @@ def test_epochs_of_another_length_are_refused_on_resume(tmp_path) -> None:
 
 
 def test_two_new_runs_in_the_same_second_have_a_directory_each(tmp_path) -> None:
-    from dataclasses import replace
-    from datetime import datetime
-
-    from trainer.training.resume import Request, decide
 
     request = Request("never", tmp_path, "same", None, ("model",), datetime(2026, 1, 1))
     for _ in range(2):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.damage import flip
 from tests.helpers import run
+from trainer.checkpoints.retention import prune
 from trainer.checkpoints.retention.pins import read_pins
 from trainer.runs.lock import RunLock
 
@@ -118,7 +119,6 @@ def test_pins_of_the_config_hold_and_are_not_taken_back_here(tool, tool_json, co
 
 def test_a_pin_that_came_too_late_is_taken_back(tool, copy, monkeypatch) -> None:
     """The rotation of a run removes the checkpoint between the first look and the write."""
-    from trainer.checkpoints.retention import prune
 
     write = prune.write_pins
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers import variables
+from callbacks.checkpoint import Checkpoint
+from tests.helpers import run, variables
 from tests.old_graphs import X, save_graph, variable
 from trainer.errors import RequestError
 from trainer.predict.backends.checkpoint import open_checkpoint
@@ -14,8 +15,6 @@ from trainer.predict.dispatch import open_predictor
 
 
 def test_a_checkpoint_of_some_variables_is_enough_to_predict_from(tmp_path) -> None:
-    from callbacks.checkpoint import Checkpoint
-    from tests.helpers import run
 
     run(tmp_path / "run", {"c": Checkpoint(var_list={"weights": "w", "b": "b"})}, epochs=1)
     with open_predictor(tmp_path / "run") as predictor:

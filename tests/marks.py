@@ -1,0 +1,70 @@
+"""Which tests train or start a process, and which are slow: decided here for all of them, not test by test."""
+
+from __future__ import annotations
+
+import subprocess
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from trainer.training.train import train_job
+
+SLOW = {
+    "test_readme.py": "every block of the README, in a shell",
+    "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
+    "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
+    "test_serving.py::test_c": "a C compiler and a program of its own",
+    "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
+    "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
+    "scenarios/test_disk.py::test_23": "500 checkpoints",
+}
+"""Tests of ``scripts/test -m slow`` by the beginning of their names, and what takes long in them."""
+
+WORK = (subprocess, subprocess.run, subprocess.Popen, train_job)
+"""What trains or starts a process."""
+
+
+def mark(item: pytest.Item) -> None:
+    """Adds ``slow`` to what the table names, ``integration`` to what trains or starts a process."""
+    if item.nodeid.removeprefix("tests/").startswith(tuple(SLOW)):
+        item.add_marker("slow")
+    if any(reaches_work(function) for function in functions_of(item)):
+        item.add_marker("integration")
+
+
+def functions_of(item: pytest.Item) -> list[Callable[..., Any]]:
+    """Returns the function of a test and those of its fixtures; none for an example in a docstring."""
+    if not isinstance(item, pytest.Function):
+        return []
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return [item.function, *(each.func for definitions in fixtures for each in definitions)]
+
+
+def reaches_work(function: Callable[..., Any]) -> bool:
+    """Returns whether a function names what trains or starts a process, itself or by way of other tests' functions.
+
+    >>> reaches_work(lambda: subprocess.run(["true"]))
+    True
+    >>> reaches_work(lambda: functions_of)
+    False
+    """
+    seen: set[types.FunctionType] = set()
+    todo: list[Any] = [function]
+    while todo:
+        each = todo.pop()
+        if any(each is work for work in WORK):
+            return True
+        if isinstance(each, types.FunctionType) and each.__module__.startswith("tests.") and each not in seen:
+            seen.add(each)
+            todo += [each.__globals__[name] for name in names_in(each.__code__) if name in each.__globals__]
+    return False
+
+
+def names_in(code: types.CodeType) -> Iterator[str]:
+    """Yields the names that a function looks up, those of the functions inside it too."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from names_in(constant)
