@@ -8,13 +8,15 @@ from xml.etree import ElementTree
 
 import tensorflow as tf
 
+from trainer import inspection
+
 v1 = tf.compat.v1
 
 
 def test_a_picture_without_grandalf_names_the_extra(models, small_run, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "grandalf.graphs", None)
     monkeypatch.delitem(sys.modules, "trainer.inspection.layout", raising=False)
-    monkeypatch.delattr("trainer.inspection.arrange", raising=False)
+    monkeypatch.delitem(vars(inspection), "arrange", raising=False)
     code, _, errors = models("graph", small_run)
     assert (code, "pip install 'graph-trainer[graph]'" in errors) == (2, True)
 
