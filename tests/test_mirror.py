@@ -22,6 +22,7 @@ WHOLE = {
     "test_commands": "the command line of training",
     "test_conformance": "every callback, config file and experiment",
     "test_mirror": "this rule",
+    "test_public_face": "the public names",
     "test_readme": "the README",
     "test_same_bits": "resumes and calls of every length, of every family of models",
     "test_savers": "savers that are known by what they do, not by their names",
