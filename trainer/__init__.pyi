@@ -12,7 +12,7 @@ from trainer.errors import ReadBackError as ReadBackError
 from trainer.errors import RequestError as RequestError
 from trainer.errors import TrainerError as TrainerError
 from trainer.model import Model as Model
-from trainer.predict.dispatch import open_predictor as open_predictor
+from trainer.predict.backends.dispatch import open_predictor as open_predictor
 from trainer.predict.predictor import Predictor as Predictor
 from trainer.schedule import Schedule as Schedule
 from trainer.trunks.trunk import Trunk as Trunk

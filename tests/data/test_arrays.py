@@ -45,7 +45,7 @@ def test_few_examples_leave_the_validation_part_as_it_is() -> None:
     assert set(few.train.inputs["x"]) < set(more.train.inputs["x"]) < set(everything.train.inputs["x"])
     for each in (few, more):
         np.testing.assert_array_equal(each.validation.inputs["x"], everything.validation.inputs["x"])
-    with pytest.raises(ValueError, match=r"data\.max_examples \(0\) must be at least 1"):
+    with pytest.raises(ValueError, match=r"max_examples \(0\) must be at least 1"):
         drawn(0)
 
 

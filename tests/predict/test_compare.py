@@ -7,9 +7,9 @@ import pytest
 
 from tests.helpers import variables
 from trainer.errors import RequestError
+from trainer.predict.backends.dispatch import open_predictor
 from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.compare import compare_predictors, difference, random_batch
-from trainer.predict.dispatch import open_predictor
 from trainer.predict.tensor_info import TensorInfo
 
 

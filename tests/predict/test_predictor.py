@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.predict.dispatch import open_predictor
+from trainer.predict.backends.dispatch import open_predictor
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
 

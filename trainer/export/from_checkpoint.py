@@ -168,7 +168,7 @@ def opened(
         except (tf.errors.OpError, ValueError) as error:
             raise RequestError(
                 f"the outputs {list(part.outputs)} cannot be computed for the example ({describe(error)}); "
-                "give an example that the model takes",
+                "give a batch that the model takes",
                 argument="example",
             ) from error
         yield Export(part, values_in(live.session, part), batch, expected, _facts(checkpoint))

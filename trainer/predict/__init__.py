@@ -1,6 +1,6 @@
 """Predictors over what a run, or any graph-mode code, left: checkpoints, frozen graphs, SavedModels.
 
-Only ``backends`` and ``dispatch``, which opens them, need TensorFlow.
+What needs TensorFlow is in ``backends``.
 """
 
 from trainer.lazy_face import attach

@@ -1,1 +1,1 @@
-from trainer.predict.dispatch import open_predictor as open_predictor
+from trainer.predict.backends.dispatch import open_predictor as open_predictor

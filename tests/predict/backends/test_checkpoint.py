@@ -11,7 +11,7 @@ from tests.old_graphs import W, X, write_old_run
 from tests.readers import expected
 from trainer.errors import CheckpointError, RequestError
 from trainer.predict.backends.checkpoint import open_checkpoint
-from trainer.predict.dispatch import open_predictor
+from trainer.predict.backends.dispatch import open_predictor
 
 
 def test_an_older_checkpoint_by_its_prefix(small_run) -> None:

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.errors import DamagedError, RequestError
+from trainer.predict.backends.dispatch import open_predictor
 from trainer.predict.backends.frozen import open_frozen
-from trainer.predict.dispatch import open_predictor
 
 v1 = tf.compat.v1
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)

@@ -11,7 +11,7 @@ from tests.helpers import run, variables
 from tests.old_graphs import X, save_graph, variable
 from trainer.errors import RequestError
 from trainer.predict.backends.checkpoint import open_checkpoint
-from trainer.predict.dispatch import open_predictor
+from trainer.predict.backends.dispatch import open_predictor
 
 
 def test_a_checkpoint_of_some_variables_is_enough_to_predict_from(tmp_path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.predict.dispatch import open_predictor
+from trainer.predict.backends.dispatch import open_predictor
 
 
 class Twice(tf.Module):

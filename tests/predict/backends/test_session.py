@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.readers import expected
-from trainer.predict.dispatch import open_predictor
+from trainer.predict.backends.dispatch import open_predictor
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
 

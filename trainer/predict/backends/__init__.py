@@ -1,1 +1,1 @@
-"""TensorFlow sessions behind predictors: a format each."""
+"""TensorFlow sessions behind predictors, a format each, and ``open_predictor`` for all of them."""

@@ -7,8 +7,8 @@ import pytest
 
 from tests.readers import expected
 from trainer.errors import RequestError
+from trainer.predict.backends.dispatch import open_predictor
 from trainer.predict.backends.saved_model import open_saved_model
-from trainer.predict.dispatch import open_predictor
 
 CHECKPOINTS = (".", "checkpoints", "checkpoints/model-3", "checkpoints/model-3.meta", "checkpoints/model-3.index")
 TAGGED = ("export/saved_model", "export/saved_model/3", "export/saved_model/3/saved_model.pb")
