@@ -19,6 +19,14 @@ def write_cholesky(directory: Path) -> Path:
     return directory / "net.pb"
 
 
+def write_sum(file: Path, term: float) -> Path:
+    """Writes ``op = x + term`` as a frozen graph, and returns its file."""
+    with tf.Graph().as_default() as graph:
+        tf.add(v1.placeholder(tf.float32, [None, 2], name="x"), term, name="op")
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+    return file
+
+
 OUTPUTS = ["logits", "probabilities"]
 BATCH = {
     "image": np.random.default_rng(1).random((40, 6, 6, 1), np.float32),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import onnxruntime
 import pytest
 
 from tests.convert.nets import BATCH, OUTPUTS, expected, write_cholesky
-from trainer.convert import onnx
 from trainer.convert.onnx import convert_to_onnx, open_onnx
 from trainer.errors import DamagedError, RequestError
 
@@ -24,10 +25,7 @@ def test_onnx(image_net, tmp_path) -> None:
 
 
 def test_a_missing_extra_is_named(image_net, tmp_path, monkeypatch) -> None:
-    def import_module(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named '{name}'")
-
-    monkeypatch.setattr(onnx.importlib, "import_module", import_module)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)  # what Python finds is that it cannot be imported
     with pytest.raises(RequestError, match=r"pip install 'graph-trainer\[onnx\]'"):
         convert_to_onnx(image_net, tmp_path / "net.onnx")
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,36 @@ from callbacks.saved_model import SavedModel
 from tests.faults import Faults, fault_soak
 from tests.helpers import run
 from trainer.callback import Callback, Context
-from trainer.checkpoints.writing import writer
 from trainer.errors import CallbackError, RequestError
 from trainer.schedule import Schedule
 from trainer.training.resume import check_writable
 
+PLENTY = 10**12
 
-def full(directory: Path, needed: int, what: str) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+
+@pytest.fixture
+def disk(monkeypatch) -> SimpleNamespace:
+    """What the system says of every disk, to be changed."""
+    usage = SimpleNamespace(free=PLENTY)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    return usage
+
+
+class FullAt(Callback):
+    """Fills the disk at the end of an epoch, until the end of the next."""
+
+    schedule = Schedule(every_n_epochs=1)
+
+    def __init__(self, disk: SimpleNamespace, epoch: int) -> None:
+        self.disk, self.epoch = disk, epoch
+
+    def on_step_end(self, context: Context) -> None:
+        self.disk.free = 10 if context.record.epoch == self.epoch else PLENTY
 
 
 def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, monkeypatch, caplog) -> None:
-
-    failing = iter([False, True, False, False])
-    real = writer.check_free_space
-    monkeypatch.setattr(writer, "check_free_space", lambda *args: full(*args) if next(failing) else real(*args))
+    free = iter([PLENTY, PLENTY, 10, PLENTY, PLENTY])  # read at the start and before each save
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
     run(tmp_path / "run", {"c": Checkpoint(every_n_epochs=1)}, epochs=4)
     assert "no checkpoint of step 10" in caplog.text
     assert sorted(path.stem for path in (tmp_path / "run/checkpoints").glob("*.json")) == [
@@ -43,18 +59,16 @@ def test_09_a_full_disk_in_a_periodic_save_is_said_and_tried_again(tmp_path, mon
     ]
 
 
-def test_09_a_full_disk_in_the_last_save_fails_the_run(three, monkeypatch) -> None:
-
-    monkeypatch.setattr(writer, "check_free_space", full)
+def test_09_a_full_disk_in_the_last_save_fails_the_run(three, disk) -> None:
     with pytest.raises(CallbackError, match=r"callbacks\.c failed in on_train_end: .*No space left"):
-        run(three, {"c": Checkpoint(every_n_epochs=None)}, epochs=4)
+        run(three, {"full": FullAt(disk, 4), "c": Checkpoint(every_n_epochs=None)}, epochs=4)
     assert json.loads((three / "run.json").read_text())["status"] == "failed"
-    monkeypatch.undo()
+    disk.free = PLENTY
     assert run(three, epochs=4).epoch == 4
 
 
-def test_09_too_little_space_is_refused_at_start(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+def test_09_too_little_space_is_refused_at_start(tmp_path, disk) -> None:
+    disk.free = 10
     with pytest.raises(RequestError, match=r"a checkpoint needs \d+ B and 10 B are free"):
         run(tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -112,11 +112,12 @@ def test_08_the_second_signal_ends_at_once_and_old_handlers_come_back() -> None:
 def test_28_process_1_keeps_its_handler_for_the_second_signal(monkeypatch) -> None:
     """The system ignores signals to process 1 that have no handler."""
     ended: list[int] = []
-    with Signals() as signals:
-        pid = os.getpid()
+    with Signals():
+        pid, handler = os.getpid(), signal.getsignal(signal.SIGTERM)
+        assert callable(handler)
         monkeypatch.setattr(os, "getpid", lambda: 1)
         monkeypatch.setattr(os, "_exit", ended.append)
         os.kill(pid, signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) == signals._stop
+        assert signal.getsignal(signal.SIGTERM) == handler
         os.kill(pid, signal.SIGTERM)
     assert ended == [143]

@@ -55,7 +55,12 @@ class Clock:
         return self.now
 
 
-def start(callbacks: dict[str, Callback], epochs: int = 2, steps_per_epoch: int = 3, per_call: int | None = None):
+def start(
+    callbacks: CallbackList | dict[str, Callback],
+    epochs: int = 2,
+    steps_per_epoch: int = 3,
+    per_call: int | None = None,
+):
     """Returns a loop whose step reports its own number, the context, and the lengths of the calls."""
     calls: list[int] = []
     done = [0]
@@ -70,7 +75,7 @@ def start(callbacks: dict[str, Callback], epochs: int = 2, steps_per_epoch: int 
         ("loss",),
         RunLength(epochs, steps_per_epoch),
         CallLimit(per_call or 1000, 1000),
-        CallbackList(callbacks),
+        callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks),
         Clock(),
     )
     context = Context(None, RunDirectory(Path("x")), RunState(0, 0), epochs, steps_per_epoch, loop, checkpoints=None)
@@ -194,8 +199,7 @@ def test_an_error_in_an_event_names_the_callback_and_closes_all(event) -> None:
 
     setattr(bad, event, fail)
     callbacks = CallbackList({"bad": bad, "good": good})
-    loop, context, _ = start({})
-    loop._callbacks = callbacks
+    loop, context, _ = start(callbacks)
     with pytest.raises(CallbackError, match=rf"callbacks.bad failed in {event}: KeyError: 'lost'"):
         loop.run(context)
     assert callbacks.close() == []

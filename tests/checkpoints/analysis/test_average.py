@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+import errno
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from callbacks.checkpoint import Checkpoint
+from tests.faults import Faults
 from tests.helpers import dataset, run, variables
 from tests.readers import X, line
 from trainer.checkpoints.analysis.average import average
@@ -20,6 +20,7 @@ from trainer.checkpoints.record import read_record
 from trainer.data.streamed import Streamed
 from trainer.errors import CheckpointError, RequestError
 from trainer.export.from_checkpoint import freeze_checkpoint
+from trainer.files import temporary_beside
 
 v1 = tf.compat.v1
 
@@ -100,12 +101,16 @@ def test_what_is_no_number_is_not_averaged_in(tmp_path) -> None:
         average([find_checkpoint(tmp_path / "a"), find_checkpoint(tmp_path / "b")], tmp_path / "mean")
 
 
-def test_a_full_disk_leaves_nothing_of_an_average(copy, tmp_path, monkeypatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr("trainer.checkpoints.analysis.average.read_every_tensor", full)
-    with pytest.raises(OSError, match="No space"):
-        average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], copy / "checkpoints/mean")
-    assert not list((copy / "checkpoints").glob("*mean*"))
-    assert not list((copy / "checkpoints").glob(".*"))
+def test_a_full_disk_leaves_nothing_of_an_average(copy) -> None:
+    """Each operation on the unfinished files fails in turn, until they are whole and are put in place."""
+    target, failed = copy / "checkpoints/mean", []
+    while not any(name.startswith("os.rename") for name in failed):
+        with (
+            Faults(temporary_beside(target), len(failed) + 1, errno.ENOSPC) as faults,
+            pytest.raises(OSError, match="No space"),
+        ):
+            average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], target)
+        failed.append(faults.failed)
+        assert not list((copy / "checkpoints").glob("*mean*"))
+        assert not list((copy / "checkpoints").glob(".*"))
+    assert "Saver.save after mean" in failed

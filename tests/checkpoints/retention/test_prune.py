@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.damage import flip
 from tests.helpers import run
-from trainer.checkpoints.retention import prune
 from trainer.checkpoints.retention.pins import read_pins
 from trainer.runs.lock import RunLock
 
@@ -119,15 +119,15 @@ def test_pins_of_the_config_hold_and_are_not_taken_back_here(tool, tool_json, co
 
 def test_a_pin_that_came_too_late_is_taken_back(tool, copy, monkeypatch) -> None:
     """The rotation of a run removes the checkpoint between the first look and the write."""
+    replace = os.replace
 
-    write = prune.write_pins
+    def and_then_rotate(source: str, target: str) -> None:
+        replace(source, target)
+        if Path(target).name == "pinned.json":
+            for path in Path(target).parent.glob("model-1.*"):
+                path.unlink()
 
-    def removed_meanwhile(directory: Path, numbers: frozenset[int]) -> None:
-        write(directory, numbers)
-        for path in directory.glob("model-1.*"):
-            path.unlink()
-
-    monkeypatch.setattr(prune, "write_pins", removed_meanwhile)
+    monkeypatch.setattr(os, "replace", and_then_rotate)
     code, text = tool("pin", copy, 1)
     assert (code, "has no checkpoint 1" in text) == (2, True)
     assert read_pins(copy / "checkpoints") == frozenset()

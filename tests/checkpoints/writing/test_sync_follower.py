@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,11 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < end, "nothing happened in ten seconds"
         time.sleep(0.005)
+
+
+def is_open(path: Path) -> bool:
+    """Returns whether this process has a file open."""
+    return any(each.resolve() == path.resolve() for each in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture
@@ -61,21 +68,24 @@ def test_a_file_that_was_there_before_the_first_look(tmp_path, leftover) -> None
         (tmp_path / f"{DATA}.tempstate1").write_bytes(b"of a killed process")
     with SyncFollower(tmp_path / DATA) as follower:
         if leftover:
-            wait_for(lambda: follower._file is not None)
+            wait_for(lambda: is_open(tmp_path / f"{DATA}.tempstate1"))
         (tmp_path / DATA).write_bytes(b"variables")
         entry = follower.finish()
     assert (entry.size, entry.xxh3_128) == (9, checksum_of(tmp_path / DATA))
 
 
 def test_what_the_disk_says_in_the_middle_is_said_at_the_end(tmp_path, monkeypatch) -> None:
+    failed = threading.Event()
+
     def fails(_descriptor: int) -> None:
+        failed.set()
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fdatasync", fails)
     unfinished = tmp_path / f"{DATA}.tempstate123"
     with SyncFollower(tmp_path / DATA) as follower:
         unfinished.write_bytes(bytes(SYNC_BYTES))
-        wait_for(lambda: follower._error is not None)
+        assert failed.wait(10)
         unfinished.rename(tmp_path / DATA)
         with pytest.raises(OSError, match="Input/output error"):
             follower.finish()
