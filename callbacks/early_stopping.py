@@ -1,4 +1,4 @@
-"""Ends a run whose metric no longer gets better."""
+"""Early stopping: the end of a run whose metric no longer improves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ log = logging.getLogger(__name__)
 
 
 class EarlyStopping(Callback):
-    """Asks for a stop when the metric has not got better for ``patience`` epochs; the loop stops at each.
+    """Requests a stop when the metric has not improved for ``patience`` epochs; the loop stops at each epoch.
 
     The best value so far and the epochs since are part of each checkpoint.
 
     Args:
-        monitor: a metric, such as ``val_loss``.
-        mode: ``min`` or ``max``: which end of the metric is better.
-        patience: epochs without a better value before the stop.
-        min_delta: by how much a value must be better to count.
+        monitor: Metric to watch, such as ``val_loss``.
+        mode: ``min`` or ``max``, the end of the metric that is better.
+        patience: Number of epochs without a better value before the stop.
+        min_delta: Least improvement that counts.
 
     Raises:
-        TypeError, ValueError: a value is out of range.
+        TypeError, ValueError: A value is out of range.
 
     Example:
         >>> stopping = EarlyStopping(monitor="val_accuracy", mode="max", patience=3)
@@ -65,14 +65,14 @@ class EarlyStopping(Callback):
             return
         self._epochs_since += 1
         if self._epochs_since >= self._patience:
-            context.request_stop(
-                f"{self._monitor} has not got better than {self._best} for {self._epochs_since} epochs"
-            )
+            context.request_stop(f"{self._monitor} has not improved on {self._best} for {self._epochs_since} epochs")
 
     def on_train_end(self, context: Context) -> None:
-        """Says so if the metric never came."""
+        """Warns if the metric was never reported."""
         if not self._was_there:
-            log.warning("%s was never there when early stopping looked; put what reports it before it", self._monitor)
+            log.warning(
+                "%s was never reported; place the callback that reports it before early stopping", self._monitor
+            )
 
     def _is_better(self, value: float) -> bool:
         return self._best is None or self._sign * value < self._sign * self._best - self._min_delta
@@ -82,5 +82,5 @@ class EarlyStopping(Callback):
         return {"best": self._best, "epochs_since": self._epochs_since}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on waiting where the earlier process stood."""
+        """Takes back the best value and the epochs since."""
         self._best, self._epochs_since = state["best"], state["epochs_since"]

@@ -1,4 +1,4 @@
-"""Loss and metrics on the validation part."""
+"""Evaluation: loss and metrics on the validation part."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Evaluate(Callback):
     Does nothing where the data has no validation part.
 
     Args:
-        every_n_epochs: how often; the loop stops there.
+        every_n_epochs: Epochs between two evaluations; the loop stops there.
 
     Raises:
-        TypeError, ValueError: it is no positive whole number.
+        TypeError, ValueError: The value is not a positive whole number.
 
     Example:
         >>> Evaluate(every_n_epochs=5).schedule.is_never  # until there is a validation part

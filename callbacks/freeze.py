@@ -21,12 +21,12 @@ class Freeze(Callback):
     Output names are checked before the first step.
 
     Args:
-        outputs: names of nodes (``op`` or ``op:0``); None for the model's outputs.
+        outputs: Names of nodes (``op`` or ``op:0``); None for the model's outputs.
         which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
-        name: of the file, without ``.pb``.
+        name: Name of the file, without ``.pb``.
 
     Raises:
-        TypeError, ValueError: a value is out of range.
+        TypeError, ValueError: A value is out of range.
 
     Example:
         >>> Freeze(outputs=["op"], which="last").phase.name

@@ -1,4 +1,4 @@
-"""The file ``metrics.jsonl``: a JSON object for each epoch."""
+"""The file ``metrics.jsonl``, one JSON object for each epoch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from trainer.state import StepMetrics
 class Metrics(Callback):
     """Appends a line for each epoch: epoch, global_step, loss, every metric, steps_per_sec.
 
-    Lines of epochs after the checkpoint that a resume starts from are removed, since these epochs
-    run again. A metric that is not finite is null, as JSON has no other word for it.
+    A resume removes the lines of epochs after its checkpoint, since these epochs run again. A metric
+    that is not finite is null, since JSON cannot write it.
 
     Example:
         >>> Metrics().schedule.is_never
@@ -37,7 +37,7 @@ class Metrics(Callback):
         self._file = path.open("a", encoding="utf-8")
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
-        """Lets the lines of the call before be seen: thousands of epochs may end in a second."""
+        """Flushes the lines of the previous call: thousands of epochs may end in a second."""
         self._flush()
 
     def on_epoch_end(self, context: Context) -> None:
@@ -48,7 +48,7 @@ class Metrics(Callback):
             self._flush()
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns nothing; a checkpoint is about to be made, and the file must not be behind it."""
+        """Returns {}, after a flush: the file must not be behind the checkpoint that is about to be saved."""
         self._flush()
         return {}
 
@@ -80,7 +80,7 @@ def _number(value: float) -> str:
 
 
 def keep_epochs(path: Path, last_epoch: int) -> None:
-    """Drops the lines of later epochs, and a last line that was cut by a kill."""
+    """Removes the lines of later epochs, and a last line that a kill cut off."""
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

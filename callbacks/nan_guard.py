@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no number, or goes back and leaves the batch out."""
+"""Guard against a loss that is not finite: the run stops, or rolls back and leaves the batch out."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class NanGuard(Callback):
-    """Looks at the loss of every step, which each call into the graph returns anyway.
+    """Checks the loss of every step, which each call into the graph returns anyway.
 
     Steps after the bad one in the same call have run by then; no checkpoint and no export holds
-    what they did. Whether the variables are finite is checked before every save.
+    their result. The variables are checked before every save.
 
     Args:
         action: ``stop`` ends the run with exit code 1. ``rollback`` goes on from the newest good
             checkpoint without the offending batch and with a lower learning rate.
-        max_rollbacks: how often at most; after that the run ends.
-        rate_factor: by which each rollback multiplies the learning rate.
+        max_rollbacks: Number of rollbacks after which the run ends all the same.
+        rate_factor: Factor by which each rollback multiplies the learning rate.
 
     Raises:
-        TypeError, ValueError: a value is out of range.
+        TypeError, ValueError: A value is out of range.
 
     Example:
         >>> NanGuard(action="rollback").state_dict()
@@ -58,7 +58,7 @@ class NanGuard(Callback):
             raise NonFiniteError("loss", str(loss[first]), steps.first_step + first)
 
     def on_exception(self, context: Context, error: BaseException) -> None:
-        """Asks for a rollback, if that is the action and one is left."""
+        """Requests a rollback, if that is the action and one is left."""
         if not isinstance(error, NonFiniteError) or self._action != "rollback":
             return
         if self._rollbacks < self._max_rollbacks:

@@ -1,4 +1,4 @@
-"""What a person sees while training: a bar on a terminal, plain lines elsewhere."""
+"""Progress of the training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Progress(Callback):
     """Shows epoch, metrics and rate: a tqdm bar on a terminal, else a line every few seconds.
 
     Args:
-        every_n_secs: between two plain lines.
-        clock: monotonic seconds.
+        every_n_secs: Seconds between two plain lines.
+        clock: Function that returns monotonic seconds.
 
     Raises:
-        TypeError, ValueError: it is no positive number.
+        TypeError, ValueError: The value is not a positive number.
 
     Example:
         >>> metrics_for_people({"loss": 0.01234, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
@@ -65,7 +65,7 @@ class Progress(Callback):
         self.close()
 
     def close(self) -> None:
-        """Leaves the bar as it stands and ends its line."""
+        """Closes the bar in its present state and ends its line."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -87,7 +87,7 @@ def is_terminal() -> bool:
 
 
 def metrics_for_people(metrics: Mapping[str, float]) -> str:
-    """Returns the metrics in four digits, without the rate, which is shown on its own."""
+    """Returns the metrics in four digits, without the rate, which is shown separately."""
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "steps_per_sec")
 
 

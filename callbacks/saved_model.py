@@ -22,12 +22,12 @@ class SavedModel(Callback):
     """Writes ``export/saved_model/<number>/`` in TF Serving's layout, read back before it counts.
 
     Args:
-        tags: of the meta graph; ``serve`` is added.
+        tags: Tags of the meta graph; ``serve`` is added.
         which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
 
     Raises:
-        TypeError: tags is a string, whose letters would become tags.
-        ValueError: which is not known.
+        TypeError: The tags are a string, whose letters would become tags.
+        ValueError: The value of which is not known.
 
     Example:
         >>> SavedModel(tags=["gpu"]).tags

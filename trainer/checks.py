@@ -30,8 +30,8 @@ def check_int(name: str, value: Any, minimum: int) -> int:
     """Returns ``value`` if it is an int (a bool is not) of at least ``minimum``.
 
     Raises:
-        TypeError: it is no int.
-        ValueError: it is too small.
+        TypeError: The value is not a whole number.
+        ValueError: The value is too small.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} ({value!r}) must be a whole number of at least {minimum}")
@@ -41,7 +41,7 @@ def check_int(name: str, value: Any, minimum: int) -> int:
 
 
 def check_optional_int(name: str, value: Any, minimum: int) -> int | None:
-    """As ``check_int``, and None stays None."""
+    """Returns ``value`` if it passes ``check_int`` or is None."""
     return None if value is None else check_int(name, value, minimum)
 
 
@@ -49,8 +49,8 @@ def check_number(name: str, value: Any, *, above: float) -> float:
     """Returns ``value`` as a float if it is a finite number greater than ``above``.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is not finite or too small.
+        TypeError: The value is not a number.
+        ValueError: The value is not finite or too small.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} ({value!r}) must be a number greater than {above:g}")
@@ -60,7 +60,7 @@ def check_number(name: str, value: Any, *, above: float) -> float:
 
 
 def check_optional_number(name: str, value: Any, *, above: float) -> float | None:
-    """As ``check_number``, and None stays None."""
+    """Returns ``value`` if it passes ``check_number`` or is None."""
     return None if value is None else check_number(name, value, above=above)
 
 
@@ -68,7 +68,7 @@ def check_bool(name: str, value: Any) -> bool:
     """Returns ``value`` if it is true or false.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: The value is neither.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{name} ({value!r}) must be true or false")
@@ -79,7 +79,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Returns ``value`` if it is one of ``choices``.
 
     Raises:
-        ValueError: it is not; the message has the close match or all choices.
+        ValueError: The value is no choice; the message has the close matches or all choices.
     """
     choices = list(choices)
     if value not in choices:
@@ -91,14 +91,14 @@ def check_names(name: str, value: Any) -> tuple[str, ...]:
     """Returns ``value`` as a tuple if it is a list of strings; a bare string is refused.
 
     Raises:
-        TypeError: it is a string (whose letters would be taken for names) or holds something else.
+        TypeError: The value is a string, whose letters would be taken for names, or holds something else.
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{name} ({value!r}) must be a list of names, such as [{value}]")
     names = tuple(value)
     wrong = [item for item in names if not isinstance(item, str) or not item]
     if wrong:
-        raise TypeError(f"{name} holds {wrong[0]!r}, which is no name")
+        raise TypeError(f"{name} holds {wrong[0]!r}, which is not a name")
     return names
 
 
@@ -106,13 +106,13 @@ def matching(key: str, pattern: str, names: Iterable[str], what: str = "variable
     """Returns the names that a pattern matches; a name is a pattern too, and ``w:0`` is taken as ``w``.
 
     Args:
-        key: of the config, for the message.
-        pattern: such as ``dense/*``.
-        names: to choose from.
-        what: they name, for the message.
+        key: Name of the argument or config key, for the message.
+        pattern: Pattern such as ``dense/*``.
+        names: Names to choose from.
+        what: Kind of thing that has these names, for the message.
 
     Raises:
-        ValueError: it matches none; the message has close names, and scopes for a pattern.
+        ValueError: The pattern matches no name; the message has close names, and scopes for a pattern.
 
     Example:
         >>> matching("trainable", "head/*", ["body/w", "head/w", "head/b"])
@@ -131,8 +131,8 @@ def check_file_name(name: str, value: Any) -> str:
     """Returns ``value`` if it can name a file: no separator, nothing that a shell or TensorFlow expands.
 
     Raises:
-        TypeError: it is no string.
-        ValueError: it holds something else.
+        TypeError: The value is not a string.
+        ValueError: The value holds another character.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} ({value!r}) must be a name; put it in quotes")
@@ -144,5 +144,5 @@ def check_file_name(name: str, value: Any) -> str:
 
 
 def finite_or_none(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Returns the metrics with None for what is not finite, as JSON has no word for it."""
+    """Returns the metrics with None for values that are not finite, which JSON cannot write."""
     return {name: v if v is not None and math.isfinite(v) else None for name, v in metrics.items()}

@@ -1,21 +1,21 @@
-"""The few errors of this program, each with the exit code it ends a run with."""
+"""The errors of this program, each with the exit code of the command line."""
 
 from __future__ import annotations
 
 
 class TrainerError(Exception):
-    """The run failed: the message says what happened and what to do; no traceback is shown."""
+    """Failure of a run: the message says what happened and what to do; no traceback is shown."""
 
     exit_code = 1
 
 
 class RequestError(TrainerError, ValueError):
-    """What was asked for cannot be done (config, paths, names); nothing has been created.
+    """Request that cannot be carried out (config, paths, names); nothing has been created.
 
     Args:
         message: Reason and remedy, in the words of a Python caller.
-        argument: Name of the argument that is wrong, such as ``compile`` or ``trunk.path``; '' where no
-            single one is. A command line adds the config key or flag that sets it.
+        argument: Name of the argument that is wrong, such as ``compile`` or ``trunk.path``; '' where there
+            is no single one. A command line adds the config key or flag that sets it.
 
     Example:
         >>> RequestError("compile='xla' needs data in memory", argument="compile").argument
@@ -30,18 +30,18 @@ class RequestError(TrainerError, ValueError):
 
 
 class DamagedError(RequestError):
-    """A file that was asked for is not what was written."""
+    """Requested file that is not what was written."""
 
     exit_code = 1
 
 
 class CallbackError(TrainerError):
-    """A callback raised; the message names the callback and the event.
+    """Failure of a callback; the message names the callback and the event.
 
     Args:
-        name: the callback's name in the config.
-        event: the method that raised, such as ``on_epoch_end``.
-        error: what it raised; kept as ``__cause__`` by ``raise ... from``.
+        name: Name of the callback in the run.
+        event: Method that raised, such as ``on_epoch_end``.
+        error: Error that it raised; kept as ``__cause__`` by ``raise ... from``.
     """
 
     def __init__(self, name: str, event: str, error: BaseException) -> None:
@@ -51,21 +51,21 @@ class CallbackError(TrainerError):
 
 
 class CheckpointError(TrainerError):
-    """A checkpoint is missing, damaged, or does not fit the graph."""
+    """Checkpoint that is missing, damaged, or does not fit the graph."""
 
 
 class ReadBackError(TrainerError):
-    """An exported file does not give what the live session gives; it was not put in place."""
+    """Exported file whose outputs differ from those of the live session; it was not put in place."""
 
 
 class NonFiniteError(TrainerError):
-    """A number that training cannot go on with; no checkpoint holds it.
+    """Value that is not finite, so that training cannot continue; no checkpoint holds it.
 
     Args:
-        what: the tensor: ``loss``, or a variable.
-        value: nan or an infinity, as text.
-        step: the update after which it was seen, the first of the run being 1.
-        remedy: for the message.
+        what: Name of the tensor: ``loss``, or a variable.
+        value: Value as text: nan or an infinity.
+        step: Update after which it was seen, counted from 1 in the run.
+        remedy: Remedy, for the message.
     """
 
     def __init__(self, what: str, value: str, step: int, remedy: str = "") -> None:
@@ -75,11 +75,11 @@ class NonFiniteError(TrainerError):
 
 
 class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
-    """A signal asked the run to stop; its state is saved before the process ends.
+    """Stop that a signal asked for; the state is saved before the process ends.
 
     Args:
-        signal_number: 2 for SIGINT, 15 for SIGTERM; the exit code is 128 more, as shells have it.
-        signal_name: as the person knows it, for the message.
+        signal_number: Number such as 2 for SIGINT or 15 for SIGTERM; the exit code is 128 more, as in shells.
+        signal_name: Name of the signal, for the message.
     """
 
     def __init__(self, signal_number: int, signal_name: str) -> None:
@@ -96,14 +96,14 @@ FRAME = (
     "Original stack trace",
     "Errors may have originated",
 )
-"""What the other lines of TensorFlow's errors begin with."""
+"""Beginnings of the lines of TensorFlow's errors that do not tell the cause."""
 
 
 def describe(error: BaseException) -> str:
-    """Returns the error's message, or its type where it has none or the message alone says little."""
+    """Returns the message of an error, with its type where the message alone says little."""
     text = str(error).strip()
     if type(error).__module__.startswith("tensorflow."):
-        # Around the one line that tells what happened is a screen of where the op was made.
+        # One line tells what happened; a screen of others tells where the op was made.
         lines = [line for line in text.split("\n") if line and not line.startswith(FRAME)]
         text = lines[0] if lines else text.split("\n")[0]
     if isinstance(error, TrainerError | ValueError | TypeError) and text:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a power loss, sees the old content or the new, never a part."""
+"""Files written so that a reader, or a power loss, sees the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import xxhash
 
 TEMPORARY = ".tmp-"
-"""What the names of our unfinished files begin with; such a leftover is surely ours."""
+"""Prefix of the names of unfinished files, which marks leftovers as ours."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a whole file under its final name, durable when this returns.
+    """Writes a whole file under its final name; it is durable on return.
 
     Raises:
-        OSError: nothing has changed under the final name, and no temporary file is left.
+        OSError: Writing failed; nothing has changed under the final name, and no temporary file is left.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = temporary_beside(path)
@@ -37,12 +37,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Returns a name in the same directory for what is not finished yet."""
+    """Returns a name in the same directory for an unfinished file."""
     return path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
 
 
 def remove_temporaries(directory: Path) -> None:
-    """Removes the unfinished files and directories that killed processes left; call it under the run's lock."""
+    """Removes the unfinished files and directories of killed processes; call it under the run's lock."""
     for path in list(directory.glob(f"{TEMPORARY}*")):
         if path.is_dir():
             shutil.rmtree(path)
@@ -51,15 +51,15 @@ def remove_temporaries(directory: Path) -> None:
 
 
 def check_free_space(directory: Path, needed: int, what: str) -> None:
-    """Refuses to begin writing what will not fit.
+    """Refuses to start writing more than the disk has room for.
 
     Args:
-        directory: where to write, or where a directory is to be made.
-        needed: bytes.
-        what: for the message.
+        directory: Directory to write in; it need not exist yet.
+        needed: Number of bytes.
+        what: Name of what is written, for the message.
 
     Raises:
-        OSError: with the code ENOSPC; there is less.
+        OSError: There is less room; the code is ENOSPC.
     """
     nearest = next(each for each in (directory, *directory.absolute().parents) if each.exists())
     free = shutil.disk_usage(nearest).free
@@ -69,12 +69,12 @@ def check_free_space(directory: Path, needed: int, what: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON for people and programs alike: indented, keys in the order given."""
+    """Writes indented JSON, with the keys in the order given."""
     write_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
 def sync_file(path: Path) -> None:
-    """Returns when the file's content is on the disk."""
+    """Returns once the content of a file is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -83,16 +83,16 @@ def sync_file(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Returns when the directory's entries (names made, renamed, removed) are on the disk."""
+    """Returns once the entries of a directory (names made, renamed, removed) are on the disk."""
     sync_file(path)
 
 
 def make_directory(path: Path) -> None:
-    """Makes a directory that is not there yet, and those above it, durable when this returns.
+    """Makes a directory that does not exist yet, and those above it; they are durable on return.
 
     Raises:
-        FileExistsError: it is there.
-        OSError: it cannot be made.
+        FileExistsError: The directory exists.
+        OSError: The directory cannot be made.
     """
     above = next(each for each in path.absolute().parents if each.exists())
     path.mkdir(parents=True)
@@ -105,7 +105,7 @@ def make_directory(path: Path) -> None:
 def checksum_of(path: Path) -> str:
     """Returns the 128-bit XXH3 of a file's content, in hexadecimal: it shows damage, not forgery.
 
-    As fast as memory is read, so that gigabytes can be verified before each resume.
+    It runs at the speed of memory, so that gigabytes can be verified before each resume.
     """
     digest, block = xxhash.xxh3_128(), bytearray(1 << 20)
     with path.open("rb", buffering=0) as file:
@@ -124,7 +124,7 @@ def sha256_of(path: Path) -> str:
 
 
 def size_for_people(count: int) -> str:
-    """Returns a number of bytes in the unit that people use.
+    """Returns a number of bytes in a readable unit.
 
     Example:
         >>> size_for_people(812), size_for_people(25_300), size_for_people(4_200_000_000)

@@ -1,4 +1,4 @@
-"""How much memory this process may still take."""
+"""Memory that this process may still take."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ CGROUP_LIMITS = (
         "total_inactive_file",
     ),
 )
-"""Files of a container's limit, use, statistics, and the name there of what it can give back; versions 2 and 1.
+"""Files with a container's limit, use and statistics, and the field of reclaimable memory; cgroup versions 2 and 1.
 
 Source: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the Linux kernel.
 """
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Returns the memory that is free for this process: of the machine or, if that is less, of its container.
+    """Returns the memory that is free for this process: that of the machine or, if less, of its container.
 
     Args:
-        root: of the file system that has ``proc`` and ``sys``.
+        root: Root of the file system that has ``proc`` and ``sys``.
 
     Returns:
-        Bytes; None where the system does not say, as outside Linux.
+        Number of bytes; None where the system does not say, as outside Linux.
     """
     found = [_of_machine(root), *(_of_container(root, *names) for names in CGROUP_LIMITS)]
     return min((each for each in found if each is not None), default=None)
 
 
 def has_room(needed: int, available: int | None) -> bool:
-    """Returns whether so many bytes may be taken: an eighth is left to others, and who does not know goes on.
+    """Returns whether so many bytes may be taken: an eighth is left to others; True where nothing is known.
 
     Example:
         >>> has_room(900, available=1000), has_room(800, available=1000), has_room(800, available=None)
@@ -56,7 +56,7 @@ def _of_container(root: Path, limit: str, usage: str, statistics: str, reclaimab
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """Returns the numbers of a file with a name and a number a line."""
+    """Returns the numbers of a file that has a name and a number on each line."""
     try:
         lines = [line.split() for line in path.read_text().splitlines()]
     except OSError:

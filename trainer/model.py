@@ -10,11 +10,11 @@ Tensors = Mapping[str, Any]
 
 
 class Model(Protocol):
-    """What a model gives; nothing has to be inherited.
+    """Contract of a model; nothing has to be inherited.
 
     The object is made while the graph is open, so its constructor may make variables and layers:
     ``tf.compat.v1.get_variable``, ``tf.Variable``, ``tf.Module``, Keras 3 layers or a whole Keras
-    model that it holds. What is made lazily must be made by the first ``__call__``.
+    model. The first ``__call__`` must make whatever is made lazily.
 
     Two things are optional: a method ``metrics(outputs, labels)`` that returns scalars by name,
     and a parameter ``seed`` of ``__call__`` that receives an int32 tensor [2] for

@@ -1,4 +1,4 @@
-"""When something is due: plain data and arithmetic, no clock and no session."""
+"""Schedules: plain data and arithmetic, no clock and no session."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from trainer.checks import check_optional_int, check_optional_number
 
 @dataclass(frozen=True)
 class Schedule:
-    """Due at each multiple of N epochs, of N steps, or N seconds after the last time; any of them.
+    """Due points: each multiple of N epochs or N steps, and N seconds after the last time.
 
     Multiples count from the start of training, not from the start of the process, so a resumed
     run is due at the same steps as an uninterrupted one. Seconds count from ``on_train_begin``.
 
     Args:
-        every_n_epochs: whole epochs, or None.
-        every_n_steps: updates of the variables, or None.
-        every_n_secs: seconds by a monotonic clock, or None.
+        every_n_epochs: Epochs between two due points, or None.
+        every_n_steps: Updates of the variables between two due points, or None.
+        every_n_secs: Seconds between two due points by a monotonic clock, or None.
 
     Raises:
-        TypeError, ValueError: a value is no positive number.
+        TypeError, ValueError: A value is not a positive number.
 
     Example:
         >>> schedule = Schedule(every_n_epochs=2, every_n_steps=150)
@@ -48,7 +48,7 @@ class Schedule:
 
     @property
     def by_epochs_alone(self) -> bool:
-        """True where only whole epochs are scheduled, or nothing is."""
+        """True where nothing but whole epochs is scheduled."""
         return self.every_n_steps is None and self.every_n_secs is None
 
     def next_step(self, global_step: int, steps_per_epoch: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its start-up noise."""
+"""The import of TensorFlow, without its start-up noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.timing import timed
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and Keras and opens the devices, showing only what is of use to a person.
+    """Imports TensorFlow and Keras and opens the devices, showing only what is of use.
 
     Raises:
         RequestError: Keras is set to another backend, or TensorFlow cannot be imported.
@@ -41,7 +41,7 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def stderr_kept_back() -> Iterator[None]:
-    """Keeps back what is written to file descriptor 2; shows it only if the block raises what we did not foresee.
+    """Holds back what is written to file descriptor 2; shows it only if the block raises an unexpected error.
 
     The first lines come from C++ before any log level counts, so Python's own redirection misses them.
     """

@@ -1,4 +1,4 @@
-"""Timing of single steps of the start-up, and time stamps."""
+"""Time stamps, and the timing of steps of the start-up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Logs how long a step of the start-up took; it is shown with ``-v``."""
+    """Logs the duration of a step of the start-up; ``-v`` shows it."""
     began = time.perf_counter()
     yield
     log.debug("%8.3f s  %s", time.perf_counter() - began, what)
 
 
 def utc_now() -> str:
-    """Returns the time in UTC, ISO 8601, to the second."""
+    """Returns the current time in UTC, ISO 8601, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -11,17 +11,18 @@ from trainer.checks import check_names
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a new run begins with; a resume never comes back to it.
+    """Warm start: variables that a new run takes from a checkpoint; a resume ignores it.
 
     Args:
-        path: a run directory, a directory of runs, a checkpoint directory, or a prefix of files.
-        variables: None for all that model and file both have; names or patterns of variables; or
-            name in the file to name of the variable. With one ``*`` in both, as in
-            ``{"old/*": "new/*"}``, it stands for the same text.
-        exclude: names or patterns of variables that keep the model's own start.
+        path: Reference to a checkpoint: a run directory, a directory of runs, a checkpoint directory,
+            each with ``@WHICH``, or a prefix of files.
+        variables: Variables to take: None for all that model and file both have; names or patterns; or
+            a mapping from the name in the file to the name of the variable, where one ``*`` on each
+            side stands for the same text, as in ``{"old/*": "new/*"}``.
+        exclude: Names or patterns of variables that keep their own initial values.
 
     Raises:
-        TypeError: a value is of the wrong kind.
+        TypeError: A value is of the wrong kind.
 
     Example:
         >>> WarmStart(Path("outputs/mine"), ["body/*"]).variables
@@ -36,7 +37,7 @@ class WarmStart:
         if isinstance(self.variables, Mapping):
             wrong = [each for pair in self.variables.items() for each in pair if not isinstance(each, str)]
             if wrong:
-                raise TypeError(f"warm_start.variables holds {wrong[0]!r}, which is no name")
+                raise TypeError(f"warm_start.variables holds {wrong[0]!r}, which is not a name")
         elif self.variables is not None:
             object.__setattr__(self, "variables", check_names("warm_start.variables", self.variables))
         object.__setattr__(self, "exclude", check_names("warm_start.exclude", self.exclude))

@@ -51,7 +51,7 @@ def test_patience_goes_on_after_a_resume() -> None:
         first.on_step_end(here)
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     second.on_step_end(here)
-    assert here.stop_reason == "loss has not got better than 1.0 for 2 epochs"
+    assert here.stop_reason == "loss has not improved on 1.0 for 2 epochs"
 
 
 def test_a_metric_that_nothing_reports_is_refused(tmp_path) -> None:
@@ -64,7 +64,7 @@ def test_a_run_that_stopped_early_says_why(tmp_path) -> None:
     run(tmp_path / "run", {"e": stopping, "c": Checkpoint()}, epochs=50)
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert (facts["status"], facts["epoch"]) == ("finished", 2)
-    assert "has not got better" in facts["stop_reason"]
+    assert "has not improved" in facts["stop_reason"]
 
 
 @pytest.mark.parametrize("per_call", [1, 3, None])

@@ -58,10 +58,10 @@ def test_a_port_and_a_label_can_be_named(tmp_path) -> None:
     ("outputs", "message"),
     [
         (["opp"], r"no node 'opp'; did you mean op\?"),
-        ([], "computes nothing"),
+        ([], "outputs is empty"),
         (["op:1"], "only the first"),
         (["train_step"], "belongs to training"),
-        (["nothing_like_it"], "the model's outputs are: op"),
+        (["nothing_like_it"], "likely ones: op"),
     ],
 )
 def test_wrong_names_are_refused_before_anything_is_created(tmp_path, outputs, message) -> None:
