@@ -1,4 +1,4 @@
-"""All callbacks of a run as one: the running order, the name in each error, closing whatever happens."""
+"""All callbacks of a run: their running order, their names in errors, their close whatever happens."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class CallbackList:
-    """Tells the callbacks what happens, in running order.
+    """Callbacks of a run, told of each event in running order.
 
     Args:
-        callbacks: by name, in the order of the config; sorted by phase, otherwise kept.
-        clock: monotonic seconds, for the time that they take.
+        callbacks: Callbacks by name; they are sorted by phase, and keep their order within one.
+        clock: Function that returns monotonic seconds, for the time that they take.
 
     Raises:
-        RequestError: something is no callback, or two callbacks do not go together.
+        RequestError: A value is not a callback, or two callbacks do not go together.
     """
 
     def __init__(self, callbacks: Mapping[str, Callback], clock: Callable[[], float] = time.perf_counter) -> None:
         for name, callback in callbacks.items():
             if not isinstance(callback, Callback):
                 raise RequestError(
-                    f"callbacks.{name} is a {type(callback).__name__}, which is no callback; "
+                    f"callbacks.{name} is a {type(callback).__name__}, which is not a callback; "
                     "derive it from trainer.callback.Callback"
                 )
         self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
@@ -45,7 +45,7 @@ class CallbackList:
         self._open = list(self._callbacks)
         self._clock = clock
         self.secs = dict.fromkeys(Phase, 0.0)
-        """The time that the callbacks of each phase have taken."""
+        """Seconds that the callbacks of each phase have taken."""
 
         check_best_is_kept(self._callbacks)
 
@@ -66,10 +66,10 @@ class CallbackList:
         return [callback.schedule for callback in self._callbacks.values()]
 
     def on_build(self, build: GraphContext) -> None:
-        """Lets each callback add to the graph, when all metrics are known.
+        """Lets each callback add to the graph, once all metrics are known.
 
         Raises:
-            RequestError: a callback refused what the config asks of it.
+            RequestError: A callback refused its settings.
         """
         reported = [name for callback in self._callbacks.values() for name in callback.reported_metrics(build)]
         build = replace(build, reported_metrics=(*build.metric_names, *reported))
@@ -90,7 +90,7 @@ class CallbackList:
         self._tell("on_epoch_begin", lambda callback: callback.on_epoch_begin(context))
 
     def on_epoch_end(self, context: Context) -> None:
-        """An epoch ended inside a call into the graph: no callback needs the session there."""
+        """An epoch ended inside a call into the graph, where no callback needs the session."""
         self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context))
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
@@ -98,7 +98,7 @@ class CallbackList:
         self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps))
 
     def save_now(self, context: Context) -> None:
-        """Lets the savers save, though they are not due."""
+        """Lets the savers save although they are not due."""
         for name, callback in self._callbacks.items():
             if callback.phase is Phase.SAVE:
                 self._call(name, "on_step_end", lambda each: each.on_step_end(context))
@@ -106,8 +106,8 @@ class CallbackList:
     def on_stop(self, context: Context, now: float) -> None:
         """Visits each callback where the variables are those of the record.
 
-        One visit is the end of the epoch, if one ended here, and ``on_step_end``, if the callback
-        is due; so what an evaluation reports is there for all that come after it.
+        A visit is the end of the epoch, if one ended here, then ``on_step_end``, if the callback is due.
+        So the callbacks after an evaluation see its metrics.
         """
         step, steps_per_epoch = context.record.global_step, context.steps_per_epoch
         for name, callback in self._callbacks.items():
@@ -124,18 +124,18 @@ class CallbackList:
             check_signals()
 
     def on_exception(self, context: Context, error: BaseException) -> list[CallbackError]:
-        """Tells every callback, whatever others raise; returns what they raised."""
+        """Tells every callback, whatever others raise, and returns their errors."""
         return self._tell_all("on_exception", lambda callback: callback.on_exception(context, error))
 
     def close(self) -> list[CallbackError]:
-        """Closes every callback once, whatever others raise; returns what they raised."""
+        """Closes every callback once, whatever others raise, and returns their errors."""
         closing, self._open = self._open, []
         if not closing:
             return []
         return self._tell_all("close", lambda callback: callback.close())
 
     def secs_until_due(self, now: float) -> float:
-        """Returns the seconds until a callback is due by the clock; inf where none is."""
+        """Returns the seconds until a callback is due by the clock; inf where none is scheduled so."""
         due = [
             self._last_due[name] + callback.schedule.every_n_secs - now
             for name, callback in self._callbacks.items()
@@ -157,7 +157,7 @@ class CallbackList:
         return states
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
-        """Hands each callback its state back; one that is new since then starts afresh."""
+        """Hands each callback its state back; a callback without a stored state starts afresh."""
         for name in self._callbacks:
             if name in states:
                 state = states[name]
@@ -195,7 +195,7 @@ def _argument_of(error: Exception, name: str, callback: Callback) -> str:
 
 
 def _listens(callback: Callback, event: str) -> bool:
-    """Returns whether the callback does anything there: thousands of epochs may end in a second."""
+    """Returns whether a callback overrides an event: thousands of epochs may end in a second."""
     return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
 
 

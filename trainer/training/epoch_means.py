@@ -1,4 +1,4 @@
-"""Means of the metrics over an epoch, the same however many steps each call into the graph ran."""
+"""Means of the metrics over an epoch, independent of the number of steps in each call into the graph."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Values = np.ndarray[Any, Any]
 
 
 class EpochMeans:
-    """Sums step after step in float64, so that the order of additions never depends on the calls.
+    """Running sums in float64, step after step, so that the order of additions never depends on the calls.
 
     Args:
-        names: the metrics, one a column.
-        steps_per_epoch: updates in an epoch.
+        names: Names of the metrics, one a column.
+        steps_per_epoch: Number of updates in an epoch.
 
     Example:
         >>> means = EpochMeans(("loss",), steps_per_epoch=3)
@@ -37,17 +37,17 @@ class EpochMeans:
         self._secs = 0.0
 
     def add(self, values: Values, secs: float) -> list[dict[str, float]]:
-        """Takes in the metrics of some steps.
+        """Adds the metrics of some steps.
 
         Args:
-            values: float32 [steps, metrics].
-            secs: how long these steps took.
+            values: Metrics, float32 [steps, metrics].
+            secs: Seconds that these steps took.
 
         Returns:
-            Of each epoch that ended in these steps: the means and ``steps_per_sec``.
+            The means and ``steps_per_sec`` of each epoch that ended in these steps.
         """
         values, secs_per_step = values.astype(np.float64), secs / len(values)
-        # What the epoch under way still lacks, then whole epochs at once, then the begin of another.
+        # The rest of the current epoch, then whole epochs at once, then the start of another.
         head = min(-self._steps % self._steps_per_epoch, len(values))
         body = len(values) - (len(values) - head) % self._steps_per_epoch
         ended = []
@@ -75,11 +75,11 @@ class EpochMeans:
         return [{**dict(zip(self._names, row, strict=True)), **speed} for row in rows]
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of the epoch so far; the speed is of this process alone and left out."""
+        """Returns the sums of the epoch so far; the speed belongs to this process and is left out."""
         return {"steps": self._steps, "sums": dict(zip(self._names, self._sums[0].tolist(), strict=True))}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on in the middle of an epoch."""
+        """Continues in the middle of an epoch."""
         self._reset()
         self._steps = int(state["steps"])
         self._sums[0] = [state["sums"].get(name, 0.0) for name in self._names]
@@ -88,7 +88,7 @@ class EpochMeans:
 def _sums(epochs: Values) -> Values:
     """Returns the sums over the steps, float64 [epochs, 1, metrics] for [epochs, steps, metrics].
 
-    Not np.sum: its pairwise additions depend on where the steps are cut into calls. Adding 0 makes
-    -0.0 the 0.0 that it is where a sum goes on from an earlier call.
+    The pairwise additions of np.sum would depend on where the steps are cut into calls. Adding 0 turns
+    -0.0 into 0.0, as it is where a sum continues from an earlier call.
     """
     return np.cumsum(epochs, axis=1)[:, -1:] + 0.0

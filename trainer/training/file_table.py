@@ -1,4 +1,4 @@
-"""The table of files that a run left."""
+"""Table of the files of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the graph of a run is filled with before its first step, compared with the graph beforehand."""
+"""Initial values of a run's variables (checkpoint, warm start, trunks), checked against the graph."""
 
 from __future__ import annotations
 
@@ -16,32 +16,28 @@ from trainer.graph.find_instances import find_instances
 from trainer.training.job import Job
 from trainer.trunks.trunk import Trunk
 
-Facts = Sequence[Mapping[str, Any]]
+TrunkInfos = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class InitialValues:
-    """What a run begins with besides initial values and checkpoints of its own.
+    """Values that a run starts from, besides initial values of its own.
 
     Args:
-        transfer: what it takes of a checkpoint of others, or None.
-        trunks: of its model, as ``run.json`` has them.
+        transfer: Variables that are loaded from another checkpoint, or None.
+        trunks: Trunks of the model, as ``run.json`` describes them.
     """
 
     transfer: Transfer | None = None
-    trunks: Facts = ()
-
-    def facts(self) -> dict[str, Any]:
-        """Returns what ``run.json`` is to have besides the transfer."""
-        return {"trunks": list(self.trunks)} if self.trunks else {}
+    trunks: TrunkInfos = ()
 
 
 def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
-    """Compares what a run begins with and its graph; assigns nothing.
+    """Compares the values that a run starts from with its graph; assigns nothing.
 
     Raises:
-        RequestError: they do not fit together.
-        CheckpointError: a checkpoint cannot be read.
+        RequestError: Values and graph do not fit together.
+        CheckpointError: A checkpoint cannot be read.
     """
     start, trunks = job.start, [trunk.facts() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
@@ -56,21 +52,21 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
     return InitialValues(plan_warm_start(job.warm_start, prefix, build.model_variables), trunks)
 
 
-def check_same_trunks(before: Facts, now: Facts) -> None:
-    """Refuses to go on with another trunk: its constants are in no checkpoint.
+def check_same_trunks(before: TrunkInfos, now: TrunkInfos) -> None:
+    """Refuses to continue with another trunk, whose constants are in no checkpoint.
 
     Args:
-        before: the trunks of the run, as its ``run.json`` has them.
-        now: those in the graph.
+        before: Trunks of the run, as its ``run.json`` describes them.
+        now: Trunks in the graph.
 
     Raises:
-        RequestError: one has changed.
+        RequestError: A trunk has changed.
     """
     files = {trunk["prefix"]: trunk for trunk in now}
     for trunk in before:
         found = files.get(trunk["prefix"])
         if found is not None and found["sha256"] != trunk["sha256"]:
             raise RequestError(
-                f"the trunk {found['file']} is not the one that this run began with, which was {trunk['file']}; "
-                f"give model.trunk.path=FILE of that one and resume_changes=allow"
+                f"the trunk {found['file']} is not the one that this run started with, {trunk['file']}; give the path "
+                "of that one, and allow the change at the resume (resume_changes=allow)"
             )

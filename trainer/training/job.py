@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Invocation:
-    """How a run was called, for its records.
+    """Call of a run, for its records.
 
     Args:
         command: Command line, as it can be pasted into a shell.
@@ -77,5 +77,5 @@ class Job:
 
     @property
     def may_roll_back(self) -> bool:
-        """Whether the graph is built for rollbacks."""
+        """True where the graph is built for rollbacks."""
         return self.callbacks.needs_rollback and self.rate_can_be_scaled

@@ -34,17 +34,17 @@ Step = Callable[[int], StepResult]
 
 
 class Requests(Protocol):
-    """What comes from outside while a run goes on; ``trainer.training.signals.Signals`` is the real one."""
+    """Requests from outside while a run goes on; ``trainer.training.signals.Signals`` is the real source."""
 
     def check(self) -> None:
-        """Raises ``Interrupted`` if the run is to stop."""
+        """Raises ``Interrupted`` if the run has to stop."""
 
     def take_save_request(self) -> bool:
-        """Returns whether a save was asked for since the last time."""
+        """Returns whether a save was requested since the last call."""
 
 
 class NoRequests:
-    """Nothing ever comes."""
+    """Source without any request."""
 
     def check(self) -> None:
         """Does nothing."""
@@ -55,16 +55,16 @@ class NoRequests:
 
 
 class Loop:
-    """Runs epochs of steps and tells the callbacks; knows no graph, no config and no disk.
+    """Loop over epochs of steps that tells the callbacks; it knows no graph, no config and no disk.
 
     Args:
-        step: runs n updates.
-        metric_names: the columns of what ``step`` returns.
-        length: of the whole run, earlier processes included.
-        call_limit: the bound on the steps of a call.
-        callbacks: told of every event; the caller closes them.
-        clock: monotonic seconds.
-        requests: looked at between calls into the graph.
+        step: Function that runs n updates.
+        metric_names: Names of the columns of the metrics.
+        length: Length of the whole run, earlier processes included.
+        call_limit: Limit on the steps of a call.
+        callbacks: Callbacks that are told of every event; the caller closes them.
+        clock: Function that returns monotonic seconds.
+        requests: Requests, checked between calls into the graph.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Loop:
         self._requests = requests or NoRequests()
         self._metric_names = metric_names
         self.call_secs = 0.0
-        """What all calls into the graph have taken."""
+        """Seconds that all calls into the graph have taken."""
         self._means = EpochMeans(metric_names, length.steps_per_epoch)
 
     def run(self, context: Context) -> None:
-        """Runs from where ``context.record`` stands to the last epoch, or until asked to stop."""
+        """Runs from the state in ``context.record`` to the last epoch, or until a stop is requested."""
         self._callbacks.on_train_begin(context, self._clock())
         self._requests.check()
         while not self._is_over(context):
@@ -107,18 +107,18 @@ class Loop:
 
     def _advance(self, context: Context) -> None:
         """Makes one call into the graph and hands out the epochs that ended inside it."""
-        begin = context.record.global_step
+        start = context.record.global_step
         started = self._clock()
         limit = self._call_limit.limit(self._callbacks.secs_until_due(started))
-        stop = next_stop(begin, self._length, self._callbacks.schedules, limit)
-        result = self._step(stop - begin)
+        stop = next_stop(start, self._length, self._callbacks.schedules, limit)
+        result = self._step(stop - start)
         secs = self._clock() - started
         check_same_step(result.global_step, stop)
         values = result.metrics
         self.call_secs += secs
-        self._call_limit = self._call_limit.updated(stop - begin, secs)
-        self._callbacks.on_call_end(context, StepMetrics(begin + 1, self._metric_names, values))
-        epoch = self._length.epoch_at(begin)
+        self._call_limit = self._call_limit.updated(stop - start, secs)
+        self._callbacks.on_call_end(context, StepMetrics(start + 1, self._metric_names, values))
+        epoch = self._length.epoch_at(start)
         for metrics in self._means.add(values, secs):
             epoch += 1
             context.record = RunState(epoch, epoch * self._length.steps_per_epoch, metrics)
@@ -130,17 +130,17 @@ class Loop:
         context.record = RunState(epoch, stop, context.record.metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the part of the epoch that has run, and the state of every callback."""
+        """Returns the sums of the current epoch, and the state of every callback."""
         return {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what ``state_dict`` gave in an earlier process."""
+        """Takes back what ``state_dict`` returned in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
         self._callbacks.load_state_dict(state["callbacks"])
 
 
 def check_same_step(counted: int, expected: int) -> None:
-    """Refuses to go on where graph and loop disagree about the steps: every checkpoint's name would be wrong.
+    """Refuses to continue where graph and loop disagree on the steps: every checkpoint's name would be wrong.
 
     Args:
         counted: Global step in the graph.

@@ -1,4 +1,4 @@
-"""How many steps the next call into the graph runs: pure decisions over plain data."""
+"""Number of steps in the next call into the graph: pure decisions over plain data."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from trainer.schedule import Schedule
 
 MAX_SECS_PER_CALL = 1.0
-"""A call into the graph cannot be interrupted, so this bounds how late a signal is noticed."""
+"""Limit on the seconds of a call, which cannot be interrupted: a signal is noticed after it at the latest."""
 
 GROWTH_PER_CALL = 10
-"""How much longer a call may be than the longest before it, while the rate is not yet known well."""
+"""Limit on the growth of a call over the longest before it, while the rate is not yet known well."""
 
 
 @dataclass(frozen=True)
 class RunLength:
-    """How long a run is.
+    """Length of a run.
 
     Args:
-        epochs: epochs to complete, counted from the first start of the run.
-        steps_per_epoch: updates in each epoch.
+        epochs: Epochs to complete, counted from the first start of the run.
+        steps_per_epoch: Number of updates in each epoch.
     """
 
     epochs: int
@@ -38,15 +38,15 @@ class RunLength:
 
 @dataclass(frozen=True)
 class CallLimit:
-    """How many steps fit into the longest call that is allowed; learnt from the calls so far.
+    """Limit on the steps of a call, learnt from the calls so far.
 
     The number of steps in a call never changes a result, so a clock may decide it.
 
     Args:
-        steps_per_call: a fixed bound, or None to learn one.
-        max_steps: what the graph can take in one call.
-        longest: the steps of the longest call so far; 0 before the first.
-        secs_per_step: as measured in the last calls; 0 before the first.
+        steps_per_call: Fixed limit, or None to learn one.
+        max_steps: Greatest number of steps that the graph takes in one call.
+        longest: Number of steps of the longest call so far; 0 before the first.
+        secs_per_step: Seconds of a step in the last calls; 0 before the first.
     """
 
     steps_per_call: int | None
@@ -55,10 +55,10 @@ class CallLimit:
     secs_per_step: float = 0.0
 
     def limit(self, secs_until_due: float) -> int:
-        """Returns the most steps for the next call, at least 1.
+        """Returns the limit for the next call, at least 1.
 
         Args:
-            secs_until_due: seconds until a callback is due by the clock (inf: none is).
+            secs_until_due: Seconds until a callback is due by the clock; inf where none is.
         """
         if self.steps_per_call is not None:
             return min(self.steps_per_call, self.max_steps)
@@ -69,7 +69,7 @@ class CallLimit:
         return max(1, int(min(affordable, self.longest * GROWTH_PER_CALL, self.max_steps)))
 
     def updated(self, steps: int, secs: float) -> CallLimit:
-        """Returns the call_limit with a call of ``steps`` steps in ``secs`` seconds taken in.
+        """Returns the limit after one more call, of ``steps`` steps in ``secs`` seconds.
 
         A slower call counts at once, a faster one by half: the first calls compile, and a bound
         that is too low for a moment costs less than a call that is too long.
@@ -84,10 +84,10 @@ def next_stop(global_step: int, length: RunLength, schedules: Iterable[Schedule]
     """Returns the global step at which the next call ends: the nearest due point within the limit.
 
     Args:
-        global_step: where training stands; less than ``length.total_steps``.
-        length: of the whole run.
-        schedules: of all callbacks.
-        limit: the most steps the call may run.
+        global_step: Global step now; less than ``length.total_steps``.
+        length: Length of the whole run.
+        schedules: Schedules of all callbacks.
+        limit: Greatest number of steps in the call.
     """
     due = (schedule.next_step(global_step, length.steps_per_epoch) for schedule in schedules)
     return min([global_step + limit, length.total_steps, *(step for step in due if step is not None)])

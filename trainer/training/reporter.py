@@ -107,7 +107,7 @@ class RunReporter:
         self._run.update(lambda info: replace(info, status=status, ended=utc_now(), error=describe(error)))
         if isinstance(error, NonFiniteError):
             good = self._run.info().newest_checkpoint or "none was saved yet"
-            remedy = "lower optimizer.learning_rate, or set callbacks.nan_guard.action=rollback"
+            remedy = "lower the learning rate, or guard the run with NanGuard(action='rollback')"
             log.error("the newest good checkpoint: %s; %s", good, remedy)
 
     def finished(self, context: Context, steps: int, spent: TimeSpent) -> None:

@@ -1,4 +1,4 @@
-"""The middle of a run: session, loop, rollbacks, in a directory that is locked."""
+"""Session, loop and rollbacks of a run, in a locked directory."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Opens the session of a run, begins where its checkpoint has it, and runs the loop to the end.
+    """Runner of a job: opens the session, initialises or restores it, and runs the loop to the end.
 
     Args:
-        job: what to run.
-        graph: finalized when the session opens.
-        length: of the whole run.
-        initial_values: what a new run begins with besides initial values.
-        requests: what may come from outside while it runs.
-        clock: monotonic seconds.
+        job: Parts of the run.
+        graph: Graph of the run; finalized when the session opens.
+        length: Length of the whole run.
+        initial_values: Values that a new run starts from, besides initial values of its own.
+        requests: Requests from outside while it runs.
+        clock: Function that returns monotonic seconds.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Runner:
             with self._session:
                 self._open_loop()
                 context = self._begin(start.record)
-                set_aside_what_does_not_count(start)
+                set_aside_superseded(start)
                 while not self._runs_to_the_end(context):
                     context = self._begin(newest_or_none(start))
         except BaseException as error:
@@ -95,7 +95,7 @@ class Runner:
         )
 
     def _open_loop(self) -> None:
-        """Decides the mode where that was left to a clock, and makes the loop."""
+        """Benchmarks the modes where that was asked for, and makes the loop."""
         if self._session.mode == "measure":
             rates = self._session.measure(self._clock)
             self._reporter.mode_measured(self._session.mode, rates)
@@ -118,20 +118,20 @@ class Runner:
         return result
 
     def _begin(self, record: CommitRecord | None) -> Context:
-        """Puts session and loop where a checkpoint has them, or at the very beginning."""
+        """Sets session and loop to the state of a checkpoint, or to the start."""
         start, session = self._job.start, self._session
         with timed("initialise the variables"):
             session.initialise()
-        begin = RunState(0, 0)
+        state = RunState(0, 0)
         if record is not None:
             with timed(f"restore {record.name}"):
                 session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
-            begin = RunState(record.epoch, record.global_step, known)
+            state = RunState(record.epoch, record.global_step, known)
         elif self._transfer is not None:
             with timed(f"load variables of {self._transfer.prefix}"):
-                session.take(self._transfer)
-            begin = RunState(self._length.epoch_at(session.global_step()), session.global_step())
+                session.load(self._transfer)
+            state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
         if self._job.new_learning_rate and self._graph.context.learning_rate is not None:
             session.session.run(self._graph.context.learning_rate.initializer)
         self._loop.load_state_dict(record.state if record else self._initial_state)
@@ -140,7 +140,7 @@ class Runner:
         return Context(
             session=session.session,
             run=start.run,
-            record=begin,
+            record=state,
             total_epochs=self._length.epochs,
             steps_per_epoch=self._length.steps_per_epoch,
             resume_state=self._loop,
@@ -148,7 +148,7 @@ class Runner:
         )
 
     def _runs_to_the_end(self, context: Context) -> bool:
-        """Runs the loop; returns False where a rollback was asked for, and raises what else went wrong."""
+        """Runs the loop; returns False where a rollback was requested, and raises any other error."""
         try:
             self._loop.run(context)
         except BaseException as error:
@@ -159,7 +159,7 @@ class Runner:
                 record = newest_or_none(self._job.start)
                 self._reporter.rolled_back(context.rollback, error, record.name if record else "the start")
                 return False
-            # A signal that could not be followed by a save is a failure, not an interruption.
+            # A stop without the save that a signal asks for is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
                 raise also[0] from error
             raise
@@ -180,11 +180,8 @@ def newest_or_none(start: Start) -> CommitRecord | None:
         return None
 
 
-def set_aside_what_does_not_count(start: Start) -> None:
-    """Clears the way for checkpoints of the steps that run again, and loses none.
-
-    Those that are damaged, and those of later steps when an earlier checkpoint was asked for.
-    """
+def set_aside_superseded(start: Start) -> None:
+    """Moves damaged checkpoints and those of later steps into folders beside them: these steps run again."""
     if start.record is None:
         return
     for each in start.skipped:

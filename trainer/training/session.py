@@ -26,22 +26,22 @@ NOT_COMPILED = (
     "XLA compilation",
     "must be a compile-time constant",
 )
-"""What TensorFlow says where XLA cannot compile a graph, before anything has run."""
+"""Texts in TensorFlow's errors where XLA cannot compile a graph, before anything has run."""
 
 
 class TrainingSession:
-    """A session over the finalized graph, which is the default one inside the ``with`` block.
+    """Session over the finalized graph, which is the default one inside the ``with`` block.
 
     Args:
-        graph: finalized when the session is entered.
+        graph: Graph of the run; finalized when the session is entered.
     """
 
     def __init__(self, graph: TrainingGraph) -> None:
         self._graph = graph
         self.mode = graph.context.mode.name
-        """How the steps run: ``off`` or ``xla``; ``measure`` until that is decided."""
+        """Mode of the steps: ``off`` or ``xla``; ``measure`` until that is decided."""
         self.waited_secs = 0.0
-        """What all calls so far have waited for batches."""
+        """Seconds that all calls so far have waited for batches."""
 
     def __enter__(self) -> TrainingSession:
         graph = self._graph.context.graph
@@ -58,29 +58,29 @@ class TrainingSession:
         self._stack.__exit__(*error)
 
     def initialise(self) -> None:
-        """Gives every variable its initial value and fills the feed."""
+        """Initialises every variable and fills the feed."""
         self.session.run([self._graph.initialise, self._graph.initialise_tables])
         self._graph.feed.initialise(self.session)
 
     def restore(self, prefix: Path) -> None:
-        """Puts every variable, and the position of a data pipeline, where a checkpoint has it.
+        """Restores every variable, and the position of a data pipeline.
 
         Args:
-            prefix: of the checkpoint's files, of which ``check_fits`` has found that they fit.
+            prefix: Prefix of the checkpoint's files; ``check_fits`` must have accepted them.
 
         Raises:
-            CheckpointError: the files cannot be read, or a data pipeline cannot take its position back.
+            CheckpointError: The files cannot be read, or a data pipeline cannot take its position back.
         """
         try:
             self._graph.context.restorer.restore(self.session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
 
-    def take(self, transfer: Transfer) -> None:
-        """Gives variables the values that a checkpoint of others has for them.
+    def load(self, transfer: Transfer) -> None:
+        """Loads variables from another checkpoint.
 
         Raises:
-            CheckpointError: the files can no longer be read.
+            CheckpointError: The files can no longer be read.
         """
         if transfer.with_pipeline:
             self.restore(transfer.prefix)
@@ -88,16 +88,16 @@ class TrainingSession:
             assign(transfer, self.session)
 
     def global_step(self) -> int:
-        """Returns the number of updates that the variables have seen."""
+        """Returns the number of updates of the variables."""
         return int(self.session.run(self._graph.context.global_step))
 
     @property
     def max_steps(self) -> int:
-        """The most steps in a call."""
+        """Greatest number of steps in a call."""
         return self._calls.max_steps
 
     def use(self, mode: str) -> None:
-        """Runs the steps in this mode from now on."""
+        """Selects the mode of the steps from now on."""
         compiled = self._graph.compiled
         self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
         fetches = [self._calls.metrics, self._calls.waited, self._calls.global_step]
@@ -121,10 +121,10 @@ class TrainingSession:
         return StepResult(np.asarray(values), int(step))
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
-        """Times both modes and takes the faster for this session.
+        """Benchmarks both modes and selects the faster one for this session.
 
         Returns:
-            Steps per second by mode; {} where there is but one.
+            Steps per second by mode; {} where there is only one.
         """
         if self._graph.compiled is None:
             self.use("off")
@@ -135,9 +135,9 @@ class TrainingSession:
 
 
 def _rate(graph: TrainingGraph, mode: str, clock: Callable[[], float]) -> float:
-    """Returns the best rate of three calls of up to a second, after two that compile and feel the way.
+    """Returns the best rate of three calls of up to a second, after two that compile and find the length.
 
-    In a session of its own: ops that draw initial values would go on in this one, not start again.
+    It uses a session of its own, since ops that draw initial values would not start again in this one.
     """
     steps, rates = 1, []
     with TrainingSession(graph) as session:

@@ -1,4 +1,4 @@
-"""Signals as requests that are noticed between calls into the graph."""
+"""Signals as requests, noticed between calls into the graph."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """SIGINT and SIGTERM ask for a stop, SIGUSR1 for a save; use it in a ``with`` block.
+    """Handlers of SIGINT and SIGTERM, which ask for a stop, and SIGUSR1, for a save; use it in a ``with`` block.
 
-    The second SIGINT or SIGTERM ends the process at once. Handlers that were there before are put
-    back at the end. Outside the main thread, where Python allows no handlers, nothing is caught.
+    The second SIGINT or SIGTERM ends the process at once. The previous handlers are restored at the
+    end. Outside the main thread, where Python allows no handlers, nothing is caught.
 
     Example:
         >>> with Signals() as signals:
@@ -47,7 +47,7 @@ class Signals:
             raise Interrupted(self._caught, signal.Signals(self._caught).name)
 
     def take_save_request(self) -> bool:
-        """Returns whether a signal has asked for a save since the last time."""
+        """Returns whether a signal has asked for a save since the last call."""
         requested, self._save_requested = self._save_requested, False
         return requested
 
@@ -59,7 +59,7 @@ class Signals:
             os._exit(128 + number)
         self._caught = number
         if os.getpid() != 1:
-            # The system's own action needs no Python, so it ends even a long save; for process 1 the
-            # system ignores signals without a handler, so there Python has to do it.
+            # The system's own action needs no Python, so it ends even a long save. For process 1 the
+            # system ignores signals without a handler, so the handler of Python stays.
             for each in STOPPING:
                 signal.signal(each, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Where the time of a run went, in words for a person and in numbers for ``run.json``."""
+"""Seconds of a run by where they went, as a line for the user and as numbers for ``run.json``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass
 log = logging.getLogger(__name__)
 
 INPUT_IS_SLOW = 0.3
-"""The share of waiting for batches from which on it is worth a line."""
+"""Least share of waiting for batches that is worth a line."""
 
 
 @dataclass(frozen=True)
 class TimeSpent:
-    """The seconds of a run in this process.
+    """Seconds of a run in this process.
 
     Args:
-        compute: in calls into the graph, without ``input``.
-        input: waited for batches in these calls; what is in memory is never waited for.
-        callbacks: in those that observe: metrics, evaluation, progress.
-        checkpoints: that training lost to saves.
-        exports: at the end.
-        rest: initialising or restoring variables, and the loop itself.
+        compute: Seconds in calls into the graph, without ``input``.
+        input: Seconds in these calls spent on waiting for batches; 0 for data in memory.
+        callbacks: Seconds in callbacks that observe: metrics, evaluation, progress.
+        checkpoints: Seconds that training lost to saves.
+        exports: Seconds of the exports at the end.
+        rest: Seconds spent on initialising or restoring variables, and on the loop itself.
 
     Example:
         >>> spent = TimeSpent(compute=8.0, input=0.5, callbacks=0.1, checkpoints=0.4, exports=0.9, rest=0.1)
@@ -40,17 +40,17 @@ class TimeSpent:
 
     @property
     def total(self) -> float:
-        """All seconds."""
+        """Sum of all seconds."""
         return float(sum(asdict(self).values()))
 
     def line(self) -> str:
-        """Returns the shares; exports and the rest where there are any."""
+        """Returns the shares; those of exports and rest only where they are not 0."""
         shares = {name: secs / max(self.total, 1e-9) for name, secs in asdict(self).items()}
         shown = {name: each for name, each in shares.items() if name not in ("exports", "rest") or each >= 0.005}
         return ", ".join(f"{share:.0%} {name}".replace("%", " %") for name, share in shown.items())
 
     def advice(self, steps: int) -> str:
-        """Returns what to do where the input holds training up, else nothing.
+        """Returns a remedy where the input is the bottleneck, else "".
 
         Example:
             >>> slow = TimeSpent(compute=3.0, input=6.0, callbacks=0.5, checkpoints=0.5, exports=0.0, rest=0.0)
@@ -69,6 +69,6 @@ class TimeSpent:
 def time_spent(
     total: float, *, calls: float, waited: float, callbacks: float, checkpoints: float, exports: float
 ) -> TimeSpent:
-    """Returns where ``total`` seconds went; the rest is what is left of them."""
+    """Returns ``total`` seconds by where they went; the rest is what the others leave."""
     rest = max(total - calls - callbacks - checkpoints - exports, 0.0)
     return TimeSpent(max(calls - waited, 0.0), waited, callbacks, checkpoints, exports, rest)

@@ -1,4 +1,4 @@
-"""A run from its parts to its end: build, check, lock, execute, close."""
+"""A run from its parts to its end: build, check, lock, run, close."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     """Runs a job; nothing is created before the graph is built and all names are checked.
 
     Args:
-        job: what to run.
-        requests: what may come from outside while it runs: stop, save.
-        clock: monotonic seconds.
+        job: Parts of the run.
+        requests: Requests from outside while it runs: stop, save.
+        clock: Function that returns monotonic seconds.
 
     Returns:
-        Where training ended.
+        State of training at the end.
 
     Raises:
-        RequestError: the parts do not fit together; nothing was created.
-        CallbackError: the first error in a callback.
-        NonFiniteError: the loss or a variable is no number.
-        Interrupted: a signal stopped the run; its state was saved.
+        RequestError: The parts do not fit together; nothing was created.
+        CallbackError: A callback failed; it is the first error.
+        NonFiniteError: The loss or a variable is not finite.
+        Interrupted: A signal stopped the run; its state was saved.
     """
     requests = requests or NoRequests()
     errors: list[CallbackError] = []
@@ -68,7 +68,7 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
     source = inspect_source(job.data)
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
-        raise RequestError("the data does not fill one batch; set a smaller data.batch_size")
+        raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")
     _check_length(job.start, length)
     opened = open_graph(
         job.make_model,
@@ -87,24 +87,24 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
 
 
 def _check_disk(job: Job, graph: TrainingGraph) -> None:
-    """Refuses to begin what would end at the first save."""
+    """Refuses a run that would end at its first save."""
     try:
         check_free_space(job.start.run.path, variable_bytes(graph.context.graph), "a checkpoint")
     except OSError as error:
-        raise RequestError(f"{error.strerror}; free some, or choose another run.root") from error
+        raise RequestError(f"{error.strerror}; free some, or choose another directory", argument="root") from error
 
 
 def _check_length(start: Start, length: RunLength) -> None:
-    """Refuses a resume with epochs of another length: all that was counted in epochs would mean something else."""
+    """Refuses a resume with epochs of another length: everything that is counted in epochs would change its meaning."""
     before = start.record.settings.get("steps_per_epoch", length.steps_per_epoch) if start.record else None
     if before not in (None, length.steps_per_epoch):
         raise RequestError(
             f"an epoch of this run has {before} steps, and would now have {length.steps_per_epoch}; keep "
-            "data.batch_size, loop.steps_per_epoch and the data as they were, or start a new run"
+            "batch_size, steps_per_epoch and the data as they were, or start a new run"
         )
 
 
 def _compile_setting(job: Job) -> str:
-    """A resumed run keeps the mode it had: compiled and plain steps differ in their last bits."""
+    """Returns the setting of a new run, or the mode that a resumed run had: the modes differ in their last bits."""
     record = job.start.record
     return str(record.settings.get("compile", job.compile)) if record else job.compile
