@@ -104,10 +104,6 @@ REFUSED_BY_THE_GRAPH = [
     (["trainable=[slop]"], "trainable: 'slop' matches no variable; did you mean slope?"),
     (["model._target_=trainer.models.linear.Linea"], "did you mean Linear?"),
     (["optimizer._target_=builtins.dict"], "AdamOptimizer) [optimizer._target_]"),
-    (
-        ["loop.compile=xla", "data=dataset", "data.dataset._target_=tests.helpers.dataset"],
-        "data in memory; XLA cannot read from a tf.data pipeline [loop.compile]",
-    ),
     (["callbacks.checkpoint.keep_best=1", "callbacks.checkpoint.monitor=los"], "did you mean loss?"),
 ]
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.helpers import Line, assert_same_bits, run
 from trainer.checkpoints.record import read_record
+from trainer.config.keys import with_key
 from trainer.errors import RequestError
 from trainer.graph.compile_rule import choose
 
@@ -34,8 +35,9 @@ def test_the_rule_for_compiling(setting, ops, parameters, in_memory, expected) -
 
 
 def test_compiling_a_pipeline_is_refused() -> None:
-    with pytest.raises(RequestError, match="needs data in memory"):
+    with pytest.raises(RequestError, match="compile='xla' needs data in memory") as refused:
         choose("xla", {"MatMul"}, 10, in_memory=False)
+    assert with_key(refused.value).endswith(" [loop.compile]")
 
 
 def test_the_mode_is_kept_on_resume(tmp_path) -> None:
