@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from trainer.predict.backends.frozen import open_frozen
 
 from tests.convert.nets import write_sum
 from trainer.convert.tflite import convert_to_tflite, open_tflite
 from trainer.convert.verify import put_in_place
 from trainer.errors import ReadBackError
+from trainer.predict.backends.frozen import open_frozen
 
 
 def test_a_file_that_gives_something_else_is_not_put_in_place(tmp_path) -> None:
