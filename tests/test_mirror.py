@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import SLOW
 from tests.processes import ROOT
 
 TESTS = ROOT / "tests"
@@ -23,6 +24,7 @@ WHOLE = {
     "test_conformance": "every callback, config file and experiment",
     "test_mirror": "this rule",
     "test_public_face": "the public names",
+    "test_public_names": "one name, one thing",
     "test_readme": "the README",
     "test_same_bits": "resumes and calls of every length, of every family of models",
     "test_savers": "savers that are known by what they do, not by their names",
@@ -54,7 +56,8 @@ def modules_without_tests() -> list[str]:
 def test_a_test_file_is_named_after_a_module_or_a_package(test) -> None:
     module = shown(test)
     assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), (
-        f"{test.relative_to(ROOT)} must be named after a module; {module.relative_to(ROOT)}.py is not there"
+        f"{test.relative_to(ROOT)} must be named after a module, and {module.relative_to(ROOT)}.py is not there; "
+        "a test of more than a module stands at the root of tests/ and in WHOLE here"
     )
     assert (test.parent / "__init__.py").is_file(), f"{test.parent.relative_to(ROOT)} needs an __init__.py"
 
@@ -63,6 +66,12 @@ def test_what_shows_more_than_a_module_is_there_and_bears_no_module_s_name() -> 
     for name in WHOLE:
         assert (TESTS / f"{name}.py").is_file()
         assert not (ROOT / "trainer" / f"{name.removeprefix('test_')}.py").exists()
+
+
+@pytest.mark.parametrize("beginning", SLOW)
+def test_a_slow_test_exists(beginning) -> None:
+    file, _, name = beginning.partition("::")
+    assert any(each.startswith(name or "test_") for each in functions(TESTS / file))
 
 
 LIST = (TESTS / "scenarios" / "README.md").read_text()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.processes import ROOT
 
@@ -62,3 +64,31 @@ def test_requirements_hold_names_and_versions_only() -> None:
             assert line.startswith(("#", "-r requirements.txt")) or "==" in line
             assert "://" not in line
             assert "--" not in line
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ([], {"test_schedule.py", "test_same_bits.py"}),
+        (["--fast"], {"test_schedule.py"}),
+        (["-m", "slow"], {"test_readme.py"}),
+    ],
+    ids=" ".join,
+)
+def test_a_choice_of_tests(options, files) -> None:
+    asked = [f"tests/{name}" for name in ("test_schedule.py", "test_same_bits.py", "test_readme.py")]
+    done = bash("scripts/test", *options, "--collect-only", "-q", "-n", "0", *asked, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert set(re.findall(r"^tests/(\S+?)::", done.stdout, re.MULTILINE)) == files
+
+
+def test_the_hooks_are_the_checks_and_nothing_is_downloaded_for_them() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+    checks = [hook["entry"].removeprefix("scripts/check ") for hook in repository["hooks"]]
+    done = bash("scripts/check", "tpes", cwd=ROOT)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: scripts/check knows no check 'tpes'; there are: {', '.join(checks)}\n",
+    )
