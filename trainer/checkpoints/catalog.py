@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -140,7 +139,7 @@ def read_catalog(path: str | Path) -> Catalog:
     if not checkpoints:
         raise RequestError(_no_checkpoint(directory))
     # The paths "." and ".." have a name and a parent only as absolute paths.
-    above = directory.parent if directory.name not in ("", "..") else Path(os.path.abspath(directory)).parent
+    above = directory.parent if directory.name not in ("", "..") else directory.resolve().parent
     run = RunDirectory(above)
     return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, listed_names(directory))
 
@@ -204,21 +203,22 @@ def nothing_at(path: Path, what: str = "file, directory or checkpoint") -> str:
     """
     missing = next((each for each in reversed(path.parents) if not each.is_dir()), None)
     if missing is not None:
-        return f"there is no directory {missing}{_beside(missing)}"
+        return f"there is no directory {missing}{_beside(missing, all_names=False)}"
     return f"there is no {what} {path}{_beside(path)}"
 
 
-def _beside(path: Path) -> str:
-    """Returns a hint with what is in the directory of a path: close names, or some of them."""
+def _beside(path: Path, *, all_names: bool = True) -> str:
+    """Returns a hint with close names in the directory of a path, or with all where none is close."""
     if not path.parent.is_dir():
         return ""
     names = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
     checkpoints = [each.name for each in stored_checkpoints(path.parent)]
     parts = {name for name in names if (part := FILE_OF_CHECKPOINT.fullmatch(name)) and part["name"] in checkpoints}
-    known = sorted({*checkpoints, *names} - parts)
-    if near := close_matches(path.name, known):
+    known = {*checkpoints, *names} - parts
+    if near := close_matches(path.name, sorted(known)):
         return f"; did you mean {' or '.join(near)}?"
-    return f"; {path.parent} has: {_some(known)}" if known else f"; {path.parent} is empty"
+    there = f"; {path.parent} has: {_some(known)}" if known else f"; {path.parent} is empty"
+    return there if all_names else ""
 
 
 def _some(names: Iterable[str]) -> str:

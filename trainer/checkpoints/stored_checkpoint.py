@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -146,7 +145,7 @@ class _Listing:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.names = frozenset(os.listdir(directory))
+        self.names = frozenset(path.name for path in directory.iterdir())
         self.shards: dict[str, list[int]] = {}
         for name in self.names:
             if match := DATA_FILE.fullmatch(name):
@@ -168,7 +167,9 @@ class _Listing:
         if f"{name}{RECORD}" in self.names:
             return _with_record(self.directory, name)
         if f"{name}{INDEX}" not in self.names and name in self.names:
-            return StoredCheckpoint(self.directory, name, problem=_problem_of_table(self.directory / name), one_file=True)
+            return StoredCheckpoint(
+                self.directory, name, problem=_problem_of_table(self.directory / name), one_file=True
+            )
         counts = self.shards.get(name, [0])
         if len(counts) != counts[0]:
             missing = f"{len(self.shards.get(name, []))} of {counts[0] or 'its'} data files are there"
@@ -180,7 +181,12 @@ class _Listing:
 
         One that has lost its end counts where a ``.meta`` beside it says what it was.
         """
-        if name not in self.names or name == STATE_FILE or NOT_ONE_FILE.fullmatch(name) or ONE_OF_SHARDS.fullmatch(name):
+        if (
+            name not in self.names
+            or name == STATE_FILE
+            or NOT_ONE_FILE.fullmatch(name)
+            or ONE_OF_SHARDS.fullmatch(name)
+        ):
             return False
         if f"{name}{INDEX}" in self.names or not (self.directory / name).is_file():
             return False

@@ -205,7 +205,9 @@ def newest_of_all(
 def _from_path(reference: str, request: Request) -> Start:
     start = _start_at(reference, request)
     if request.run_dir is not None and start.external is None:
-        raise RequestError(f"resume={reference} works in the directory of that run; leave out run.dir={request.run_dir}")
+        raise RequestError(
+            f"resume={reference} works in the directory of that run; leave out run.dir={request.run_dir}"
+        )
     return start
 
 
