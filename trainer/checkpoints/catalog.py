@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 STATE_LINE = re.compile(r'^(?:all_)?model_checkpoint_paths?: "(?P<path>.*)"$', re.MULTILINE)
 
+LAST, BEST = "last", "best"
+"""Words that choose a checkpoint of a directory."""
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -107,7 +110,7 @@ class Catalog:
             (each for each in self.checkpoints if str(each.number) == which), key=lambda c: ("+" in c.name, c.name)
         )
         if not exact and not numbered:
-            names = [each.name for each in self.checkpoints]
+            names = [*(each.name for each in self.checkpoints), LAST, BEST]
             raise RequestError(f"{self.directory} has no checkpoint {which!r}; {suggestion(which, names)}")
         if not exact and len({each.name_prefix for each in numbered}) > 1:
             raise RequestError(f"{which!r} may be {' or '.join(each.name for each in numbered)}; give the name")

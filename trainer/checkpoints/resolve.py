@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.checkpoints.catalog import nothing_at, read_catalog
+from trainer.checkpoints.catalog import BEST, LAST, nothing_at, read_catalog
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, checkpoint_at
 from trainer.errors import RequestError
-
-LAST, BEST = "last", "best"
 
 
 def resolve_checkpoint(
