@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trainer.predict.dispatch import open_predictor
 
 from tests.checkpoints.references import make_tree
 from tests.damage import flip
@@ -19,7 +20,6 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.cli.checkpoints import main as checkpoints_main
 from trainer.cli.models import main as models_main
 from trainer.errors import CheckpointError, RequestError
-from trainer.predict.dispatch import open_predictor
 from trainer.training.resume import Request, decide
 from trainer.training.train import train_job
 from trainer.warm_start import WarmStart
@@ -105,7 +105,7 @@ PLACES: dict[str, Callable[[str, Path], Path]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_each_place_finds_the_same_checkpoint(form, place, tree, tmp_path) -> None:
     if place == "predictor" and form.startswith("no_graph"):
-        with pytest.raises(RequestError, match="has no graph: looked for model.ckpt-"):
+        with pytest.raises(RequestError, match=r"has no graph: looked for model.ckpt-"):
             by_predictor(str(tree / form), tmp_path)
     else:
         assert PLACES[place](str(tree / form), tmp_path) == tree / FORMS[form]

@@ -54,5 +54,5 @@ def test_the_run_that_is_meant(path, run, root) -> None:
 
 
 def test_runs_of_several_names_are_listed(root) -> None:
-    with pytest.raises(RequestError, match=r"two holds runs of several names: digits, linear; name one, such as .*two/d"):
+    with pytest.raises(RequestError, match=r"two holds runs of several names: digits, linear; name one, .*two/d"):
         resolve_run(root / "two", has)
