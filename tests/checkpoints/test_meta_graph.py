@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from trainer.predict.dispatch import open_predictor
 
 from tests.checkpoints.references import save_plain
 from trainer.checkpoints.meta_graph import find_meta, require_meta
@@ -15,6 +14,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.models import main as models_main
 from trainer.errors import CheckpointError, RequestError
+from trainer.predict.backends.dispatch import open_predictor
 
 v1 = tf.compat.v1
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trainer.predict.dispatch import open_predictor
 
 from tests.checkpoints.references import make_tree
 from tests.damage import flip
@@ -20,6 +19,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.cli.checkpoints import main as checkpoints_main
 from trainer.cli.models import main as models_main
 from trainer.errors import CheckpointError, RequestError
+from trainer.predict.backends.dispatch import open_predictor
 from trainer.training.resume import Request, decide
 from trainer.training.train import train_job
 from trainer.warm_start import WarmStart
