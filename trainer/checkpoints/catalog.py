@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -212,7 +213,7 @@ def nothing_at(path: Path, what: str = "file, directory or checkpoint") -> str:
 
 def _beside(path: Path, *, all_names: bool = True) -> str:
     """Returns a hint with close names in the directory of a path, or with all where none is close."""
-    if not path.parent.is_dir():
+    if not path.parent.is_dir() or not os.access(path.parent, os.R_OK | os.X_OK):
         return ""
     names = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
     checkpoints = [each.name for each in stored_checkpoints(path.parent)]

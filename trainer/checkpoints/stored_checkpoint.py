@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord, read_record
 from trainer.checkpoints.store import INDEX, META, RECORD, STATE_FILE, CheckpointStore
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, RequestError
 
 DATA_FILE = re.compile(r"(?P<name>.+)\.data-\d{5}-of-(?P<shards>\d{5})")
 RECORD_FILE = re.compile(r"(?P<name>.+-\d+(\+\d+)?)\.json")
@@ -141,11 +141,17 @@ class _Listing:
 
     Args:
         directory: Directory that exists.
+
+    Raises:
+        RequestError: It cannot be read.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.names = frozenset(path.name for path in directory.iterdir())
+        try:
+            self.names = frozenset(path.name for path in directory.iterdir())
+        except OSError as error:
+            raise RequestError(f"{directory} cannot be read: {error.strerror}") from error
         self.shards: dict[str, list[int]] = {}
         for name in self.names:
             if match := DATA_FILE.fullmatch(name):
