@@ -105,7 +105,7 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
                 tally.kills[name] = tally.kills.get(name, 0) + 1
         output, _ = process.communicate()
         tally.resumes += "resumed from" in output
-        tally.fallbacks += output.count("passed over")
+        tally.fallbacks += output.count("skipped: ")
         if process.returncode == 0:
             return
         if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):

@@ -11,7 +11,7 @@ from callbacks.freeze import Freeze
 from callbacks.nan_guard import NanGuard
 from tests.helpers import Line, assert_same_bits, job, run
 from trainer.callback import Callback, Context
-from trainer.checkpoints.catalog import find_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, TrainerError
 from trainer.runs.directory import RunDirectory
 from trainer.training.callback_list import CallbackList
@@ -41,8 +41,8 @@ def test_a_subclass_under_another_name_and_prefix_is_resumed_and_ranked(tmp_path
     assert run(tmp_path / "a", {**saver(), "freeze": Freeze(which="best")}, epochs=4).epoch == 4
     run(tmp_path / "b", saver(), epochs=4)
     assert_same_bits(tmp_path / "a/checkpoints/mine-4", tmp_path / "b/checkpoints/mine-4")
-    best = find_checkpoint(f"{tmp_path / 'a'}@best")
-    errors = {each.name: each.record.metrics["error"] for each in [best, find_checkpoint(tmp_path / "a")]}
+    best = resolve_checkpoint(f"{tmp_path / 'a'}@best")
+    errors = {each.name: each.record.metrics["error"] for each in [best, resolve_checkpoint(tmp_path / "a")]}
     assert errors[best.name] == min(errors.values())
     assert RunDirectory(tmp_path / "a").info().best_checkpoint == f"checkpoints/{best.name}"
 

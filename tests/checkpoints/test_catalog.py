@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.checkpoints.catalog import find_checkpoint, read_catalog
+from trainer.checkpoints.catalog import read_catalog
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError
 
 
@@ -27,11 +28,11 @@ from trainer.errors import RequestError
     ],
 )
 def test_a_reference_to_a_checkpoint(trained, reference, name) -> None:
-    assert find_checkpoint(f"{trained}{reference}").prefix == trained / "checkpoints" / name
+    assert resolve_checkpoint(f"{trained}{reference}").prefix == trained / "checkpoints" / name
 
 
 def test_the_best_by_another_metric(trained) -> None:
-    assert find_checkpoint(f"{trained}@best", "loss", "min").name == "model-4"
+    assert resolve_checkpoint(f"{trained}@best", monitor="loss", mode="min").name == "model-4"
 
 
 def test_a_relative_reference_finds_the_run(trained, monkeypatch) -> None:
@@ -43,10 +44,10 @@ def test_a_relative_reference_finds_the_run(trained, monkeypatch) -> None:
 
 def test_the_last_of_a_plain_saver_is_what_its_own_list_says(plain, tmp_path) -> None:
     directory = shutil.copytree(plain, tmp_path / "plain")
-    assert find_checkpoint(directory).name == "old.ckpt-2"
+    assert resolve_checkpoint(directory).name == "old.ckpt-2"
     # Training began again at step 0 and has saved once.
     (directory / "checkpoint").write_text(f'model_checkpoint_path: "{plain}/old.ckpt-1"\n')
-    assert find_checkpoint(directory).name == "old.ckpt-1"
+    assert resolve_checkpoint(directory).name == "old.ckpt-1"
 
 
 def test_several_names_in_one_directory(copy) -> None:
@@ -54,4 +55,4 @@ def test_several_names_in_one_directory(copy) -> None:
         shutil.copy(path, path.with_name(path.name.replace("model", "other")))
     assert read_catalog(copy).prefixes == ["model", "other"]
     with pytest.raises(RequestError, match="may be model-2 or other-2"):
-        find_checkpoint(f"{copy}@2")
+        resolve_checkpoint(f"{copy}@2")

@@ -13,7 +13,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.helpers import run
 from tests.readers import X, line, run_frozen
-from trainer.checkpoints.catalog import find_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import CheckpointError
 from trainer.export.from_checkpoint import export_checkpoint, freeze_checkpoint
 from trainer.graphdef.frozen_file import read_frozen
@@ -37,7 +37,7 @@ def test_the_best_afterwards_is_what_the_callbacks_took(tool, copy) -> None:
 
 
 def test_the_loss_can_be_frozen_with_the_labels(copy) -> None:
-    file = freeze_checkpoint(find_checkpoint(copy), copy / "loss.pb", ["loss"])
+    file = freeze_checkpoint(resolve_checkpoint(copy), copy / "loss.pb", ["loss"])
     assert sorted(json.loads((copy / "loss.json").read_text())["inputs"]) == ["x", "y"]
     assert [node.name for node in read_frozen(file).node if node.op == "Placeholder"] == ["x", "y"]
 
@@ -73,11 +73,11 @@ def test_a_damaged_checkpoint_is_not_exported(copy) -> None:
     data[-1] ^= 0xFF
     file.write_bytes(data)
     with pytest.raises(CheckpointError, match="differs from what was written"):
-        export_checkpoint(find_checkpoint(f"{copy}@4"), copy / "never")
+        export_checkpoint(resolve_checkpoint(f"{copy}@4"), copy / "never")
     assert not (copy / "never").exists()
 
 
 def test_a_checkpoint_of_some_variables_says_what_it_lacks(tmp_path) -> None:
     run(tmp_path / "run", {"c": Checkpoint(var_list=["b"])}, epochs=1)
     with pytest.raises(CheckpointError, match="does not hold all that"):
-        freeze_checkpoint(find_checkpoint(tmp_path / "run"))
+        freeze_checkpoint(resolve_checkpoint(tmp_path / "run"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.checkpoints.catalog import find_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError
 from trainer.export.checkpoint_session import session_from_meta
 from trainer.export.from_checkpoint import freeze_checkpoint
@@ -86,7 +86,7 @@ def in_trunk(_prefix: Path, pb: Path) -> dict[str, bool]:
 
 
 def in_export(prefix: Path, _pb: Path) -> dict[str, bool]:
-    file = freeze_checkpoint(find_checkpoint(str(prefix)), prefix.with_name("made.pb"), ["op"], {"x": X})
+    file = freeze_checkpoint(resolve_checkpoint(str(prefix)), prefix.with_name("made.pb"), ["op"], {"x": X})
     assert [node.name for node in read_frozen(file).node if node.op in PLACEHOLDERS] == ["x"]
     return in_predict_frozen(prefix, file)
 

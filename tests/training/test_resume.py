@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers import job, points, run, variables
+from callbacks.checkpoint import Checkpoint
+from tests.helpers import assert_same_bits, job, points, run, variables
+from trainer.callback import Callback
+from trainer.checkpoints.record import read_record
+from trainer.checkpoints.store import CheckpointStore
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
-from trainer.errors import RequestError
-from trainer.training.resume import Request, check_writable, decide
+from trainer.errors import CheckpointError, RequestError
+from trainer.training.resume import Request, Start, check_writable, decide
 from trainer.training.train import train_job
 from trainer.warm_start import WarmStart
 
@@ -168,3 +172,84 @@ def test_two_new_runs_in_the_same_second_have_a_directory_each(tmp_path) -> None
 def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path) -> None:
     with pytest.raises(RequestError, match=r"holds '\['"):
         check_writable(tmp_path / "r[1]")
+
+
+def start_at(reference: object, root: Path, *prefixes: str) -> Start:
+    return decide(Request(str(reference), root, "test", None, prefixes or ("model",), datetime(2026, 11, 24)))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "runs/then@2",
+        "runs/then@model-2",
+        "runs@2",
+        "runs/then/checkpoints/model-2",
+        "runs/then/checkpoints/model-2.index",
+    ],
+)
+def test_an_earlier_checkpoint_goes_on_in_its_run_and_sets_the_later_ones_aside(form, tmp_path) -> None:
+    directory = tmp_path / "runs/then"
+    run(directory, epochs=4)
+    straight = shutil.copytree(directory, tmp_path / "straight")
+    start = start_at(tmp_path / form, tmp_path)
+    assert train_job(replace(job(tmp_path / "unused", epochs=4), start=start)).epoch == 4
+    assert_same_bits(directory / "checkpoints/model-4", straight / "checkpoints/model-4")
+    aside = sorted(path.stem for path in (directory / "checkpoints/superseded").glob("*.index"))
+    assert aside == ["model-3", "model-4"]
+    assert not (tmp_path / "unused").exists()
+
+
+def test_the_best_checkpoint_goes_on(trained, copy, tmp_path) -> None:
+    start = start_at(f"{copy}@best", tmp_path)
+    assert (start.run.path, start.record and start.record.name) == (copy, "model-1")
+
+
+def test_a_directory_of_runs_goes_on_with_its_newest_run_that_has_a_checkpoint(tmp_path) -> None:
+    for name in ("a", "b"):
+        run(tmp_path / "runs" / name, epochs=1)
+    run(tmp_path / "runs/c", {}, epochs=1)
+    start = start_at(tmp_path / "runs", tmp_path)
+    assert (start.run.path, start.record and start.record.name) == (tmp_path / "runs/b", "model-1")
+
+
+@pytest.mark.parametrize("form", ["", "@last", "/checkpoints"])
+def test_a_newer_part_of_the_variables_is_skipped_in_a_run_and_refused_by_name(form, copy, tmp_path) -> None:
+    store = CheckpointStore(copy / "checkpoints", "model")
+    store.commit(replace(read_record(copy / "checkpoints/model-4.json"), complete=False))
+    start = start_at(f"{copy}{form}", tmp_path)
+    assert (start.record and start.record.name, [each.name for each in start.skipped]) == ("model-3", ["model-4"])
+    with pytest.raises(CheckpointError, match="model-4 holds only a part of the variables"):
+        start_at(f"{copy}@4", tmp_path)
+
+
+def test_the_later_checkpoints_of_each_saver_are_set_aside(tmp_path) -> None:
+    def savers() -> dict[str, Callback]:
+        return {"a": Checkpoint(every_n_epochs=1, max_to_keep=0), "b": Checkpoint(every_n_epochs=2, prefix="rare")}
+
+    run(tmp_path / "run", savers(), epochs=4)
+    start = start_at(f"{tmp_path / 'run'}@model-1", tmp_path, "model", "rare")
+    assert [store.prefix for store in start.stores] == ["model", "rare"]
+    train_job(replace(job(tmp_path / "unused", savers(), epochs=2), start=start))
+    left = sorted(path.stem for path in (tmp_path / "run/checkpoints").glob("*.index"))
+    assert left == ["model-1", "model-2", "rare-2"]
+
+
+@pytest.mark.parametrize("form", ["@1", "/model-1", "/model-1.json", ""])
+def test_a_copy_inside_the_run_directory_is_an_external_checkpoint(form, copy, tmp_path) -> None:
+    shutil.copytree(copy / "checkpoints", copy / "kept")
+    start = start_at(f"{copy / 'kept'}{form}", tmp_path)
+    assert start.external == copy / "kept" / ("model-1" if form else "model-4")
+    assert start.run.path.parent == tmp_path / "test"
+
+
+def test_a_directory_of_ones_own_does_not_go_with_a_checkpoint_of_a_run(copy, tmp_path) -> None:
+    with pytest.raises(RequestError, match=r"works in the directory of that run; leave out run.dir=.*mine"):
+        job(tmp_path / "mine", resume=f"{copy}@2")
+
+
+@pytest.mark.parametrize(("word", "meant"), [("latst", "latest"), ("Auto", "auto"), ("nevr", "never")])
+def test_a_typo_of_a_word_is_told(word, meant, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RequestError, match=f"resume \\('{word}'\\) is not never, .*; did you mean {meant}"):
+        start_at(word, tmp_path)

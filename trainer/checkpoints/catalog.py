@@ -1,19 +1,21 @@
-"""What is in a checkpoint directory, whoever wrote it, and which checkpoint a person means."""
+"""The checkpoints of a directory, written by this trainer or by a plain ``tf.compat.v1.train.Saver``."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.checkpoints.record import best_first
 from trainer.checkpoints.store import INDEX, STATE_FILE
-from trainer.checkpoints.stored_checkpoint import StoredCheckpoint, stored_checkpoints
-from trainer.checks import check_choice, suggestion
+from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, stored_checkpoints
+from trainer.checks import check_choice, close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
 from trainer.runs.checkpoint_settings import checkpoint_settings_of
-from trainer.runs.directory import RunDirectory
+from trainer.runs.directory import MAX_NAMES, RunDirectory, resolve_run
 from trainer.state import CheckpointSettings
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 STATE_LINE = re.compile(r'^(?:all_)?model_checkpoint_paths?: "(?P<path>.*)"$', re.MULTILINE)
 
 LAST, BEST = "last", "best"
-WORDS = (LAST, BEST)
+"""Words that choose a checkpoint of a directory."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,10 @@ class Catalog:
     """The checkpoints of a directory, the oldest first.
 
     Args:
-        directory: of the checkpoints.
-        run: the run that they belong to, or None.
-        checkpoints: all of them, damaged ones too.
-        listed: the names in TensorFlow's ``checkpoint`` file, the newest first.
+        directory: Directory that holds the files.
+        run: Run that the checkpoints belong to, or None.
+        checkpoints: All checkpoints, damaged ones included.
+        listed: Names in TensorFlow's ``checkpoint`` file, the newest first.
     """
 
     directory: Path
@@ -42,7 +44,7 @@ class Catalog:
 
     @property
     def prefixes(self) -> list[str]:
-        """What the names of its checkpoints begin with."""
+        """The prefixes of its checkpoints' names."""
         return sorted({each.name_prefix for each in self.checkpoints})
 
     def checkpointing(self, prefix: str) -> CheckpointSettings:
@@ -50,10 +52,10 @@ class Catalog:
         return checkpoint_settings_of(self.run.path if self.run else None, prefix)
 
     def last(self) -> StoredCheckpoint:
-        """Returns the newest checkpoint that verifies; those that are passed over are named in a warning.
+        """Returns the newest checkpoint that verifies; a warning names those that were skipped.
 
         Raises:
-            CheckpointError: none does; the message lists what was tried.
+            CheckpointError: None verifies; the message lists what was tried.
         """
         problems = []
         for checkpoint in self._newest_first():
@@ -63,7 +65,7 @@ class Catalog:
                 problems.append(str(error))
             else:
                 for problem in problems:
-                    log.warning("passed over: %s", problem)
+                    log.warning("skipped: %s", problem)
                 return checkpoint
         reasons = "\n  ".join(problems)
         raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
@@ -80,11 +82,11 @@ class Catalog:
         """Returns the checkpoint with the best metric, as its commit record has it.
 
         Args:
-            monitor: the metric; None for the one that the run's config names.
-            mode: ``min`` or ``max``; None for the config's.
+            monitor: Metric that tells what is best; None for the one of the run's saver.
+            mode: ``min`` or ``max``; None for that of the run's saver.
 
         Raises:
-            RequestError: no record has the metric; the message has close names.
+            RequestError: No record has the metric; the message has close names.
         """
         for prefix in self.prefixes:
             known = self.checkpointing(prefix)
@@ -101,7 +103,7 @@ class Catalog:
         """Returns the checkpoint of a name or a number.
 
         Raises:
-            RequestError: there is none; the message has close names.
+            RequestError: There is none; the message has close names.
         """
         exact = [each for each in self.checkpoints if each.name == which]
         # model-7+43 was saved inside the eighth epoch: 7 means the one at the end of the seventh.
@@ -109,18 +111,21 @@ class Catalog:
             (each for each in self.checkpoints if str(each.number) == which), key=lambda c: ("+" in c.name, c.name)
         )
         if not exact and not numbered:
-            names = [each.name for each in self.checkpoints]
+            names = [*(each.name for each in self.checkpoints), LAST, BEST]
             raise RequestError(f"{self.directory} has no checkpoint {which!r}; {suggestion(which, names)}")
         if not exact and len({each.name_prefix for each in numbered}) > 1:
             raise RequestError(f"{which!r} may be {' or '.join(each.name for each in numbered)}; give the name")
         return (exact or numbered)[0]
 
 
-def read_catalog(path: Path) -> Catalog:
-    """Returns what is in a run directory or a checkpoint directory; reads no large file.
+def read_catalog(path: str | Path) -> Catalog:
+    """Returns what is in a run or a checkpoint directory; reads no large file.
+
+    Args:
+        path: Run directory, checkpoint directory, or directory of runs for the newest run that has a checkpoint.
 
     Raises:
-        RequestError: it is no directory, or holds no checkpoint; the message says what is there.
+        RequestError: It is no directory, or holds no checkpoint; the message says what is there.
 
     Example:
         >>> import tempfile
@@ -130,81 +135,49 @@ def read_catalog(path: Path) -> Catalog:
         ...         (folder / f"{name}{suffix}").touch()
         >>> [each.name for each in read_catalog(folder).checkpoints]
         ['model-90', 'model-100']
-        >>> find_checkpoint(folder).number, find_checkpoint(f"{folder}@90").name
-        (100, 'model-90')
     """
+    path = Path(path)
     if not path.is_dir():
-        raise RequestError(f"there is no directory {path}{_nearest(path)}")
-    directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    checkpoints = stored_checkpoints(directory)
+        raise RequestError(nothing_at(path, "directory"))
+    directory, checkpoints = _checkpoints_in(path)
     if not checkpoints:
-        there = sorted(each.name for each in directory.iterdir())
-        found = f"found {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty"
-        listed = ", ".join(listed_names(directory)[:3])
-        gone = f"; {STATE_FILE} names {listed}, whose files are not here" if listed else ""
-        raise RequestError(
-            f"{directory} holds no checkpoint (looked for *{INDEX}, or a run's checkpoints/; {found}{gone})"
-        )
-    # The directory "." has a name and a parent only as an absolute path.
-    above = path.parent if path.name else path.absolute().parent
-    run = RunDirectory(path if directory != path else above)
+        raise RequestError(_no_checkpoint(directory))
+    # The paths "." and ".." have a name and a parent only as absolute paths.
+    above = directory.parent if directory.name not in ("", "..") else directory.resolve().parent
+    run = RunDirectory(above)
     return Catalog(directory, run if run.run_file.is_file() else None, checkpoints, listed_names(directory))
 
 
-def find_checkpoint(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
-    """Returns the checkpoint that a person means.
-
-    Args:
-        reference: a prefix of files (``.../model-300``); a run directory or a checkpoint
-            directory, for its newest good checkpoint; or ``DIRECTORY@WHICH`` with a number, a
-            name, ``last`` or ``best``.
-        monitor: the metric of ``best``; None for the one of the run's config.
-        mode: ``min`` or ``max``; None for the config's.
-
-    Raises:
-        RequestError: there is none; the message says what is there.
-        CheckpointError: it is there and is damaged at a glance.
-
-    Example:
-        >>> find_checkpoint("outputs/nowhere@best")
-        Traceback (most recent call last):
-            ...
-        trainer.errors.RequestError: there is no directory outputs/nowhere
-    """
-    found = locate(reference, monitor, mode)
-    if found.problem:
-        raise CheckpointError(found.problem)
-    return found
+def _checkpoints_in(path: Path) -> tuple[Path, tuple[StoredCheckpoint, ...]]:
+    directory = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    if checkpoints := stored_checkpoints(directory):
+        return directory, checkpoints
+    run = resolve_run(path, lambda each: bool(stored_checkpoints(each.checkpoints)))
+    if run is None or run.path == path:
+        return directory, ()
+    return run.checkpoints, stored_checkpoints(run.checkpoints)
 
 
-def locate(reference: str | Path, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
-    """As ``find``, and returns a damaged checkpoint too."""
-    reference, path = str(reference), Path(reference)
-    if path.is_dir():
-        return read_catalog(path).last()
-    folder, at, which = reference.rpartition("@")
-    if at and not path.with_name(path.name + INDEX).exists():
-        catalog = read_catalog(Path(folder))
-        if which in WORDS:
-            return catalog.last() if which == LAST else catalog.best(monitor, mode)
-        return catalog.named(which)
-    name = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name)
-    if not path.parent.is_dir():
-        raise RequestError(f"there is no directory {path.parent}{_nearest(path.parent)}")
-    there = {each.name: each for each in stored_checkpoints(path.parent)}
-    if name not in there:
-        hint = suggestion(name, there) if there else "there is no checkpoint in that directory"
-        raise RequestError(f"there is no checkpoint {path}; {hint}")
-    return there[name]
+def _no_checkpoint(directory: Path) -> str:
+    found = f"found {_some(each.name for each in directory.iterdir())}" if any(directory.iterdir()) else "it is empty"
+    listed = ", ".join(listed_names(directory)[:3])
+    gone = f"; {STATE_FILE} names {listed}, whose files are not here" if listed else ""
+    return (
+        f"{directory} holds no checkpoint (looked for *{INDEX}, a run's checkpoints/, and runs that have some; "
+        f"{found}{gone})"
+    )
 
 
 def list_checkpoints(path: str | Path) -> tuple[StoredCheckpoint, ...]:
     """Returns the checkpoints of a run or of a directory, the oldest first, damaged ones included.
 
+    Args:
+        path: Directory, as ``read_catalog`` takes it.
+
     Raises:
         RequestError: There is no directory, or no checkpoint in it.
     """
-    return read_catalog(Path(path)).checkpoints
+    return read_catalog(path).checkpoints
 
 
 def run_of(checkpoint: StoredCheckpoint) -> RunDirectory | None:
@@ -221,9 +194,37 @@ def listed_names(directory: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(Path(match["path"]).name for match in STATE_LINE.finditer(text)))
 
 
-def _nearest(path: Path) -> str:
-    """Returns a hint with the close names beside a path, where there are any."""
-    if not path.parent.is_dir():
+def nothing_at(path: Path, what: str = "file, directory or checkpoint") -> str:
+    """Returns the message for a path at which there is nothing, with close names.
+
+    Args:
+        path: Path that was looked for.
+        what: Kind of thing that was looked for.
+
+    Example:
+        >>> nothing_at(Path("/nowhere/model-3"))
+        'there is no directory /nowhere'
+    """
+    missing = next((each for each in reversed(path.parents) if not each.is_dir()), None)
+    if missing is not None:
+        return f"there is no directory {missing}{_beside(missing, all_names=False)}"
+    return f"there is no {what} {path}{_beside(path)}"
+
+
+def _beside(path: Path, *, all_names: bool = True) -> str:
+    """Returns a hint with close names in the directory of a path, or with all where none is close."""
+    if not path.parent.is_dir() or not os.access(path.parent, os.R_OK | os.X_OK):
         return ""
-    hint = suggestion(path.name, [each.name for each in path.parent.iterdir() if each.is_dir()])
-    return f"; {hint}" if hint.startswith("did you mean") else ""
+    names = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
+    checkpoints = [each.name for each in stored_checkpoints(path.parent)]
+    parts = {name for name in names if (part := FILE_OF_CHECKPOINT.fullmatch(name)) and part["name"] in checkpoints}
+    known = {*checkpoints, *names} - parts
+    if near := close_matches(path.name, sorted(known)):
+        return f"; did you mean {' or '.join(near)}?"
+    there = f"; {path.parent} has: {_some(known)}" if known else f"; {path.parent} is empty"
+    return there if all_names else ""
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join([*shown[:MAX_NAMES], *(["..."] if len(shown) > MAX_NAMES else [])])

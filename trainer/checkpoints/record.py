@@ -19,8 +19,8 @@ class FileEntry:
     """A file of a checkpoint as it was when the checkpoint was committed.
 
     Args:
-        size: bytes.
-        xxh3_128: checksum of the content, hexadecimal.
+        size: Size in bytes.
+        xxh3_128: Checksum of the content, hexadecimal.
     """
 
     size: int
@@ -32,18 +32,18 @@ class CommitRecord:
     """What is known of a committed checkpoint; JSON on disk, beside its files.
 
     Args:
-        name: of the checkpoint, such as ``model-300``; its files are ``<name>.index`` and so on.
-        number: completed epochs where saves are scheduled by epochs alone, else the global step.
-        epoch: completed epochs.
-        global_step: updates of the variables.
-        metrics: of the last completed epoch; None for what is not finite.
-        state: of the loop and of the callbacks, as their ``state_dict`` gave it.
-        complete: whether the files hold all that a resume needs.
-        trained_secs: time spent in training until this save, over all processes.
-        saved_at: UTC, ISO 8601.
-        settings: what the variables depend on besides the data: seed, compile mode, digest of the
+        name: Name of the checkpoint, such as ``model-300``; its files are ``<name>.index`` and so on.
+        number: Completed epochs where saves are scheduled by epochs alone, else the global step.
+        epoch: Completed epochs.
+        global_step: Updates of the variables.
+        metrics: Metrics of the last completed epoch; None for what is not finite.
+        state: State of the loop and of the callbacks, as their ``state_dict`` gave it.
+        complete: Whether the files hold all that a resume needs.
+        trained_secs: Seconds spent in training until this save, over all processes.
+        saved_at: Time of the save, UTC, ISO 8601.
+        settings: What the variables depend on besides the data: seed, compile mode, digest of the
             config, versions.
-        files: by name.
+        files: Size and checksum of each file, by the file's name.
     """
 
     name: str
@@ -68,7 +68,7 @@ class CommitRecord:
         """Returns the record that ``to_json`` gave.
 
         Raises:
-            CheckpointError: it is none, was changed, or is of a later format.
+            CheckpointError: It is no record, was changed, or is of a later format.
         """
         try:
             fields = dict(value)
@@ -90,7 +90,7 @@ def read_record(path: Path) -> CommitRecord:
     """Reads a commit record.
 
     Raises:
-        CheckpointError: it cannot be read; the message has the file and the reason.
+        CheckpointError: It cannot be read; the message has the file and the reason.
     """
     try:
         return CommitRecord.from_json(json.loads(path.read_text(encoding="utf-8")))

@@ -1,50 +1,116 @@
-"""The checkpoint that a person names to begin with."""
+"""Which checkpoint a reference means: the one rule for configs, command lines and Python."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.checkpoints.catalog import find_checkpoint, listed_names
+from trainer.checkpoints.catalog import BEST, LAST, nothing_at, read_catalog
 from trainer.checkpoints.store import INDEX
-from trainer.runs.directory import runs_in
-
-NEWER = (".index", ".meta", ".json", ".data-00000-of-00001")
-"""What the files of a checkpoint end in since TensorFlow 0.12; before, a checkpoint was one file."""
+from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, checkpoint_at
+from trainer.errors import RequestError
 
 
-def resolve_checkpoint(path: Path) -> Path:
-    """Returns the prefix of the newest good checkpoint at a place.
+def resolve_checkpoint(
+    reference: str | Path,
+    *,
+    monitor: str | None = None,
+    mode: str | None = None,
+    allow_damaged: bool = False,
+) -> StoredCheckpoint:
+    """Returns the checkpoint that a reference means, by this trainer or by a plain ``tf.compat.v1.train.Saver``.
+
+    | reference | means |
+    |---|---|
+    | ``.../model-300`` | the checkpoint with this prefix, also the one file of TensorFlow before 0.12 |
+    | ``.../model-300.index`` | the checkpoint that this file belongs to; ``.meta``, ``.data-...``, ``.json`` alike |
+    | a directory of checkpoints | its newest good checkpoint |
+    | a run | the newest good checkpoint in it |
+    | a directory of runs | that of the newest run that has one |
+    | ``DIRECTORY@WHICH`` | that of this number or name, ``last`` or ``best``, for each of these directories |
 
     Args:
-        path: of a run directory, a directory of runs (for the newest that has one), a checkpoint
-            directory, ``DIRECTORY@WHICH`` with a number, ``last`` or ``best``, or the prefix of a
-            checkpoint; this trainer's or plain TensorFlow's, also in the one-file format of its
-            first versions.
+        reference: Path or ``DIRECTORY@WHICH``.
+        monitor: Metric that tells what ``best`` is; None for the one of the run's saver.
+        mode: ``min`` or ``max``: which end of it is best; None for that of the run's saver.
+        allow_damaged: Whether a checkpoint that is named is returned unread, even if it is damaged. Of a
+            directory the newest that verifies is returned in any case.
+
+    Returns:
+        The checkpoint; each byte was compared with its commit record, where it has one.
 
     Raises:
-        RequestError: there is none; the message says what is there.
-        CheckpointError: it is damaged.
+        RequestError: There is none; the message has what was looked for and close names.
+        CheckpointError: It is damaged, or all of a directory are.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("model-90", "model-100"):
+        ...     for suffix in (".index", ".data-00000-of-00001"):
+        ...         (folder / f"{name}{suffix}").touch()
+        >>> resolve_checkpoint(folder).name, resolve_checkpoint(f"{folder}@90").name
+        ('model-100', 'model-90')
+        >>> resolve_checkpoint("outputs/nowhere@best")
+        Traceback (most recent call last):
+            ...
+        trainer.errors.RequestError: there is no directory outputs
     """
-    if is_one_file(path):
-        return path
-    runs = [run.path for run in runs_in(path) if any(run.checkpoints.glob(f"*{INDEX}"))]
-    place = runs[-1] if runs else path
-    if old := _one_file_in(place):
-        return old
-    found = find_checkpoint(place)
-    # Of a directory the newest that verifies is taken; what was named is taken, or refused.
-    if not place.is_dir():
+    directory, which = split_reference(reference)
+    if which is None and not directory.is_dir():
+        found = _at(directory)
+    elif which in (None, LAST):
+        return read_catalog(directory).last()
+    else:
+        catalog = read_catalog(directory)
+        found = catalog.best(monitor, mode) if which == BEST else catalog.named(str(which))
+    if not allow_damaged:
         found.verify()
-    return found.prefix
+    return found
 
 
-def _one_file_in(place: Path) -> Path | None:
-    """Returns the newest checkpoint of a directory that has only those of the old format."""
-    if not place.is_dir() or (place / "checkpoints").is_dir() or any(place.glob(f"*{INDEX}")):
-        return None
-    return next((place / name for name in listed_names(place) if is_one_file(place / name)), None)
+def split_reference(reference: str | Path) -> tuple[Path, str | None]:
+    """Returns the path of a reference, and what follows its ``@``.
+
+    Args:
+        reference: Path or ``DIRECTORY@WHICH``; an ``@`` in the name of something that exists is a part of the path.
+
+    Returns:
+        The directory and WHICH, or the path and None.
+
+    Example:
+        >>> split_reference("outputs/mine@best")
+        (PosixPath('outputs/mine'), 'best')
+        >>> split_reference("outputs/m@ine/model-3")
+        (PosixPath('outputs/m@ine/model-3'), None)
+    """
+    text, path = str(reference), Path(reference)
+    directory, at, which = text.rpartition("@")
+    if not at or "/" in which or path.exists() or checkpoint_at(path):
+        return path, None
+    return Path(directory), which
 
 
-def is_one_file(path: Path) -> bool:
-    """Returns whether a path may be a checkpoint in the format of TensorFlow's first versions."""
-    return path.is_file() and not path.name.endswith(NEWER)
+def newest_is_meant(reference: str | Path) -> Path | None:
+    """Returns the directory whose newest checkpoint a reference means, or None where it names a checkpoint."""
+    path, which = split_reference(reference)
+    return path if which == LAST or (which is None and path.is_dir()) else None
+
+
+def _at(path: Path) -> StoredCheckpoint:
+    """Returns the checkpoint of a prefix or of one of its files.
+
+    Raises:
+        RequestError: There is none.
+    """
+    found = checkpoint_at(path)
+    if found is not None:
+        return found
+    if not path.is_file():
+        raise RequestError(nothing_at(path))
+    part = FILE_OF_CHECKPOINT.fullmatch(path.name)
+    if part:
+        raise RequestError(f"{path} belongs to no checkpoint: there is no {part['name']}{INDEX} beside it")
+    raise RequestError(
+        f"{path} is no checkpoint: there is no {path.name}{INDEX} beside it, and it is not the one file that a "
+        "checkpoint was before TensorFlow 0.12"
+    )

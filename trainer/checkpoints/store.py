@@ -27,23 +27,23 @@ STATE_FILE = "checkpoint"
 
 
 IN_PROGRESS = ".unfinished-"
-"""What the name of the note begins with that stands while a checkpoint's files are in the making."""
+"""Prefix of the marker file that exists while a checkpoint is being written or removed."""
 
 MAX_SHOWN = 7
-"""So many checkpoints are named where none is good."""
+"""Checkpoints that a message names at most where none is good."""
 
 DAMAGED, SUPERSEDED = "damaged", "superseded"
-"""Where checkpoints go that are not to count and not to be lost either."""
+"""Folders for checkpoints that no longer count and are kept all the same."""
 
 
 @dataclass(frozen=True)
 class SkippedCheckpoint:
-    """A checkpoint that was not taken.
+    """A checkpoint that cannot be used.
 
     Args:
-        name: of the checkpoint.
-        reason: which file, and what is wrong with it.
-        damaged: false where it is whole and holds only a part of the variables.
+        name: Name of the checkpoint.
+        reason: File and what is wrong with it.
+        damaged: False where the checkpoint is whole and holds only a part of the variables.
     """
 
     name: str
@@ -52,11 +52,11 @@ class SkippedCheckpoint:
 
 
 class CheckpointStore:
-    """Checkpoints of one prefix in one directory; files of others are never touched.
+    """Checkpoints of one prefix in one directory; no other file is touched.
 
     Args:
-        directory: need not exist yet.
-        prefix: what the names begin with, before ``-<number>``.
+        directory: Directory of the files; need not exist yet.
+        prefix: Part of the checkpoints' names before ``-<number>``.
     """
 
     def __init__(self, directory: Path, prefix: str) -> None:
@@ -110,11 +110,11 @@ class CheckpointStore:
         """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
 
         Args:
-            name: of the checkpoint.
-            data: of its data, where that was synced and read already.
+            name: Name of the checkpoint.
+            data: Size and checksum of its data file, where that was synced and read already.
 
         Raises:
-            CheckpointError: the data or the index is missing.
+            CheckpointError: The data or the index is missing.
         """
         entries = {}
         for suffix in (DATA, INDEX, META):
@@ -133,11 +133,11 @@ class CheckpointStore:
         """Compares the files with the record.
 
         Args:
-            record: of the checkpoint.
-            sizes_only: whether a look at the sizes will do; nothing is read then.
+            record: Commit record of the checkpoint.
+            sizes_only: Whether only the sizes are compared; no file is read then.
 
         Raises:
-            CheckpointError: a file is missing or differs; the message says which and how.
+            CheckpointError: A file is missing or differs; the message says which and how.
         """
         for name, entry in record.files.items():
             path = self.directory / name
@@ -158,7 +158,7 @@ class CheckpointStore:
         Format: the text form of ``CheckpointState`` in tensorflow/python/training/checkpoint_state.proto.
 
         Args:
-            names: the oldest first; where there is none, nothing is written.
+            names: Names of the checkpoints, the oldest first; where there is none, nothing is written.
         """
         if names:
             lines = [f'model_checkpoint_path: "{names[-1]}"']
@@ -166,17 +166,16 @@ class CheckpointStore:
             write_atomically(self.directory / STATE_FILE, "\n".join(lines) + "\n")
 
     def begin(self, name: str) -> None:
-        """Notes that the files of a checkpoint are about to be made or removed.
+        """Writes the in-progress marker of a checkpoint, before its files are written or removed.
 
-        Without the note nobody could tell the leftovers of a kill from a checkpoint that somebody
-        put here; with it they are surely ours.
+        The marker tells the leftovers of a killed process from an external checkpoint, which is never removed.
         """
         if not self.directory.is_dir():
             make_directory(self.directory)
         self._marker(name).touch()
 
     def end(self, name: str) -> None:
-        """Takes the note back."""
+        """Removes the in-progress marker."""
         self._marker(name).unlink(missing_ok=True)
 
     def _marker(self, name: str) -> Path:
@@ -233,10 +232,10 @@ def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[SkippedCheck
     """Returns the newest checkpoint that holds all a resume needs and verifies.
 
     Returns:
-        The record, and the checkpoints that were passed over: newer ones, and unreadable ones.
+        The record, and the checkpoints that were skipped: newer ones, and unreadable ones.
 
     Raises:
-        CheckpointError: none is good; the message lists what was tried.
+        CheckpointError: None is good; the message lists what was tried.
     """
     records, skipped = store.records()
     for record in reversed(records):

@@ -1,20 +1,28 @@
-"""A checkpoint as its files show it, whoever wrote them."""
+"""A checkpoint as its files show it, written by this trainer or by a plain ``tf.compat.v1.train.Saver``."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord, read_record
-from trainer.checkpoints.store import INDEX, META, RECORD, CheckpointStore
-from trainer.errors import CheckpointError
+from trainer.checkpoints.store import INDEX, META, RECORD, STATE_FILE, CheckpointStore
+from trainer.errors import CheckpointError, RequestError
 
 DATA_FILE = re.compile(r"(?P<name>.+)\.data-\d{5}-of-(?P<shards>\d{5})")
 RECORD_FILE = re.compile(r"(?P<name>.+-\d+(\+\d+)?)\.json")
-NUMBERED = re.compile(r"(?P<prefix>.*)-(?P<number>\d+)(\+\d+)?")
+NUMBERED = re.compile(r"(?P<prefix>.*?)-(?P<number>\d+)(\+(?P<steps>\d+))?(-00000-of-00001)?")
+"""Name of a checkpoint with a number; the end is that of a sharded Saver before TensorFlow 0.12."""
+
+FILE_OF_CHECKPOINT = re.compile(r"(?P<name>.+)\.(index|meta|json|data-\d{5}-of-\d{5})")
+NOT_ONE_FILE = re.compile(r"\..*|.+\.(index|meta|json|pb|pbtxt|ldb|sst|data-\d{5}-of-\d{5}|tempstate\d+)")
+ONE_OF_SHARDS = re.compile(r".+-\d{5}-of-(?!00001)\d{5}")
+
+TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
+"""Last bytes of a table (tensorflow/core/lib/io/format.h), which a checkpoint was before TensorFlow 0.12."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +30,24 @@ class StoredCheckpoint:
     """A checkpoint as its directory shows it, without a look into its files.
 
     Args:
-        directory: that holds its files.
-        name: of the checkpoint, such as ``model-300``.
-        record: its commit record; None where a bare ``tf.compat.v1.train.Saver`` wrote it.
-        problem: what is wrong with it at a glance: a file is missing or of another size, the
+        directory: Directory that holds its files.
+        name: Name of the checkpoint, such as ``model-300``.
+        record: Commit record; None where a plain ``tf.compat.v1.train.Saver`` wrote the checkpoint.
+        problem: What is wrong with it at a glance: a file is missing or of another size, the
             record is unreadable; "" where nothing is.
+        one_file: Whether it is one file without a suffix, the format of TensorFlow before 0.12.
+
+    Example:
+        >>> stored = StoredCheckpoint(Path("outputs"), "model-300")
+        >>> str(stored.prefix), stored.name_prefix, stored.number
+        ('outputs/model-300', 'model', 300)
     """
 
     directory: Path
     name: str
     record: CommitRecord | None = None
     problem: str = ""
+    one_file: bool = False
 
     @property
     def prefix(self) -> Path:
@@ -59,20 +74,21 @@ class StoredCheckpoint:
         return int(match["number"]) if match else None
 
     @property
-    def meta(self) -> Path | None:
-        """The graph beside it, if there is one."""
+    def own_meta(self) -> Path | None:
+        """Its own ``.meta`` if there is one; ``trainer.checkpoints.meta_graph.find_meta`` looks further."""
         file = self.directory / f"{self.name}{META}"
         return file if file.is_file() else None
 
     @property
     def files(self) -> list[Path]:
-        """Its files that are there."""
+        """Its own files that exist."""
         own = re.compile(re.escape(self.name) + r"\.(index|meta|json|data-\d{5}-of-\d{5})")
-        return sorted(path for path in self.directory.iterdir() if own.fullmatch(path.name))
+        one = {self.name} if self.one_file else set()
+        return sorted(path for path in self.directory.iterdir() if own.fullmatch(path.name) or path.name in one)
 
     @property
     def size(self) -> int:
-        """Bytes that would be free without it: what it shares with others (hard links) is left out."""
+        """Bytes that its removal would free: what it shares with others (hard links) is left out."""
         return sum(stat.st_size for path in self.files if (stat := path.stat()).st_nlink == 1)
 
     @property
@@ -86,7 +102,7 @@ class StoredCheckpoint:
         """Compares every byte with the record, where there is one.
 
         Raises:
-            CheckpointError: a file is missing or differs; the message says which and how.
+            CheckpointError: A file is missing or differs; the message says which and how.
         """
         if self.problem:
             raise CheckpointError(self.problem)
@@ -95,15 +111,92 @@ class StoredCheckpoint:
 
 
 def stored_checkpoints(directory: Path) -> tuple[StoredCheckpoint, ...]:
-    """Returns the checkpoints of a directory, the oldest first; only the records are read."""
-    names = [path.name for path in directory.iterdir()]
-    found = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
-    found |= {match["name"] for name in names if (match := RECORD_FILE.fullmatch(name))}
-    shards: dict[str, list[int]] = {}
-    for name in names:
-        if match := DATA_FILE.fullmatch(name):
-            shards.setdefault(match["name"], []).append(int(match["shards"]))
-    return tuple(sorted((_stored_checkpoint(directory, name, shards) for name in found), key=_age))
+    """Returns the checkpoints of a directory, the oldest first; reads only the records.
+
+    Args:
+        directory: Directory of checkpoints; where it does not exist, there are none.
+    """
+    if not directory.is_dir():
+        return ()
+    listing = _Listing(directory)
+    return tuple(sorted((listing.checkpoint(name) for name in listing.checkpoint_names()), key=_age))
+
+
+def checkpoint_at(path: Path) -> StoredCheckpoint | None:
+    """Returns the checkpoint of a prefix or of one of its files, or None.
+
+    Args:
+        path: Prefix such as ``.../model-300``, or a file such as ``.../model-300.index``.
+    """
+    if not path.parent.is_dir():
+        return None
+    listing = _Listing(path.parent)
+    file = FILE_OF_CHECKPOINT.fullmatch(path.name)
+    names = [path.name, *([file["name"]] if file else [])]
+    return next((listing.checkpoint(name) for name in names if listing.has_checkpoint(name)), None)
+
+
+class _Listing:
+    """The names of a directory's files, read once, sorted into checkpoints.
+
+    Args:
+        directory: Directory that exists.
+
+    Raises:
+        RequestError: It cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        try:
+            self.names = frozenset(path.name for path in directory.iterdir())
+        except OSError as error:
+            raise RequestError(f"{directory} cannot be read: {error.strerror}") from error
+        self.shards: dict[str, list[int]] = {}
+        for name in self.names:
+            if match := DATA_FILE.fullmatch(name):
+                self.shards.setdefault(match["name"], []).append(int(match["shards"]))
+
+    def checkpoint_names(self) -> set[str]:
+        """Returns the names of all checkpoints."""
+        found = {name.removesuffix(INDEX) for name in self.names if name.endswith(INDEX)}
+        found |= {match["name"] for name in self.names if (match := RECORD_FILE.fullmatch(name))}
+        return found | {name for name in self.names - found if self._is_one_file(name)}
+
+    def has_checkpoint(self, name: str) -> bool:
+        """Returns whether a name is that of a checkpoint."""
+        has_record = f"{name}{RECORD}" in self.names and RECORD_FILE.fullmatch(f"{name}{RECORD}") is not None
+        return f"{name}{INDEX}" in self.names or has_record or self._is_one_file(name)
+
+    def checkpoint(self, name: str) -> StoredCheckpoint:
+        """Returns the checkpoint of a name."""
+        if f"{name}{RECORD}" in self.names:
+            return _with_record(self.directory, name)
+        if f"{name}{INDEX}" not in self.names and name in self.names:
+            return StoredCheckpoint(
+                self.directory, name, problem=_problem_of_table(self.directory / name), one_file=True
+            )
+        counts = self.shards.get(name, [0])
+        if len(counts) != counts[0]:
+            missing = f"{len(self.shards.get(name, []))} of {counts[0] or 'its'} data files are there"
+            return StoredCheckpoint(self.directory, name, None, f"{self.directory / name}: {missing}")
+        return StoredCheckpoint(self.directory, name)
+
+    def _is_one_file(self, name: str) -> bool:
+        """Returns whether a file is a checkpoint in the format of TensorFlow before 0.12, by its last bytes.
+
+        One that has lost its end counts where a ``.meta`` beside it says what it was.
+        """
+        if (
+            name not in self.names
+            or name == STATE_FILE
+            or NOT_ONE_FILE.fullmatch(name)
+            or ONE_OF_SHARDS.fullmatch(name)
+        ):
+            return False
+        if f"{name}{INDEX}" in self.names or not (self.directory / name).is_file():
+            return False
+        return f"{name}{META}" in self.names or not _problem_of_table(self.directory / name)
 
 
 def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
@@ -111,20 +204,24 @@ def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
     return (-1 if step is None else step, checkpoint.saved_at)
 
 
-def _stored_checkpoint(directory: Path, name: str, shards: Mapping[str, list[int]]) -> StoredCheckpoint:
-    record_file = directory / f"{name}{RECORD}"
-    if record_file.is_file():
-        try:
-            record = read_record(record_file)
-        except CheckpointError as error:
-            return StoredCheckpoint(directory, name, None, str(error))
-        checkpoint = StoredCheckpoint(directory, name, record)
-        return replace(checkpoint, problem=_size_problem(checkpoint, record))
-    counts = shards.get(name, [0])
-    if len(counts) != counts[0]:
-        missing = f"{directory / name}: {len(shards.get(name, []))} of {counts[0] or 'its'} data files are there"
-        return StoredCheckpoint(directory, name, None, missing)
-    return StoredCheckpoint(directory, name)
+def _problem_of_table(path: Path) -> str:
+    """Returns why a file is no whole table, or ""."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(len(TABLE_MAGIC), path.stat().st_size), os.SEEK_END)
+            whole = file.read() == TABLE_MAGIC
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return "" if whole else f"{path} does not end as a checkpoint of one file does"
+
+
+def _with_record(directory: Path, name: str) -> StoredCheckpoint:
+    try:
+        record = read_record(directory / f"{name}{RECORD}")
+    except CheckpointError as error:
+        return StoredCheckpoint(directory, name, None, str(error))
+    checkpoint = StoredCheckpoint(directory, name, record)
+    return replace(checkpoint, problem=_size_problem(checkpoint, record))
 
 
 def _size_problem(checkpoint: StoredCheckpoint, record: CommitRecord) -> str:

@@ -67,7 +67,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
     for each in start.skipped:
-        log.warning("passed over: %s", each.reason)
+        log.warning("skipped: %s", each.reason)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     taken = _taken_changes(start, plain, settings)
     for change in taken:
@@ -126,7 +126,7 @@ def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
     if start.external is not None:
         raise RequestError(f"resume={start.external} restores everything; leave out warm_start.path={warm_start.path}")
     try:
-        return replace(warm_start, path=resolve_checkpoint(warm_start.path))
+        return replace(warm_start, path=resolve_checkpoint(warm_start.path).prefix)
     except RequestError as error:
         raise RequestError(f"warm_start.path: {error}") from error
 

@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.catalog import run_of
-from trainer.checkpoints.store import INDEX, META
+from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
@@ -63,7 +64,7 @@ def freeze_checkpoint(
     The training code is not needed where the ``.meta`` is there.
 
     Args:
-        checkpoint: that ``trainer.checkpoints.catalog.find_checkpoint`` gave.
+        checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
         target: the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or beside it.
         outputs: names of nodes; None for the model's, where the ``.meta`` or the model says them.
         example: a batch to check the file with, by input; what is missing is made up.
@@ -79,13 +80,13 @@ def freeze_checkpoint(
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.catalog import find_checkpoint
+        >>> from trainer.checkpoints.resolve import resolve_checkpoint
         >>> folder = tempfile.mkdtemp()
         >>> with tf.Graph().as_default(), v1.Session() as session:
         ...     op = tf.multiply(v1.placeholder(tf.float32, [None], "x"), v1.get_variable("w", []), name="op")
         ...     session.run(v1.global_variables_initializer())
         ...     _ = v1.train.Saver().save(session, f"{folder}/model", global_step=7)
-        >>> freeze_checkpoint(find_checkpoint(folder), outputs=["op"]).relative_to(folder)
+        >>> freeze_checkpoint(resolve_checkpoint(folder), outputs=["op"]).relative_to(folder)
         PosixPath('export/frozen/model-7.pb')
     """
     target = target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb"
@@ -112,7 +113,7 @@ def export_checkpoint(
     """Exports a checkpoint as a SavedModel, read back before it counts.
 
     Args:
-        checkpoint: that ``trainer.checkpoints.catalog.find_checkpoint`` gave.
+        checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
         directory: gets a directory named by the checkpoint's number, as TF Serving wants it; None
             for ``export/saved_model`` in its run, or beside it.
         tags: of the meta graph.
@@ -180,9 +181,8 @@ def _session(
     if parts is not None:
         make_model, data = parts()
         return session_from_code(checkpoint.prefix, make_model, inspect_source(data))
-    if checkpoint.meta is None:
-        raise RequestError(f"{checkpoint.prefix}{META} is not there, and without it the graph must come from a config")
-    return session_from_meta(checkpoint.prefix, checkpoint.meta)
+    meta = require_meta(checkpoint, "without one the graph must come from the config of a run")
+    return session_from_meta(checkpoint.prefix, meta)
 
 
 def _inference_part(
@@ -194,7 +194,7 @@ def _inference_part(
     if not names:
         perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
         raise RequestError(
-            f"{checkpoint.prefix}{META} does not say what the model's outputs are; name them{perhaps}",
+            f"the graph of {checkpoint.prefix} does not say what the model's outputs are; name them{perhaps}",
             argument="outputs",
         )
     return extract_inference(graph, live.fed, check_outputs(names, graph, likely))

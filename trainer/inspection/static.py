@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checkpoints.meta_graph import find_meta, read_meta
+from trainer.checkpoints.meta_graph import read_meta, require_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.output_names import Names
@@ -89,7 +89,7 @@ def read_model(
     if kind == "frozen":
         graph_def = read_frozen(path)
         return _model(path, kind, graph_def, manifest_outputs(path, graph_def) if outputs is None else outputs)
-    file = path if kind == "meta" else find_meta(resolve_checkpoint(path))
+    file = path if kind == "meta" else require_meta(resolve_checkpoint(path), "name a .meta")
     meta_graph = read_meta(file)
     return _model(file, "meta", meta_graph.graph_def, signature_outputs(meta_graph) if outputs is None else outputs)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from trainer.errors import RequestError
 from trainer.files import make_directory, remove_temporaries, write_atomically, write_json
 from trainer.runs.run_info import RunInfo
+
+MAX_NAMES = 7
+"""Names that a message lists at most."""
 
 
 class RunDirectory:
@@ -123,8 +127,56 @@ def runs_of(root: Path, name: str) -> list[RunDirectory]:
 
 
 def runs_in(folder: Path) -> list[RunDirectory]:
-    """Returns the runs whose directories stand in a folder, the newest last; [] where it is none."""
+    """Returns the runs whose directories are in a folder, the newest last; [] where it is no directory."""
     if not folder.is_dir():
         return []
     runs = [RunDirectory(path) for path in folder.iterdir() if (path / "run.json").is_file()]
     return sorted(runs, key=lambda run: (run.info().started or "", run.path.name))
+
+
+def resolve_run(path: Path, has: Callable[[RunDirectory], bool]) -> RunDirectory | None:
+    """Returns the run that a path means, which is the newest of several.
+
+    Args:
+        path: Run directory, directory of runs (``outputs/linear``), or a directory of those (``outputs``).
+        has: Function that tells whether a run holds what is looked for; a run directory itself is not asked.
+
+    Returns:
+        The run, or None where the path is no run and none in it holds what is looked for.
+
+    Raises:
+        RequestError: Runs of several names hold it; the message lists the names.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("linear/1", "linear/2", "other/3"):
+        ...     RunDirectory(root / name).create()
+        ...     RunDirectory(root / name).update(lambda info: info)
+        >>> resolve_run(root / "linear", lambda run: True).path.name
+        '2'
+        >>> resolve_run(root, lambda run: run.path.name < "3").path.name
+        '2'
+        >>> resolve_run(root, lambda run: True)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        trainer.errors.RequestError: ... holds runs of several names: linear, other; name one, such as .../linear
+    """
+    if (path / "run.json").is_file():
+        return RunDirectory(path)
+    if runs := runs_in(path):
+        return _newest_that(has, runs)
+    found = {folder.name: run for folder in _folders_in(path) if (run := _newest_that(has, runs_in(folder)))}
+    if len(found) > 1:
+        names = sorted(found)
+        shown = ", ".join([*names[:MAX_NAMES], *(["..."] if len(names) > MAX_NAMES else [])])
+        raise RequestError(f"{path} holds runs of several names: {shown}; name one, such as {path / names[0]}")
+    return next(iter(found.values()), None)
+
+
+def _newest_that(has: Callable[[RunDirectory], bool], runs: Sequence[RunDirectory]) -> RunDirectory | None:
+    return next((run for run in reversed(runs) if has(run)), None)
+
+
+def _folders_in(path: Path) -> list[Path]:
+    """Returns the folders that can be listed; a path such as a home directory also holds others."""
+    return [each for each in path.iterdir() if each.is_dir() and os.access(each, os.R_OK | os.X_OK)]

@@ -48,7 +48,7 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
         return InitialValues(plan_full_restore(start.external, build.graph, build.global_step.op.name), trunks)
     if job.warm_start is None:
         return InitialValues(None, trunks)
-    prefix = resolve_checkpoint(job.warm_start.path)
+    prefix = resolve_checkpoint(job.warm_start.path).prefix
     return InitialValues(plan_warm_start(job.warm_start, prefix, build.model_variables), trunks)
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from trainer.checkpoints.catalog import find_checkpoint
-from trainer.checkpoints.record import CommitRecord, read_record
-from trainer.checkpoints.resolve import is_one_file
+from trainer.checkpoints.catalog import Catalog, read_catalog, run_of
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.resolve import newest_is_meant, resolve_checkpoint
 from trainer.checkpoints.store import CheckpointStore, SkippedCheckpoint, newest_good
+from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.checks import close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
 from trainer.runs.directory import RunDirectory, new_directory, runs_of
@@ -24,14 +25,13 @@ class Start:
     """Where a run begins.
 
     Args:
-        run: its directory.
+        run: Directory of the run.
         stores: Stores of its checkpoints, one for each prefix; the first is that of ``record``.
-        record: of the checkpoint to continue from, or None.
-        skipped: the checkpoints that were not taken.
-        external: the prefix of a checkpoint without a commit record, which gives variables and step
-            to a new run; or None.
-        seen: the names of the commit records when this was decided.
-        is_new: whether the directory was named by the time, and is not there yet.
+        record: Commit record of the checkpoint to continue from, or None.
+        skipped: Newer checkpoints that cannot be used.
+        external: Prefix of a checkpoint outside the run, which gives variables and step to a new run; or None.
+        seen: Names of the commit records when this was decided.
+        is_new: Whether the directory is named by the time and does not exist yet.
     """
 
     run: RunDirectory
@@ -59,13 +59,13 @@ class Request:
     """What was asked for.
 
     Args:
-        resume: ``never``, ``latest``, ``auto``, or a path: a run directory, a directory of
-            checkpoints, or the prefix of one.
-        root: of all runs.
-        name: of the run.
-        run_dir: the directory that was asked for, or None.
+        resume: ``never``, ``latest``, ``auto``, or a reference to a checkpoint, as
+            ``trainer.checkpoints.find`` takes it.
+        root: Directory of all runs.
+        name: Name of the run.
+        run_dir: Directory that was asked for, or None.
         prefixes: Prefixes of the checkpoints that the run's savers write and a resume can take.
-        now: for the name of a new directory.
+        now: Time for the name of a new directory.
     """
 
     resume: str
@@ -92,7 +92,7 @@ def _decide(request: Request) -> Start:
     if request.resume == "never":
         return _fresh(request)
     if request.resume not in WORDS:
-        return _from_path(Path(request.resume), request)
+        return _from_path(request.resume, request)
     run = RunDirectory(request.run_dir) if request.run_dir else None
     if run is None:
         run = next(iter(reversed(runs_of(request.root, request.name))), None)
@@ -202,39 +202,53 @@ def newest_of_all(
     return max(found, key=lambda each: each[1].global_step)
 
 
-def _from_path(path: Path, request: Request) -> Start:
-    if (path / "run.json").is_file():
-        start = _continued(RunDirectory(path), request.prefixes, may_be_new=False)
-    elif path.is_dir():
-        found = find_checkpoint(path)
-        if found.record is not None and (path.parent / "run.json").is_file():
-            start = _from_record(found.prefix, found.record)
-        else:
-            start = _fresh(request, external=found.prefix)
-    elif (record_file := path.with_name(path.name + ".json")).is_file():
-        start = _from_record(path, read_record(record_file))
-    elif path.with_name(path.name + ".index").is_file() or is_one_file(path):
-        start = _fresh(request, external=path)
-    else:
-        raise RequestError(_no_path(path))
+def _from_path(reference: str, request: Request) -> Start:
+    start = _start_at(reference, request)
     if request.run_dir is not None and start.external is None:
-        raise RequestError(f"resume={path} works in the directory of that run; leave out run.dir={request.run_dir}")
+        raise RequestError(
+            f"resume={reference} works in the directory of that run; leave out run.dir={request.run_dir}"
+        )
     return start
 
 
-def _no_path(path: Path) -> str:
-    there = sorted(p.stem for p in path.parent.glob("*-*.index")) if path.parent.is_dir() else []
-    near = close_matches(path.name, [*WORDS, *there])
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there is no {path}"
-    return (
-        f"resume ({str(path)!r}) must be never, latest, auto, a run directory, or a directory or prefix of "
-        f"checkpoints; {hint}"
-    )
+def _start_at(reference: str, request: Request) -> Start:
+    try:
+        directory = newest_is_meant(reference)
+        found = read_catalog(directory) if directory else resolve_checkpoint(reference)
+    except RequestError as error:
+        raise RequestError(_no_path(reference, error)) from error
+    return _from_catalog(found, request) if isinstance(found, Catalog) else _from_checkpoint(found, request)
 
 
-def _from_record(path: Path, record: CommitRecord) -> Start:
-    store = CheckpointStore(path.parent, record.name.rpartition("-")[0])
-    store.verify(record)
+def _from_catalog(catalog: Catalog, request: Request) -> Start:
+    run = _run_with(catalog.directory, catalog.run)
+    if run is not None and any(each.record for each in catalog.checkpoints):
+        # A resume needs more than the newest that verifies: it must be complete.
+        return _continued(run, request.prefixes, may_be_new=False)
+    return _fresh(request, external=catalog.last().prefix)
+
+
+def _from_checkpoint(found: StoredCheckpoint, request: Request) -> Start:
+    run = _run_with(found.directory, run_of(found))
+    if run is None or found.record is None:
+        return _fresh(request, external=found.prefix)
+    return _from_record(run, found, found.record, request)
+
+
+def _run_with(directory: Path, run: RunDirectory | None) -> RunDirectory | None:
+    """Returns the run whose savers write into a directory of checkpoints; a copy inside its directory is another."""
+    return run if run is not None and run.checkpoints.is_dir() and run.checkpoints.samefile(directory) else None
+
+
+def _no_path(reference: str, error: RequestError) -> str:
+    if near := close_matches(reference, WORDS):
+        return f"resume ({reference!r}) is not {', '.join(WORDS)} or a checkpoint; did you mean {' or '.join(near)}?"
+    return f"resume: {error}"
+
+
+def _from_record(run: RunDirectory, found: StoredCheckpoint, record: CommitRecord, request: Request) -> Start:
     if not record.complete:
-        raise CheckpointError(f"{path} holds only a part of the variables; it cannot be resumed from")
-    return Start(RunDirectory(path.parent.parent), (store,), record, seen=_names([store]))
+        raise CheckpointError(f"{found.prefix} holds only a part of the variables; it cannot be resumed from")
+    others = (prefix for prefix in request.prefixes if prefix != found.name_prefix)
+    stores = _stores(run, (found.name_prefix, *others))
+    return Start(run, stores, record, seen=_names(stores))

@@ -18,7 +18,7 @@ from trainer.graphdef.op_types import REQUIRED_PLACEHOLDERS
 from trainer.graphdef.output_names import check_output_nodes, final_outputs, op_types_of
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
 from trainer.graphdef.traverse import tensor_of
-from trainer.runs.directory import RunDirectory, runs_in
+from trainer.runs.directory import RunDirectory, resolve_run
 
 v1 = tf.compat.v1
 
@@ -113,16 +113,23 @@ def find_pb(path: Path) -> Path:
         raise RequestError(
             f"{PATH}: there is no {path}{hint} (a frozen .pb, or the directory of runs that leave one)", argument=PATH
         )
-    for run in reversed(runs_in(path) or [RunDirectory(path)]):
-        files = sorted(run.frozen.glob("*.pb"))
-        if len(files) > 1:
-            names = ", ".join(each.name for each in files)
-            raise RequestError(f"{PATH}: {run.frozen} holds {names}; name one of them", argument=PATH)
-        if files:
-            return files[0]
-    raise RequestError(
-        f"{PATH}: {path} holds no run with a frozen graph (looked for export/frozen/*.pb)", argument=PATH
-    )
+    try:
+        run = resolve_run(path, lambda each: bool(_frozen_in(each))) or RunDirectory(path)
+    except RequestError as error:
+        raise RequestError(f"{PATH}: {error}", argument=PATH) from error
+    files = _frozen_in(run)
+    if not files:
+        raise RequestError(
+            f"{PATH}: {path} holds no run with a frozen graph (looked for export/frozen/*.pb)", argument=PATH
+        )
+    if len(files) > 1:
+        names = ", ".join(each.name for each in files)
+        raise RequestError(f"{PATH}: {run.frozen} holds {names}; name one of them", argument=PATH)
+    return files[0]
+
+
+def _frozen_in(run: RunDirectory) -> list[Path]:
+    return sorted(run.frozen.glob("*.pb"))
 
 
 def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:

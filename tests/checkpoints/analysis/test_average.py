@@ -15,8 +15,8 @@ from tests.readers import X, line
 from trainer.checkpoints.analysis.average import average
 from trainer.checkpoints.analysis.compare import compare
 from trainer.checkpoints.analysis.inspect import problems_of
-from trainer.checkpoints.catalog import find_checkpoint
 from trainer.checkpoints.record import read_record
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.data.streamed import Streamed
 from trainer.errors import CheckpointError, RequestError
 from trainer.export.from_checkpoint import freeze_checkpoint
@@ -26,7 +26,7 @@ v1 = tf.compat.v1
 
 
 def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tmp_path) -> None:
-    made = average([find_checkpoint(f"{copy}@{number}") for number in (1, 2, 4)], tmp_path / "mean" / "model")
+    made = average([resolve_checkpoint(f"{copy}@{number}") for number in (1, 2, 4)], tmp_path / "mean" / "model")
     values = [variables(copy / f"checkpoints/model-{number}") for number in (1, 2, 4)]
     mean = variables(made.prefix)
     assert mean.keys() == values[0].keys()
@@ -35,7 +35,7 @@ def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tm
         np.testing.assert_allclose(mean[name], expected, rtol=1e-6)
         assert mean[name].dtype == values[0][name].dtype
     assert mean["global_step"] == 20
-    assert problems_of(find_checkpoint(tmp_path / "mean")) == []
+    assert problems_of(resolve_checkpoint(tmp_path / "mean")) == []
     record = read_record(tmp_path / "mean/model.json")
     assert (record.name, record.global_step, record.complete, dict(record.metrics)) == ("model", 20, True, {})
     assert tf.train.latest_checkpoint(str(tmp_path / "mean")) == str(tmp_path / "mean/model")
@@ -49,9 +49,9 @@ def test_an_average_is_the_mean_of_the_weights_and_the_last_of_all_else(copy, tm
 
 
 def test_an_average_beside_the_checkpoints_of_a_run_is_none_of_them(copy) -> None:
-    average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], copy / "checkpoints/mean")
-    assert find_checkpoint(copy).name == "model-4"
-    assert find_checkpoint(f"{copy}@mean").record is not None
+    average([resolve_checkpoint(f"{copy}@1"), resolve_checkpoint(f"{copy}@2")], copy / "checkpoints/mean")
+    assert resolve_checkpoint(copy).name == "model-4"
+    assert resolve_checkpoint(f"{copy}@mean").record is not None
     run(copy, {"c": Checkpoint(max_to_keep=1)}, epochs=5)
     assert sorted(path.stem for path in (copy / "checkpoints").glob("*.index")) == ["mean", "model-5"]
 
@@ -72,7 +72,7 @@ def test_an_average_of_plain_files_has_no_record(tool, plain, tmp_path) -> None:
 def test_an_average_leaves_out_where_a_pipeline_stands(tmp_path) -> None:
     data = Streamed(dataset, batch_size=8)
     run(tmp_path / "run", {"c": Checkpoint(max_to_keep=0)}, data=data, epochs=2)
-    checkpoints = [find_checkpoint(f"{tmp_path / 'run'}@{number}") for number in (1, 2)]
+    checkpoints = [resolve_checkpoint(f"{tmp_path / 'run'}@{number}") for number in (1, 2)]
     comparison = compare(*(each.prefix for each in checkpoints))
     (state,) = comparison.unread
     assert "Iterator" in state
@@ -88,7 +88,7 @@ def test_an_average_leaves_out_where_a_pipeline_stands(tmp_path) -> None:
 
 def test_checkpoints_of_other_variables_have_no_average(trained, plain, tmp_path) -> None:
     with pytest.raises(RequestError, match="does not hold the variables of"):
-        average([find_checkpoint(trained), find_checkpoint(plain)], tmp_path / "mean" / "model")
+        average([resolve_checkpoint(trained), resolve_checkpoint(plain)], tmp_path / "mean" / "model")
     assert not (tmp_path / "mean").exists()
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_number_is_not_averaged_in(tmp_path) -> None:
             prefix=str(tmp_path / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant([value])]
         )
     with pytest.raises(CheckpointError, match="w holds a nan"):
-        average([find_checkpoint(tmp_path / "a"), find_checkpoint(tmp_path / "b")], tmp_path / "mean")
+        average([resolve_checkpoint(tmp_path / "a"), resolve_checkpoint(tmp_path / "b")], tmp_path / "mean")
 
 
 def test_a_full_disk_leaves_nothing_of_an_average(copy) -> None:
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_nothing_of_an_average(copy) -> None:
             Faults(temporary_beside(target), len(failed) + 1, errno.ENOSPC) as faults,
             pytest.raises(OSError, match="No space"),
         ):
-            average([find_checkpoint(f"{copy}@1"), find_checkpoint(f"{copy}@2")], target)
+            average([resolve_checkpoint(f"{copy}@1"), resolve_checkpoint(f"{copy}@2")], target)
         failed.append(faults.failed)
         assert not list((copy / "checkpoints").glob("*mean*"))
         assert not list((copy / "checkpoints").glob(".*"))

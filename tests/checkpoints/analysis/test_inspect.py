@@ -7,13 +7,13 @@ import shutil
 
 from tests.damage import flip
 from trainer.checkpoints.analysis.inspect import problems_of
-from trainer.checkpoints.catalog import find_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 
 
 def test_verify_finds_a_flipped_byte_where_there_is_no_record(plain, tmp_path) -> None:
     directory = shutil.copytree(plain, tmp_path / "plain")
     flip(directory / "old.ckpt-1.data-00000-of-00001")
-    (problem,) = problems_of(find_checkpoint(f"{directory}@1"))
+    (problem,) = problems_of(resolve_checkpoint(f"{directory}@1"))
     assert "cannot be read" in problem
     os.truncate(directory / "old.ckpt-2.meta", 100)
-    assert "is no graph" in problems_of(find_checkpoint(f"{directory}@2"))[0]
+    assert "is no graph" in problems_of(resolve_checkpoint(f"{directory}@2"))[0]

@@ -10,7 +10,7 @@ import pytest
 from tests.damage import flip
 from tests.helpers import variables
 from trainer.checkpoints.analysis.inspect import variables_of
-from trainer.checkpoints.catalog import find_checkpoint
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import CheckpointError
 
 
@@ -40,9 +40,9 @@ def test_list_finds_a_short_file_at_once_and_a_flipped_byte_when_it_reads(tool, 
 
 def test_what_is_damaged_is_not_the_last(tool, copy) -> None:
     (copy / "checkpoints/model-4.data-00000-of-00001").unlink()
-    assert find_checkpoint(copy).name == "model-3"
+    assert resolve_checkpoint(copy).name == "model-3"
     with pytest.raises(CheckpointError, match="data-00000-of-00001 is missing"):
-        find_checkpoint(f"{copy}@4")
+        resolve_checkpoint(f"{copy}@4")
     code, text = tool("show", f"{copy}@4")
     assert (code, "is missing" in text) == (1, True)
 
@@ -51,7 +51,7 @@ def test_of_a_directory_the_newest_that_verifies_is_taken_and_others_are_named(t
     flip(copy / "checkpoints/model-4.data-00000-of-00001")
     code, text = tool("show", copy)
     assert (code, "model-3 (epoch 3, step 15)" in text) == (0, True)
-    assert "passed over" in caplog.text
+    assert "skipped: " in caplog.text
     for number in (1, 2, 3):
         flip(copy / f"checkpoints/model-{number}.index")
     code, text = tool("show", copy)
@@ -83,8 +83,9 @@ def test_show_keeps_the_optimizers_variables_apart(tool, tool_json, trained) -> 
 def test_show_on_files_of_a_plain_saver(tool, plain, tmp_path, with_meta) -> None:
     directory = shutil.copytree(plain, tmp_path / "plain")
     if not with_meta:
-        (directory / "old.ckpt-2.meta").unlink()
-    found = variables_of(find_checkpoint(directory))
+        for path in directory.glob("*.meta"):
+            path.unlink()
+    found = variables_of(resolve_checkpoint(directory))
     optimizers = {"b/Adam", "b/Adam_1", "w/Adam", "w/Adam_1", "beta1_power", "beta2_power"}
     assert {each.name for each in found if each.of_optimizer} == optimizers
     assert {each.trainable for each in found if each.name == "w"} == ({True} if with_meta else {None})
@@ -113,7 +114,7 @@ def test_verify_reads_everything(tool, tool_json, trained, plain) -> None:
     assert tool("verify", trained)[0] == 0
     code, text = tool("verify", plain)
     assert (code, "no record to compare with" in text) == (0, True)
-    assert tool_json("verify", f"{trained}@2") == (0, {"problems": {"model-2": []}, "damaged": False})
+    assert tool_json("verify", f"{trained}@2") == (0, {"problems": {"model-2": []}, "damaged": False, "graphs": {}})
 
 
 @pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index", "meta"])

@@ -108,7 +108,7 @@ def test_a_graph_of_the_same_series_is_taken(moved, tmp_path) -> None:
         assert predictor.source.endswith("model.ckpt-2")
         assert predictor(x=X)["prediction"] == pytest.approx(EXPECTED)
     (tmp_path / "run/model.ckpt-1.meta").rename(tmp_path / "run/other.meta")
-    with pytest.raises(RequestError, match=r"looked for model.ckpt-2.meta and model.ckpt.meta; .* there: other.meta"):
+    with pytest.raises(RequestError, match=r"looked for model.ckpt-2.meta, model.ckpt.meta, .* there: other.meta"):
         open_checkpoint(tmp_path / "run", ["prediction"])
     with open_checkpoint(tmp_path / "run", ["prediction"], meta=tmp_path / "run/other.meta") as predictor:
         assert predictor(x=X)["prediction"] == pytest.approx(EXPECTED)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
-from trainer.checkpoints.meta_graph import read_meta, trainable_names
+from trainer.checkpoints.meta_graph import read_graph_of, trainable_names
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.restoring.compatibility import differences
@@ -39,7 +39,7 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
     ``global_step``, and all that belongs to the optimizer, since the mean of momenta belongs to no
     point of a training.
 
-    The ``.meta`` of the last one is put beside it. It has a commit record where all of them have
+    The graph of the last one is put beside it as its ``.meta``. It has a commit record where all of them have
     one; the metrics in it are empty, since nobody has measured these weights.
 
     Args:
@@ -59,13 +59,13 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.catalog import find_checkpoint
+        >>> from trainer.checkpoints.resolve import resolve_checkpoint
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
         ...     _ = tf.raw_ops.SaveV2(
         ...         prefix=str(folder / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant(w)]
         ...     )
-        >>> mean = average([find_checkpoint(f"{folder}@1"), find_checkpoint(f"{folder}@2")], folder / "mean")
+        >>> mean = average([resolve_checkpoint(f"{folder}@1"), resolve_checkpoint(f"{folder}@2")], folder / "mean")
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """
@@ -78,7 +78,7 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
     readers = [TensorReader(checkpoint.prefix) for checkpoint in checkpoints]
     _check_same_variables(readers)
     last = checkpoints[-1]
-    meta = read_meta(last.meta) if last.meta else None
+    meta = read_graph_of(last)
     averaged = _averaged_names(readers[-1], trainable_names(meta) if meta else None)
     values = _values(readers, averaged)
     if meta is not None and len(values) < len(readers[-1].tensors):

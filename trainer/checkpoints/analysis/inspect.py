@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
-from trainer.checkpoints.catalog import Catalog, locate
-from trainer.checkpoints.meta_graph import read_meta, trainable_names
+from trainer.checkpoints.catalog import Catalog
+from trainer.checkpoints.meta_graph import find_meta, read_graph_of, read_meta, trainable_names
 from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.store import STATE_FILE
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, RequestError
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Variable:
 def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
     """Returns the variables of a checkpoint, by name; reads every tensor.
 
-    Which are trainable is known from the ``.meta`` beside it. What belongs to the optimizer is told
+    Which are trainable is known from its graph, where there is one. What belongs to the optimizer is told
     by names, as ``trainer.checkpoints.analysis.optimizer_slots.optimizer_variables`` has it.
 
     Raises:
@@ -57,15 +58,16 @@ def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
     Example:
         >>> import tempfile
         >>> import tensorflow as tf
-        >>> from trainer.checkpoints.catalog import find_checkpoint
+        >>> from trainer.checkpoints.resolve import resolve_checkpoint
         >>> names, values = ["w", "w/Momentum"], [tf.constant([3.0, 4.0]), tf.zeros([2])]
         >>> prefix = f"{tempfile.mkdtemp()}/model-1"
         >>> _ = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=["", ""], tensors=values)
-        >>> [(each.name, each.mean, each.norm, each.of_optimizer) for each in variables_of(find_checkpoint(prefix))]
+        >>> [(each.name, each.mean, each.norm, each.of_optimizer) for each in variables_of(resolve_checkpoint(prefix))]
         [('w', 3.5, 5.0, False), ('w/Momentum', 0.0, 0.0, True)]
     """
     reader = TensorReader(checkpoint.prefix)
-    trainable = trainable_names(read_meta(checkpoint.meta)) if checkpoint.meta else None
+    meta = read_graph_of(checkpoint)
+    trainable = None if meta is None else trainable_names(meta)
     of_optimizer = optimizer_variables(reader.shapes, trainable)
     return [
         _variable(reader, name, name in of_optimizer, None if trainable is None else name in trainable)
@@ -103,14 +105,15 @@ def verify(reference: str | Path) -> list[str]:
     Raises:
         RequestError: There is no such checkpoint.
     """
-    return problems_of(locate(reference))
+    return problems_of(resolve_checkpoint(reference, allow_damaged=True))
 
 
 def problems_of(checkpoint: StoredCheckpoint) -> list[str]:
     """Returns what is wrong with a checkpoint; [] where every byte is as it was written.
 
-    Every tensor is read and compared with its CRC, the ``.meta`` is parsed, and with a commit
-    record the checksum of each file is compared too.
+    Every tensor is read and compared with its CRC, its own ``.meta`` is parsed, and with a commit
+    record the checksum of each file is compared too. A ``.meta`` that another checkpoint left is no
+    part of it: ``note_on_graph`` tells of that.
     """
     return list(_problems(checkpoint))
 
@@ -126,8 +129,8 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
             yield str(error)
     try:
         reader = TensorReader(checkpoint.prefix)
-        if checkpoint.meta:
-            read_meta(checkpoint.meta)
+        if checkpoint.own_meta:
+            read_meta(checkpoint.own_meta)
     except CheckpointError as error:
         yield str(error)
         return
@@ -136,6 +139,18 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
             reader.value(name)
         except CheckpointError as error:
             yield str(error)
+
+
+def note_on_graph(checkpoint: StoredCheckpoint) -> str:
+    """Returns where the graph of a checkpoint without a ``.meta`` of its own is, and what is wrong with it; else ""."""
+    file = None if checkpoint.own_meta else find_meta(checkpoint)
+    if file is None:
+        return ""
+    try:
+        read_meta(file)
+    except (CheckpointError, RequestError) as error:
+        return f"its graph is in {file.name} and cannot be used: {error}"
+    return f"its graph is in {file.name}"
 
 
 def state_file_problems(catalog: Catalog) -> list[str]:

@@ -24,11 +24,13 @@ class Pruning:
     """What a prune keeps and removes.
 
     Args:
-        rotation: the records that stay and go.
-        damaged: names of checkpoints that were neither counted nor touched.
-        freed: bytes.
+        directory: Directory of the checkpoints.
+        rotation: Records that are kept, and those that are removed.
+        damaged: Names of checkpoints that were neither counted nor touched.
+        freed: Bytes that the removal frees.
     """
 
+    directory: Path
     rotation: Rotation
     damaged: tuple[str, ...]
     freed: int
@@ -52,7 +54,7 @@ def prune(
     file and ``best_checkpoint`` in run.json follow.
 
     Args:
-        path: a run directory or a checkpoint directory.
+        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
         keep: the newest so many stay, at least 1.
         keep_best: besides, the best so many stay.
         monitor: the metric that tells what is best; None for the one of the run's config.
@@ -73,14 +75,14 @@ def prune(
     with contextlib.ExitStack() as stack:
         if catalog.run and not dry_run:
             stack.enter_context(RunLock(catalog.run.lock_file))
-        sizes = {each.name: each.size for each in read_catalog(path).checkpoints}
+        sizes = {each.name: each.size for each in read_catalog(catalog.directory).checkpoints}
         damaged = _damaged(store)
         rotation = plan_rotation(store, policy, left_out=damaged)
         _check_prunable(catalog, rotation, policy)
         if not dry_run:
             apply_rotation(store, rotation)
             _update_best(catalog, rotation, known)
-    return Pruning(rotation, damaged, sum(sizes[record.name] for record in rotation.removed))
+    return Pruning(catalog.directory, rotation, damaged, sum(sizes[record.name] for record in rotation.removed))
 
 
 def _check_prunable(catalog: Catalog, rotation: Rotation, policy: Retention) -> None:
@@ -134,7 +136,7 @@ def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
     It works while the run is going on. A number stands for all checkpoints of that number.
 
     Args:
-        path: a run directory or a checkpoint directory.
+        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
         numbers: of checkpoints with a commit record.
 
     Returns:
@@ -151,7 +153,7 @@ def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
     write_pins(catalog.directory, before | wanted)
     try:
         # A rotation may have begun before the pins were there: looked at again, they surely hold.
-        _check_there(read_catalog(path), wanted)
+        _check_there(read_catalog(catalog.directory), wanted)
     except RequestError:
         write_pins(catalog.directory, before)
         raise
@@ -162,7 +164,7 @@ def unpin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
     """Takes pins back.
 
     Args:
-        path: a run directory or a checkpoint directory.
+        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
         numbers: that are pinned.
 
     Returns:

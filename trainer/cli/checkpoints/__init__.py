@@ -9,8 +9,9 @@ from trainer.cli.command import Tool
 
 DESCRIPTION = """Tools for checkpoints, this trainer's and those of a plain tf.compat.v1.train.Saver.
 
-A CHECKPOINT is a prefix of files (.../model-300); a run directory or a checkpoint directory, for its newest good
-checkpoint; or one of these with @WHICH: DIRECTORY@300, DIRECTORY@model-300, DIRECTORY@last, DIRECTORY@best."""
+A CHECKPOINT is a prefix (.../model-300) or any file of it; a run, a directory of checkpoints or a directory of runs,
+for the newest good checkpoint; or one of these directories with @WHICH: DIRECTORY@300, DIRECTORY@model-300,
+DIRECTORY@last, DIRECTORY@best."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

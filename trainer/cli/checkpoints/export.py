@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.checkpoints.catalog import find_checkpoint, run_of
+from trainer.checkpoints.catalog import run_of
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool
@@ -51,7 +52,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _average(chosen: argparse.Namespace) -> Answer:
-    checkpoints = [find_checkpoint(each) for each in chosen.checkpoints]
+    checkpoints = [resolve_checkpoint(each) for each in chosen.checkpoints]
     import_tensorflow()
     from trainer.checkpoints.analysis.average import average
 
@@ -91,7 +92,9 @@ def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> MakePart
     run = run_of(checkpoint)
     if chosen.from_config and run is None:
         raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the graph by")
-    if run is None or (checkpoint.meta and not chosen.from_config):
+    from trainer.checkpoints.meta_graph import find_meta
+
+    if run is None or (find_meta(checkpoint) and not chosen.from_config):
         return None
     from trainer.cli.assemble import parts_of
 

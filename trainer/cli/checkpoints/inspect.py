@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.checkpoints.catalog import Catalog, find_checkpoint, locate, read_catalog
+from trainer.checkpoints.catalog import Catalog, read_catalog
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.command import Answer, Tool, age, table
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from trainer.checkpoints.analysis.inspect import Variable
 
 NO_RECORD = "no record"
+DIRECTORY_HELP = "a run, a directory of checkpoints, or a directory of runs for the newest run that has some"
 NOT_METRICS = ("steps_per_sec",)
 
 
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
     each = tool.command("list", "the checkpoints of a directory", _list)
-    each.add_argument("directory", type=Path, help="a run directory or a checkpoint directory")
+    each.add_argument("directory", type=Path, help=DIRECTORY_HELP)
     each.add_argument("--verify", action="store_true", help="read every byte to find damage, not only sizes")
     each = tool.command("show", "the variables of a checkpoint, the optimizer's apart", _show)
     add_checkpoint(each)
@@ -41,7 +43,9 @@ def add_commands(tool: Tool) -> None:
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Adds the argument that names one checkpoint, and what ``@best`` means."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a prefix, a directory, or DIRECTORY@WHICH")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a prefix or a file of it, a directory, or DIRECTORY@WHICH"
+    )
     add_monitor(parser)
 
 
@@ -53,7 +57,7 @@ def add_monitor(parser: argparse.ArgumentParser) -> None:
 
 def found(chosen: argparse.Namespace) -> StoredCheckpoint:
     """Returns the checkpoint that the arguments of ``add_checkpoint`` name."""
-    return find_checkpoint(chosen.checkpoint, chosen.monitor, chosen.mode)
+    return resolve_checkpoint(chosen.checkpoint, monitor=chosen.monitor, mode=chosen.mode)
 
 
 def _list(chosen: argparse.Namespace) -> Answer:
@@ -65,7 +69,7 @@ def _list(chosen: argparse.Namespace) -> Answer:
     data = [_entry(each, each.number in pinned, problems[each.name]) for each in catalog.checkpoints]
     return Answer(
         {"directory": catalog.directory, "verified": chosen.verify, "checkpoints": data},
-        _list_text(data, time.time(), verified=chosen.verify),
+        _list_text(data, catalog.directory, time.time(), verified=chosen.verify),
         int(any(problems.values())),
     )
 
@@ -95,7 +99,7 @@ def _entry(checkpoint: StoredCheckpoint, pinned: bool, problems: list[str]) -> d
     }
 
 
-def _list_text(data: list[dict[str, Any]], now: float, *, verified: bool) -> str:
+def _list_text(data: list[dict[str, Any]], directory: Path, now: float, *, verified: bool) -> str:
     metrics = list(dict.fromkeys(name for each in data for name in each["metrics"] if name not in NOT_METRICS))
     rows = [
         [
@@ -113,6 +117,7 @@ def _list_text(data: list[dict[str, Any]], now: float, *, verified: bool) -> str
     ]
     headers = ["name", "number", "epoch", "step", "age", "size", *metrics, "pinned", "state"]
     notes = [f"damaged: {problem}" for each in data for problem in each["problems"]]
+    notes.append(f"directory: {directory}")
     if not verified:
         notes.append("state: by the records and the sizes of files; --verify reads every byte")
     return "\n".join([table(rows, headers), *notes])
@@ -130,15 +135,17 @@ def _show(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     import_tensorflow()
     from trainer.checkpoints.analysis.inspect import variables_of
+    from trainer.checkpoints.meta_graph import find_meta
 
     variables = variables_of(checkpoint)
-    record = checkpoint.record
+    record, meta = checkpoint.record, find_meta(checkpoint)
     data = {
         "checkpoint": checkpoint.prefix,
         "epoch": record.epoch if record else None,
         "global_step": record.global_step if record else None,
         "has_record": record is not None,
-        "has_meta": checkpoint.meta is not None,
+        "has_meta": meta is not None,
+        "meta": meta,
         "variables": [asdict(each) for each in variables],
         "parameters": _parameters(variables),
     }
@@ -174,7 +181,7 @@ def _variables_text(variables: Sequence[Variable]) -> str:
 
 
 def _diff(chosen: argparse.Namespace) -> Answer:
-    a, b = find_checkpoint(chosen.a), find_checkpoint(chosen.b)
+    a, b = resolve_checkpoint(chosen.a), resolve_checkpoint(chosen.b)
     import_tensorflow()
     from trainer.checkpoints.analysis.compare import compare
 
@@ -204,22 +211,27 @@ def _verify(chosen: argparse.Namespace) -> Answer:
         catalog = read_catalog(Path(chosen.path))
         checkpoints: Sequence[StoredCheckpoint] = catalog.checkpoints
     else:
-        checkpoints = [locate(chosen.path)]
+        checkpoints = [resolve_checkpoint(chosen.path, allow_damaged=True)]
     problems = _read_all(checkpoints)
-    rows = [[each.name, _verdict(each, problems[each.name])] for each in checkpoints]
-    if catalog is not None:
-        from trainer.checkpoints.analysis.inspect import state_file_problems
+    from trainer.checkpoints.analysis.inspect import note_on_graph, state_file_problems
 
-        if of_list := state_file_problems(catalog):
-            problems["checkpoint"] = of_list
-            rows.append(["checkpoint", "damaged"])
+    graphs = {each.name: note_on_graph(each) for each in checkpoints}
+    rows = [[each.name, _verdict(each, problems[each.name], graphs[each.name])] for each in checkpoints]
+    if catalog is not None and (of_list := state_file_problems(catalog)):
+        problems["checkpoint"] = of_list
+        rows.append(["checkpoint", "damaged"])
     notes = [problem for found_there in problems.values() for problem in found_there]
     text = "\n".join([table(rows, ["name", "verdict"], left=2), *notes])
-    return Answer({"problems": problems, "damaged": bool(notes)}, text, int(bool(notes)))
+    data = {
+        "problems": problems,
+        "damaged": bool(notes),
+        "graphs": {name: note for name, note in graphs.items() if note},
+    }
+    return Answer(data, text, int(bool(notes)))
 
 
-def _verdict(checkpoint: StoredCheckpoint, problems: list[str]) -> str:
+def _verdict(checkpoint: StoredCheckpoint, problems: list[str], graph: str) -> str:
     if problems:
         return "damaged"
     checked = "checksums and every tensor" if checkpoint.record else f"every tensor; {NO_RECORD} to compare with"
-    return f"good: {checked}"
+    return f"good: {checked}{'; ' if graph else ''}{graph}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention.policy import Retention, kept
 from trainer.checkpoints.retention.prune import pin, prune, unpin
-from trainer.cli.checkpoints.inspect import add_monitor
+from trainer.cli.checkpoints.inspect import DIRECTORY_HELP, add_monitor
 from trainer.cli.command import Answer, Run, Tool, table
 from trainer.files import size_for_people
 from trainer.schedule import Schedule
@@ -24,7 +24,7 @@ def add_commands(tool: Tool) -> None:
     ]
     for name, summary, run in commands:
         parser = tool.command(name, summary, run)
-        parser.add_argument("directory", type=Path, help="a run directory or a checkpoint directory")
+        parser.add_argument("directory", type=Path, help=DIRECTORY_HELP)
         parser.add_argument("numbers", metavar="N", type=int, nargs="+", help="numbers of checkpoints")
 
 
@@ -40,7 +40,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", type=Path, help="a run directory or a checkpoint directory")
+    parser.add_argument("directory", type=Path, help=DIRECTORY_HELP)
     parser.add_argument("--keep", metavar="N", type=int, required=True, help="the newest N stay")
     parser.add_argument("--keep-best", metavar="M", type=int, default=0, help="besides, the best M by --monitor stay")
     add_monitor(parser)
@@ -95,13 +95,14 @@ def _prune(chosen: argparse.Namespace) -> Answer:
     rows += [[name, "damaged, left as it is"] for name in done.damaged]
     freed = f"{size_for_people(done.freed)} {'would be free' if chosen.dry_run else 'freed'}"
     data = {
+        "directory": done.directory,
         "dry_run": chosen.dry_run,
         "stay": [record.name for record in done.rotation.kept],
         "go": [record.name for record in done.rotation.removed],
         "damaged": done.damaged,
         "freed": done.freed,
     }
-    return Answer(data, f"{table(rows, ['name', ''], left=2)}\n{freed}", int(bool(done.damaged)))
+    return Answer(data, f"{table(rows, ['name', ''], left=2)}\n{done.directory}: {freed}", int(bool(done.damaged)))
 
 
 def _pin(chosen: argparse.Namespace) -> Answer:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from trainer.checkpoints.meta_graph import find_meta, read_meta
+from trainer.checkpoints.meta_graph import read_meta, require_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, describe
 from trainer.graphdef.output_names import Names, likely_outputs
@@ -31,12 +31,11 @@ def open_checkpoint(
     are the placeholders among those ops; one with a default may be left out.
 
     Args:
-        path: a run directory or a checkpoint directory (its newest good checkpoint is taken),
-            ``DIRECTORY@WHICH`` with a number, ``last`` or ``best``, or a prefix.
+        path: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
         outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
             that the signature of the graph names.
         inputs: tensors to feed besides the placeholders, such as what an input pipeline gives.
-        meta: of the graph; None for the one beside the checkpoint.
+        meta: File that has the graph; None for the one that ``trainer.checkpoints.meta_graph.find_meta`` finds.
 
     Raises:
         RequestError: there is no checkpoint or no graph, or it has no such node.
@@ -47,8 +46,9 @@ def open_checkpoint(
         Traceback (most recent call last):
         trainer.errors.RequestError: there is no directory nowhere
     """
-    prefix = resolve_checkpoint(Path(path))
-    file = find_meta(prefix) if meta is None else Path(meta)
+    checkpoint = resolve_checkpoint(path)
+    prefix = checkpoint.prefix
+    file = require_meta(checkpoint, "name one with meta=, or open an export") if meta is None else Path(meta)
     meta_graph = read_meta(file)
     wanted = signature_outputs(meta_graph) if outputs is None else outputs
     if not wanted:

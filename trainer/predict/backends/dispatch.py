@@ -24,8 +24,8 @@ def open_predictor(
     """Opens whatever is at a path: a run, a checkpoint, a frozen ``.pb`` or a SavedModel.
 
     Args:
-        path: a run directory or a checkpoint directory (its newest good checkpoint is taken), a prefix
-            or a file of a checkpoint, a ``.pb``, or the directory of a SavedModel or of numbered ones.
+        path: Reference to a checkpoint, as ``trainer.checkpoints.find`` takes it; a ``.pb``; or the
+            directory of a SavedModel or of numbered ones.
         outputs: what to compute; None for what the file records.
         inputs: of a checkpoint or a ``.pb``: tensors to feed besides the placeholders.
         tags: of a SavedModel; None for ``serve``.
