@@ -15,6 +15,7 @@ SLOW = {
     "test_readme.py": "every block of the README, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
+    "cli/test_main.py::test_pip_installs_the_command": "an environment of its own, and pip",
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",

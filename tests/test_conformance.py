@@ -24,7 +24,7 @@ from tests.processes import ROOT, python
 from trainer.callback import Callback
 from trainer.cli.train import conf_directory
 from trainer.config import schema
-from trainer.config.targets import locate
+from trainer.config.targets import find_object
 from trainer.config.validate import validate
 
 CONF = conf_directory()
@@ -82,6 +82,16 @@ def test_a_callback_has_a_config_file_with_all_its_keys(callback) -> None:
     assert isinstance(instantiate(OmegaConf.create(node)), callback)
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "callbacks"], ids=str)
+def test_a_callback_file_is_a_node_under_its_own_key(path) -> None:
+    text = OmegaConf.to_container(OmegaConf.load(CONF / path))
+    if path.stem == "default":
+        assert set(text) == {"defaults"}
+    else:
+        assert list(text) == [path.stem]
+        assert "_target_" in text[path.stem]
+
+
 @pytest.mark.parametrize("callback", CALLBACKS, ids=lambda each: each.__name__)
 def test_a_callback_survives_a_run_and_its_resume(callback, tmp_path) -> None:
 
@@ -99,7 +109,7 @@ def test_a_config_file_is_explained_and_names_what_exists(path) -> None:
     for node in nodes(OmegaConf.to_container(OmegaConf.load(CONF / path))):
         if node["_target_"] == "???":
             continue  # the user's own
-        found = locate(node["_target_"])
+        found = find_object(node["_target_"])
         assert found is not None, node["_target_"]
         if node["_target_"].startswith(("trainer.", "callbacks.")):
             known = set(inspect.signature(found).parameters) | {"_target_", "_partial_"}

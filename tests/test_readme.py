@@ -12,13 +12,17 @@ import pytest
 
 from tests.processes import ROOT
 
-BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(bash|python|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"(?:# @package .*\n)?# ([\w/]+\.(?:py|yaml))\n")
+"""Beginning of a block that is a file; the files are there in all sections."""
+
 HEADING = re.compile(r"^##+ (.*)\n", re.MULTILINE)
 
 _, *parts = HEADING.split((ROOT / "README.md").read_text())
 SECTIONS = {
     heading: blocks for heading, text in zip(parts[::2], parts[1::2], strict=True) if (blocks := BLOCK.findall(text))
 }
+FILES = {match.group(1): text for blocks in SECTIONS.values() for _, text in blocks if (match := FILE.match(text))}
 
 # What sections go on from, as the ones before them leave it.
 BEFORE = {
@@ -36,15 +40,16 @@ def test_there_is_a_section_for_each_thing_that_goes_before() -> None:
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_every_command_runs(heading, tmp_path) -> None:
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     if heading in BEFORE:
         run(["bash", "-euc", BEFORE[heading]], tmp_path)
     for language, text in SECTIONS[heading]:
         if language == "bash":
             # The suite within the suite would never end; that the command starts is what is left to show.
             run(["bash", "-euc", text.replace("scripts/test\n", "scripts/test --version\n")], tmp_path)
-        elif file := re.match(r"# (\w+\.py)\n", text):
-            (tmp_path / file.group(1)).write_text(text)
-        else:
+        elif not FILE.match(text):
             run([sys.executable, "-c", text], tmp_path)
 
 

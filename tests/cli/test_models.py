@@ -11,7 +11,7 @@ def test_help_needs_no_tensorflow(no_tensorflow, tmp_path) -> None:
     for args in (["--help"], ["show", "--help"], ["convert", "--help"]):
         done = python("-m", "trainer.cli.models", *args, cwd=tmp_path, ours=False, **no_tensorflow)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("usage: scripts/models")
+        assert done.stdout.startswith("usage: python -m trainer.cli.models")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from trainer import graph, training
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.config.changes import Change, check_changes, digest
+from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
@@ -52,8 +53,11 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: the request cannot be done; nothing was created.
         TrainerError: the run failed.
     """
-    if _may_import_tensorflow(config):
+    targets = _targets(config)
+    if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
+        # A module of the user's own comes into play, whose imports nothing keeps quiet.
         import_tensorflow()
+    join_packages(targets)
     callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
     now = datetime.now()
     with timed("find the run and verify its newest checkpoint"):
@@ -131,11 +135,10 @@ def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
         raise RequestError(f"warm_start.path: {error}") from error
 
 
-def _may_import_tensorflow(config: DictConfig) -> bool:
-    """Returns whether a module of the user's own comes into play, whose imports nobody keeps quiet."""
+def _targets(config: DictConfig) -> list[str]:
+    """Returns the targets of the nodes that are made before the graph is open."""
     nodes = OmegaConf.to_yaml({"callbacks": config.callbacks, "data": config.data})
-    targets = re.findall(r"_target_: (\S+)", nodes)
-    return any(not target.startswith(("trainer.", "callbacks.")) for target in targets)
+    return re.findall(r"_target_: (\S+)", nodes)
 
 
 def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change]:

@@ -1,4 +1,4 @@
-"""The way in: Hydra composes the config, errors become exit codes. No TensorFlow is imported here."""
+"""Training from the command line: Hydra composes the config, errors become exit codes. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import logging
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,64 +18,122 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from trainer import __version__
+from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
+from trainer.cli.assemble import run
+from trainer.cli.completion import ask_hydra, asks, own_words, query_of
+from trainer.cli.program import COMMAND
 from trainer.cli.stdout import close_output
 from trainer.config import schema
+from trainer.config.choices import check_choices
 from trainer.config.keys import with_key
+from trainer.config.messages import explain
+from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
 from trainer.training.signals import Signals
 
-PACKAGE = Path(__file__).parent.parent
+log = logging.getLogger(__name__)
+
 VERBOSE = "TRAINER_VERBOSE"
 """The environment variable that shows tracebacks, as ``-v`` does."""
 
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
+NULL_GROUP = "Config group override must be"
+"""Beginning of the plain ValueError that Hydra raises for GROUP=null."""
 
-def conf_directory() -> Path:
-    """Returns the directory of the config: inside the installed package, or beside it in a checkout.
 
-    Absolute, so that a working directory with a ``conf/`` of its own never shadows it.
+def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> NoReturn:
+    """Runs the command line and exits with the code of what happened.
+
+    Args:
+        typed: Words after the name of the program.
+        program: Name of the program as the user typed it.
+        commands: Names of the commands that may stand first.
     """
-    installed = PACKAGE / "conf"
-    return installed if installed.is_dir() else PACKAGE.parent / "conf"
-
-
-def main() -> None:
-    """Runs the command line and exits with the code of what happened."""
     # Hydra would print its own report and exit with 1; this makes it raise.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     # A reader that has gone (trainer ... | head) must neither stop a run nor fill the terminal.
     logging.raiseExceptions = False
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    sys.argv[1:] = arguments(sys.argv[1:])
     schema.register()
-    outcomes: list[Outcome] = []
-
-    def job(config: DictConfig) -> None:
-        outcomes.append(run_job(config))
-
-    command = hydra.main(config_path=str(conf_directory()), config_name="train", version_base="1.3")(job)
     try:
-        command()
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        from trainer.config.messages import explain  # composes the config once more to find close matches
-
-        overrides = [each for each in sys.argv[1:] if not each.startswith("-")]
-        sys.exit(tell(RequestError(explain(error, overrides, conf_directory()))))
+        line = arguments(typed, commands)
+        _be_verbose(line.verbose)
+        if line.has("--version"):
+            sys.stdout.write(f"{COMMAND} {__version__} (Hydra {hydra.__version__})\n")
+            sys.exit(0)
+        if line.has("--shell-completion"):
+            sys.exit(_complete(line, program, commands))
+        sys.exit(_run(line, program))
+    except RequestError as error:
+        sys.exit(tell(error))
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
         close_output()
-    sys.exit(exit_code(outcomes))
 
 
-def arguments(typed: list[str]) -> list[str]:
-    """Returns the arguments for Hydra, which knows no ``-v`` and wants a plus before ``experiment=``."""
-    others = [each for each in typed if each not in ("-v", "--verbose")]
-    if len(others) < len(typed):
+def _be_verbose(verbose: bool) -> None:
+    if verbose:
         os.environ[VERBOSE] = "1"
         for package in ("trainer", "callbacks"):
             logging.getLogger(package).setLevel(logging.DEBUG)
-    return [f"+{each}" if each.startswith("experiment=") else each for each in others]
+
+
+def _run(line: CommandLine, program: str) -> int:
+    """Runs what Hydra makes of the command line: a job, a sweep, or an answer without a job; returns the exit code."""
+    sources = _sources(line)
+    outcomes: list[Outcome] = []
+
+    def job(config: DictConfig) -> None:
+        outcomes.append(run_job(config, line, program))
+
+    try:
+        line = replace(line, overrides=_with_whole_choice(line.overrides, sources))
+        name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
+        _run_hydra(program, [*line.words, *name], job)
+    except (*COMPOSITION_ERRORS, ValueError) as error:
+        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(NULL_GROUP):
+            raise
+        raise RequestError(explain(error, line.overrides, sources)) from error
+    return exit_code(outcomes)
+
+
+def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], None]) -> None:
+    sys.argv = [program, *words]
+    hydra.main(config_path=str(conf_directory()), config_name="train", version_base="1.3")(job)()
+
+
+def _sources(line: CommandLine) -> ConfigSources:
+    own = line.value("--config-dir")
+    return ConfigSources(conf_directory(), Path(own) if own else None, line.value("--config-name") or "train")
+
+
+def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:
+    """Returns the overrides with ``+callbacks=NAME`` as the whole choice, which has to be composed to be known."""
+    if not any(map(adds_callbacks, overrides)):
+        return tuple(overrides)
+    others = [each for each in overrides if not adds_callbacks(each)]
+    return with_added_callbacks(overrides, sources.chosen("callbacks", others))
+
+
+def _complete(line: CommandLine, program: str, commands: Sequence[str]) -> int:
+    """Answers a shell; says nothing of a line that cannot be completed, as it is not finished yet."""
+    if any(each.startswith("install=") for each in line.overrides) and program.startswith("python "):
+        raise RequestError(f"a shell completes a command, not {program}; pip install . gives the command {COMMAND}")
+    if not asks(line):
+        return _run(line, program)
+    try:
+        query = query_of(line, os.environ)
+        if words := own_words(query, commands):
+            sys.stdout.write(f"{' '.join(words)}\n")
+        if query.word.startswith("-"):
+            return 0
+        overrides = _with_whole_choice(query.line.overrides, _sources(query.line))
+        ask_hydra(query, overrides, lambda words: _run_hydra(program, words, lambda _: None))
+    except (RequestError, ValueError, *COMPOSITION_ERRORS):
+        return 0
+    return 0
 
 
 @dataclass(frozen=True)
@@ -81,19 +141,23 @@ class Outcome:
     """How a job of the command line ended.
 
     Args:
-        overrides: that made it.
-        error: why it failed, or None.
+        overrides: Settings that made the job.
+        error: Why it failed, or None.
     """
 
     overrides: str
     error: TrainerError | None
 
 
-def run_job(config: DictConfig) -> Outcome:
+def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     """Runs one job: the only one, or one of a sweep, whose other jobs go on if it fails."""
-    overrides = " ".join(HydraConfig.get().overrides.task)
+    # Not earlier: Hydra adds a handler of its own for --info, and every line would be printed twice.
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    typed = HydraConfig.get().overrides
+    overrides = " ".join(typed.task)
+    searched = [each for each in typed.hydra if each.startswith("hydra.searchpath=")]
     try:
-        start(config, f"python -m trainer {overrides}")
+        start(config, shell_command(program, line, [*searched, *typed.task]))
     except Interrupted as error:
         tell(error)
         sys.exit(error.exit_code)
@@ -110,9 +174,8 @@ def start(config: DictConfig, command: str) -> None:
     if experiment is None and choices.get("model") is None:
         names = ", ".join(sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml")))
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
+    check_choices(config)
     settings = validate(config, experiment)
-    from trainer.cli.assemble import run  # not needed for --help, --cfg and refusals
-
     with Signals() as signals:
         run(config, settings, command, signals)
 
@@ -131,6 +194,6 @@ def exit_code(outcomes: list[Outcome]) -> int:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if len(outcomes) > 1:
         lines = [f"  {outcome.overrides}: {str(outcome.error).splitlines()[0]}" for outcome in failed]
-        logging.getLogger(__name__).info("\n".join([f"{len(failed)} of {len(outcomes)} jobs failed", *lines]))
+        log.info("\n".join([f"{len(failed)} of {len(outcomes)} jobs failed", *lines]))
         return 1 if failed else 0
     return failed[0].error.exit_code if failed and failed[0].error else 0

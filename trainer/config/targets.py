@@ -5,37 +5,46 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.utils import get_object
 
 from trainer.checks import close_matches, suggestion
+from trainer.config.shipped_callbacks import hidden_file
 from trainer.errors import describe
+from trainer.runs.stored_config import RENAMED_KEYS, RENAMED_TARGETS
 
-UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+# Python's own words, and those of Keras for a class that takes **kwargs.
+UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'|not recognized: \{'(\w+)'")
 LACKING = re.compile(r"missing \d+ required (?:keyword-only |positional )?arguments?: (.+)")
 
+WITHOUT_TENSORFLOW = ("callbacks.", "trainer.data.")
+"""Beginnings of the ``_target_`` names whose modules import no TensorFlow."""
 
-def explain_target(target: str, cause: BaseException | None) -> str:
+
+def explain_target(target: str, cause: BaseException | None, renamed: Mapping[str, str] = RENAMED_TARGETS) -> str:
     """Returns why a node could not be made.
 
     Args:
-        target: the dotted name in its ``_target_``.
-        cause: what was raised when the target was looked up or called.
+        target: Dotted name in the ``_target_`` of the node.
+        cause: Error of looking the target up or calling it.
+        renamed: Old ``_target_`` to the one of today.
     """
-    found = locate(target)
+    found = find_object(target)
+    if found is None and target in renamed:
+        return f"there is no _target_ {target}; it is {renamed[target]} now"
     if found is None:
         return _not_found(target)
     text = describe(cause) if cause is not None else "it could not be called"
     if match := UNEXPECTED.search(text):
-        name = match.group(1)
-        return f"{target} has no argument {name!r}; {suggestion(name, _parameters(found))}"
+        return _unexpected(target, match.group(1) or match.group(2), parameters_of(found))
     if isinstance(cause, TypeError) and (match := LACKING.search(text)):
         return f"{target} needs {match.group(1)}; set it in the config"
     return text
 
 
-def locate(target: str) -> Any:
+def find_object(target: str) -> Any:
     """Returns the object of a dotted name, such as a class or a method of one, or None where there is none."""
     try:
         return get_object(target)
@@ -43,7 +52,15 @@ def locate(target: str) -> Any:
         return None
 
 
+def _unexpected(target: str, name: str, known: list[str]) -> str:
+    now = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in RENAMED_KEYS.items()}.get(name)
+    hint = f"it is {now} now" if now in known else suggestion(name, known)
+    return f"{target} has no argument {name!r}; {hint}"
+
+
 def _not_found(target: str) -> str:
+    if file := hidden_file(target):
+        return f"_target_ {target} cannot be found: a module of this trainer hides {file}; give that file another name"
     module, _, name = target.rpartition(".")
     try:
         known = [each for each in dir(importlib.import_module(module)) if not each.startswith("_")]
@@ -54,8 +71,19 @@ def _not_found(target: str) -> str:
     return f"_target_ {target} cannot be found; {hint}"
 
 
-def _parameters(found: Any) -> list[str]:
+def cheap_parameters(target: str) -> list[str]:
+    """Returns the parameters of a shipped class that is looked up without TensorFlow, [] of any other.
+
+    Args:
+        target: The dotted name in a ``_target_``.
+    """
+    return parameters_of(find_object(target)) if target.startswith(WITHOUT_TENSORFLOW) else []
+
+
+def parameters_of(found: Any) -> list[str]:
+    """Returns the names of the parameters that a config can give; [] where there is no signature."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     try:
-        return [name for name in inspect.signature(found).parameters if name != "self"]
+        return [name for name, each in inspect.signature(found).parameters.items() if each.kind in named]
     except (TypeError, ValueError):
         return []

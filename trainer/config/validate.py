@@ -11,7 +11,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
+from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
+from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
 from trainer.warm_start import WarmStart
 
@@ -127,8 +129,12 @@ def _check_nodes(config: DictConfig) -> None:
         if config[group] is None:
             raise RequestError(f"no {group} is chosen; choose an experiment (+experiment=NAME) or {group}=NAME")
         _check_target(group, config[group])
+    check_callback_nodes(None if config.callbacks is None else OmegaConf.to_container(config.callbacks))
     for name, node in config.callbacks.items():
         _check_target(f"callbacks.{name}", node)
+    plain: Any = OmegaConf.to_container(config)
+    for old, new in renamed_keys_in(plain).items():
+        raise RequestError(f"there is no key {old}; it is {new} now")
     _check_missing(config)
     if "batch_size" in config.data:
         check_int("data.batch_size", config.data.batch_size, minimum=1)

@@ -1,4 +1,4 @@
-"""``scripts/checkpoints``: look at checkpoints, keep some, make something of them."""
+"""``graph-trainer checkpoints``, ``scripts/checkpoints``: look at checkpoints, keep some, make something of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ for the newest good checkpoint; or one of these directories with @WHICH: DIRECTO
 DIRECTORY@last, DIRECTORY@best."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns its exit code."""
-    tool = Tool("scripts/checkpoints", DESCRIPTION)
+def main(arguments: Sequence[str] | None = None, prog: str = "scripts/checkpoints") -> int:
+    """Runs the command line; returns its exit code.
+
+    Args:
+        arguments: Words after the name of the program, or None for those of this process.
+        prog: Name of the program, for usage lines.
+    """
+    tool = Tool(prog, DESCRIPTION)
     for family in (inspect, retention, export):
         family.add_commands(tool)
     return tool.main(arguments)

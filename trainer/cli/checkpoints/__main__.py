@@ -3,5 +3,6 @@
 import sys
 
 from trainer.cli.checkpoints import main
+from trainer.cli.program import program_name
 
-sys.exit(main())
+sys.exit(main(prog=program_name()))

@@ -1,0 +1,20 @@
+"""``graph-trainer`` and ``python -m trainer``: training, or a command named by the first argument."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from trainer.cli.program import import_from_working_directory, program_name
+
+COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.models"}
+"""Name of a command to the module whose ``main`` runs it; only the chosen one is imported."""
+
+
+def main() -> None:
+    """Runs the command line and exits with the code of what happened."""
+    program, typed = program_name(), sys.argv[1:]
+    import_from_working_directory()
+    if typed and typed[0] in COMMANDS:
+        sys.exit(import_module(COMMANDS[typed[0]]).main(typed[1:], f"{program} {typed[0]}"))
+    import_module("trainer.cli.train").main(typed, program, tuple(COMMANDS))

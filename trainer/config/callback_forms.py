@@ -1,0 +1,89 @@
+"""Forms in which callbacks are written into a config, and the right form for each wrong one.
+
+A file of ``callbacks/`` holds a node under its own key. ``+callbacks=NAME`` adds it, in an experiment
+``- override /callbacks: [default, NAME]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trainer.errors import RequestError
+
+TARGET = "_target_"
+
+
+def check_callback_nodes(callbacks: Any) -> None:
+    """Refuses callbacks that are mounted in another form than a node under its own key.
+
+    Args:
+        callbacks: Name to node, as plain Python.
+
+    Raises:
+        RequestError: The message has the right form.
+    """
+    if callbacks is None:
+        raise RequestError("callbacks is null; leave callbacks out, or drop one by name with '~callbacks.NAME'")
+    if TARGET in callbacks:
+        raise RequestError(_flat_file(str(callbacks[TARGET])))
+    for name, node in callbacks.items():
+        if not isinstance(node, Mapping) or node.get(TARGET) not in (None, "???"):
+            continue
+        inner = next((key for key, each in node.items() if isinstance(each, Mapping) and TARGET in each), None)
+        if inner is not None:
+            raise RequestError(
+                f"callbacks.{name} holds the node callbacks.{name}.{inner}: a file of callbacks/ names its own key; "
+                f"add it with +callbacks={inner}, or in an experiment with - override /callbacks: [default, {inner}]"
+            )
+        if TARGET not in node:
+            raise RequestError(_settings_alone(str(name), node))
+
+
+def _flat_file(target: str) -> str:
+    name = target.rpartition(".")[2]
+    key = "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+    return (
+        f"callbacks.{TARGET} ({target!r}): a file of callbacks/ holds a node under its own key:\n"
+        f"  {key}:\n    {TARGET}: {target}\n"
+        "then +callbacks=FILE adds it, or in an experiment - override /callbacks: [default, FILE]"
+    )
+
+
+def _settings_alone(name: str, node: Mapping[Any, Any]) -> str:
+    settings = f"the settings {', '.join(map(str, node))}" if node else "nothing in it"
+    return (
+        f"callbacks.{name} has no {TARGET}, but {settings}: the choice of callbacks does not hold {name}; add it with "
+        f"+callbacks={name}, leave its settings out with '~callbacks.{name}', or set callbacks.{name}.{TARGET}"
+    )
+
+
+def check_choice_of_callbacks(choice: str | None, callbacks: Mapping[str, Any], defaults: Sequence[str]) -> None:
+    """Refuses a choice of one callback alone, which drops all the others.
+
+    Args:
+        choice: Value of the group, or None for a list, which says by itself that it is all.
+        callbacks: Name to node, as composed.
+        defaults: Names of the callbacks that a run has without that choice.
+
+    Raises:
+        RequestError: The message names what is dropped and how to add the callback instead.
+    """
+    chosen = [name for name, node in callbacks.items() if isinstance(node, Mapping) and TARGET in node]
+    dropped = [name for name in defaults if name not in chosen]
+    if choice in (None, "default") or len(chosen) > 1 or not dropped or TARGET in callbacks:
+        return
+    raise RequestError(
+        f"callbacks={choice} leaves out {', '.join(dropped)}; add {choice} to them with +callbacks={choice}, in an "
+        f"experiment with - override /callbacks: [default, {choice}] ('callbacks=[{choice}]' is {choice} alone)"
+    )
+
+
+def dropped_by_choice(before: Iterable[str], callbacks: Mapping[str, Any]) -> list[str]:
+    """Returns the callbacks that a choice on the command line leaves out of the experiment's own.
+
+    Args:
+        before: Names of the callbacks without that choice.
+        callbacks: Name to node, with it.
+    """
+    return [name for name in before if TARGET not in (callbacks.get(name) or {})]

@@ -1,0 +1,78 @@
+"""Directories that configs come from, and what is composed from them beside the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+SEARCH_PATH = "hydra.searchpath="
+PACKAGE = Path(__file__).parent.parent
+
+
+def conf_directory() -> Path:
+    """Returns the directory of the shipped configs: inside the installed package, or beside it in a checkout.
+
+    Absolute, so that a working directory with a ``conf/`` of its own never shadows it.
+    """
+    installed = PACKAGE / "conf"
+    return installed if installed.is_dir() else PACKAGE.parent / "conf"
+
+
+@dataclass(frozen=True)
+class ConfigSources:
+    """Directories that configs come from.
+
+    Args:
+        shipped: Directory of the configs of this trainer.
+        own: Directory of the user's own configs (``--config-dir``), or None.
+        name: Name of the top config (``--config-name``).
+    """
+
+    shipped: Path
+    own: Path | None = None
+    name: str = "train"
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Returns the config that the overrides give.
+
+        Raises:
+            HydraException: They cannot be composed.
+        """
+        with self._opened():
+            return compose(self.name, overrides=self._with_own(overrides))
+
+    def chosen(self, group: str, overrides: Sequence[str]) -> list[str]:
+        """Returns what the overrides choose of a group, in order; a group may have several choices.
+
+        Raises:
+            HydraException: They cannot be composed.
+        """
+        with self._opened() as loader:
+            defaults = loader.compute_defaults_list(self.name, self._with_own(overrides), RunMode.MULTIRUN).defaults
+        paths = [each.config_path or "" for each in defaults if each.parent == self.name]
+        return [path.removeprefix(f"{group}/") for path in dict.fromkeys(paths) if path.startswith(f"{group}/")]
+
+    def choices(self, group: str) -> list[str]:
+        """Returns the names of the files in a group, the user's own included."""
+        folders = [self.shipped, *([self.own] if self.own else [])]
+        return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+    def _with_own(self, overrides: Iterable[str]) -> list[str]:
+        words = list(overrides)
+        if self.own is None or any(each.startswith(SEARCH_PATH) for each in words):
+            return words
+        return [*words, f"{SEARCH_PATH}['file://{self.own.absolute()}']"]
+
+    @contextmanager
+    def _opened(self) -> Iterator[ConfigLoader]:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(self.shipped.absolute()), version_base="1.3"):
+            yield GlobalHydra.instance().config_loader()
