@@ -19,7 +19,7 @@ from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
 from trainer.graph.optimizers import rate_of_step
-from trainer.graph.train_step import STEPS_PLANNED
+from trainer.graph.train_step import STEPS_AHEAD
 from trainer.schedule import Schedule
 
 v1 = tf.compat.v1
@@ -123,7 +123,7 @@ def test_the_number_of_steps_per_call_changes_no_bit(case, tmp_path) -> None:
 @pytest.mark.parametrize("case", ["plain TensorFlow", "tf.data"])
 def test_a_call_that_is_longer_than_its_plans_changes_no_bit(case, tmp_path) -> None:
     """250 steps in one call: two whole plans and a part of the third."""
-    assert 2 * STEPS_PLANNED < 250 < 3 * STEPS_PLANNED
+    assert 2 * STEPS_AHEAD < 250 < 3 * STEPS_AHEAD
     for per_call in (1, 250):
         changes = {key: value() if key == "data" else value for key, value in CASES[case].items()}
         saves = {"c": Checkpoint(every_n_epochs=50)}

@@ -25,7 +25,7 @@ def test_csv(tmp_path) -> None:
 def test_unreadable_files_are_refused(tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"\x01\x02not a file of any kind" * 9)
-    with pytest.raises(RequestError, match=r"is no readable \.npz file"):
+    with pytest.raises(RequestError, match=r"is not a readable \.npz file"):
         npz(str(broken), ["x"], ["y"])
     with pytest.raises(RequestError, match="has no column 'a'"):
         csv_columns(str(broken), {"x": ["a"]}, {"y": ["b"]})

@@ -10,5 +10,5 @@ from trainer.errors import RequestError
 
 
 def test_data_that_is_made_too_early_is_refused() -> None:
-    with pytest.raises(RequestError, match=r"dataset is a .*; hand over the function .*_partial_: true"):
+    with pytest.raises(RequestError, match=r"dataset is a .*; pass the function .*_partial_: true"):
         Streamed(dataset(), batch_size=8)

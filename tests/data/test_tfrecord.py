@@ -40,8 +40,8 @@ def test_tfrecord_trains_and_evaluates(tmp_path) -> None:
 
 TFRECORD_MISTAKES = [
     ({"z": {"shape": [2]}}, "no feature 'z'"),
-    ({"x": {"shape": [3]}}, "holds 2 values of float32; 3 of float32 are asked for"),
-    ({"x": {"shape": [2], "dtype": "int64"}}, "2 of int64 are asked for"),
+    ({"x": {"shape": [3]}}, "holds 2 values of float32; expected 3 of float32"),
+    ({"x": {"shape": [2], "dtype": "int64"}}, "expected 2 of int64"),
     ({"x": {"shape": [2], "dtype": "float23"}}, "did you mean float32"),
 ]
 
@@ -56,7 +56,7 @@ def test_wrong_features_are_refused(tmp_path, inputs, message) -> None:
 def test_unreadable_files_are_refused(tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"\x01\x02not a file of any kind" * 9)
-    with tf.Graph().as_default(), pytest.raises(RequestError, match="is no readable TFRecord file"):
+    with tf.Graph().as_default(), pytest.raises(RequestError, match="is not a readable TFRecord file"):
         tfrecord(str(broken), INPUTS, LABELS)
     with tf.Graph().as_default(), pytest.raises(RequestError, match="no TFRecord file matches"):
         tfrecord(str(tmp_path / "none-*"), INPUTS, LABELS)

@@ -1,4 +1,4 @@
-"""The order in which examples are taken."""
+"""Batch indices: the order of the examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def test_each_pass_has_every_example_once_and_another_order() -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         feed = inspect_source(InMemory(arrays, batch_size=4)).make_feed(7, Skips())
         step = v1.placeholder(tf.int64, [])
-        (one, _), many = feed.batch(feed.plan(step, 1, 1)[0]), feed.batches(feed.plan(step, 6, 10**9), 6)
+        (one, _), many = (
+            feed.batch(feed.batch_indices(step, 1, 1)[0]),
+            feed.batches(feed.batch_indices(step, 6, 10**9), 6),
+        )
         feed.initialise(session)
         batches = [session.run(one, {step: i}) for i in range(6)]
         gathered = session.run(many, {step: 0})

@@ -15,7 +15,7 @@ BAD_MODELS = {
     "returns no dict": (lambda self, inputs, training: inputs["x"], "must return a dict"),
     "takes other inputs": (lambda self, inputs, training: {"op": inputs["z"]}, r"x float32 \[batch, 2\]: KeyError"),
     "does not fit": (lambda self, inputs, training: {"op": inputs["x"] @ tf.ones([3, 1])}, "Dimensions must be equal"),
-    "reuses a name": (lambda self, inputs, training: {"x": inputs["x"]}, "has an op 'x' already"),
+    "reuses a name": (lambda self, inputs, training: {"x": inputs["x"]}, "already has an op 'x'"),
 }
 
 
@@ -37,13 +37,17 @@ def test_a_loss_that_is_no_scalar_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize("name", ["loss", "epoch", "steps_per_sec", "val_loss"])
 def test_a_metric_that_bears_a_name_of_the_trainer_is_refused(tmp_path, name) -> None:
     model = type("Bad", (Line,), {"metrics": lambda self, outputs, labels: {name: tf.constant(1.0)}})
-    with pytest.raises(RequestError, match="a name that the trainer uses itself"):
+    with pytest.raises(RequestError, match="a name reserved by the trainer"):
         run(tmp_path / "run", make_model=model)
 
 
 @pytest.mark.parametrize(
     ("outputs", "message"),
-    [({"op": None}, "no tensor"), ({"my op": tf.zeros}, "no name|no tensor"), ({}, "must return a dict")],
+    [
+        ({"op": None}, "other than tensors"),
+        ({"my op": tf.zeros}, "not a valid name|other than tensors"),
+        ({}, "must return a dict"),
+    ],
 )
 def test_outputs_that_are_none_are_refused(tmp_path, outputs, message) -> None:
     model = type("Bad", (Line,), {"__call__": lambda self, inputs, training: outputs})

@@ -9,5 +9,5 @@ from trainer.errors import RequestError
 
 
 def test_a_wrong_optimizer_is_refused(tmp_path) -> None:
-    with pytest.raises(RequestError, match="it must be an optimizer of Keras"):
+    with pytest.raises(RequestError, match="it must be a Keras optimizer"):
         run(tmp_path / "run", make_optimizer=lambda _step, _scale: "sgd")

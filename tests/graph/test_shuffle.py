@@ -12,9 +12,9 @@ from trainer.graph.shuffle import shuffled
 def orders(examples: int, passes: int, seed: int = 1, *, compiled: bool = False) -> np.ndarray:
     """Returns the order of each pass, [passes, examples]."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        places = tf.tile(tf.range(examples, dtype=tf.int64), [passes])
+        indices = tf.tile(tf.range(examples, dtype=tf.int64), [passes])
         which = tf.repeat(tf.range(passes, dtype=tf.int64), examples)
-        function = tf.function(lambda: shuffled(places, which, examples, seed), jit_compile=compiled)
+        function = tf.function(lambda: shuffled(indices, which, examples, seed), jit_compile=compiled)
         return session.run(function()).reshape(passes, examples)
 
 

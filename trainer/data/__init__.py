@@ -1,6 +1,6 @@
-"""Sources of batches, and functions that give their examples.
+"""Sources of batches, and functions that return their examples.
 
-What needs TensorFlow or an extra is loaded on first use, by the names of ``__init__.pyi``.
+The names in ``__init__.pyi``, which need TensorFlow or an extra, are loaded on first use.
 """
 
 from trainer.lazy_face import attach

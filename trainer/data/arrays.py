@@ -1,4 +1,4 @@
-"""Examples in memory: named arrays, checked once, cut into a training and a validation part."""
+"""Examples in memory: named arrays, checked once, split into a training and a validation part."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Arrays:
     """Named inputs and labels of the same examples; the names become names in the graph.
 
     Args:
-        inputs: what a prediction is made from; name to array [examples, ...].
-        labels: what the loss compares it with; name to array [examples, ...].
+        inputs: Inputs of the model, arrays [examples, ...] by name.
+        labels: Labels for the loss, arrays [examples, ...] by name.
 
     Raises:
-        RequestError: the arrays differ in their number of examples, a name is used twice, or an
-            array holds something that a tensor cannot hold.
+        RequestError: The arrays differ in their number of examples, a name is used twice, or a
+            dtype has no counterpart in TensorFlow.
 
     Example:
         >>> arrays = Arrays({"x": np.zeros((4, 2))}, {"y": np.zeros(4)})
@@ -40,12 +40,12 @@ class Arrays:
             raise RequestError("the data has no inputs; a model needs at least one")
         twice = set(self.inputs) & set(self.labels)
         if twice:
-            raise RequestError(f"{min(twice)!r} is an input and a label too; give each its own name")
+            raise RequestError(f"{min(twice)!r} is both an input and a label; give each its own name")
         for name, array in self.all.items():
             if not isinstance(array, np.ndarray) or array.ndim == 0:
                 raise RequestError(f"data {name!r} must be an array with the examples along its first axis")
             if array.dtype.kind not in "biufcSU":
-                raise RequestError(f"data {name!r} has dtype {array.dtype}, which no tensor can hold")
+                raise RequestError(f"data {name!r} has dtype {array.dtype}, which TensorFlow does not support")
         lengths = {name: len(array) for name, array in self.all.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
@@ -53,17 +53,17 @@ class Arrays:
 
     @property
     def all(self) -> dict[str, Array]:
-        """Inputs and labels together."""
+        """Inputs and labels by name."""
         return {**self.inputs, **self.labels}
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
-    def take(self, index: Array) -> Arrays:
-        """Returns the examples at the given places, int [n]."""
+    def take(self, indices: Array) -> Arrays:
+        """Returns the examples at the given indices, int [n]."""
         return Arrays(
-            {name: array[index] for name, array in self.inputs.items()},
-            {name: array[index] for name, array in self.labels.items()},
+            {name: array[indices] for name, array in self.inputs.items()},
+            {name: array[indices] for name, array in self.labels.items()},
         )
 
 
@@ -71,19 +71,19 @@ class InMemory:
     """Batches gathered in the graph from arrays that are fed to it once.
 
     The order is a pure function of the seed and of the pass over the data, so a resume needs no
-    state. Each pass leaves out the examples that do not fill a batch, other ones in each pass.
+    state. Each pass leaves out the examples that do not fill a batch; these differ between passes.
 
     Args:
-        examples: the arrays, or a function without arguments that returns them.
-        batch_size: examples in a batch.
-        shuffle: a new order in each pass; false keeps the order of the arrays.
-        validation: the share of the examples (0 or more, less than 1) that is never trained on;
-            which ones does not depend on the seed of the run, so that runs can be compared.
-        max_examples: of the training part, drawn at random; None takes all. The validation part is
-            the same for any number, and fewer examples are a part of more.
+        examples: Arrays, or a function without arguments that returns them.
+        batch_size: Number of examples in a batch.
+        shuffle: Whether each pass has a new order; False keeps the order of the arrays.
+        validation: Share of the examples (0 or more, less than 1) that is never trained on. The
+            choice does not depend on the seed of the run, so that runs can be compared.
+        max_examples: Maximum number of training examples, drawn at random; None takes all. The
+            validation part is the same for any number, and a smaller draw is a part of a larger.
 
     Raises:
-        RequestError: the data does not hold a batch.
+        RequestError: The data has no full batch.
 
     Example:
         >>> data = InMemory(Arrays({"x": np.zeros((10, 1))}, {"y": np.zeros(10)}), 4, validation=0.2)
@@ -102,14 +102,15 @@ class InMemory:
         arrays = examples() if callable(examples) else examples
         if not isinstance(arrays, Arrays):
             raise RequestError(
-                f"examples gave a {type(arrays).__name__}; it must give trainer.data.arrays.Arrays", argument="examples"
+                f"examples is or returns a {type(arrays).__name__}; it must be or return trainer.data.arrays.Arrays",
+                argument="examples",
             )
         self.batch_size = check_int("batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("shuffle", shuffle)
         self.train, self.validation = split(arrays, check_share("validation", validation))
-        most = check_optional_int("max_examples", max_examples, minimum=1)
-        if most is not None:
-            drawn = np.random.default_rng(0).permutation(len(self.train))[:most]
+        limit = check_optional_int("max_examples", max_examples, minimum=1)
+        if limit is not None:
+            drawn = np.random.default_rng(0).permutation(len(self.train))[:limit]
             self.train = self.train.take(np.sort(drawn))
         if self.batch_size > len(self.train):
             raise RequestError(
@@ -120,12 +121,12 @@ class InMemory:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in one pass over the training part."""
+        """Number of full batches in one pass over the training part."""
         return len(self.train) // self.batch_size
 
 
 def check_share(name: str, value: Any) -> float:
-    """Returns ``value`` if it is a number of at least 0 and less than 1."""
+    """Returns ``value`` as a float if it is a number of at least 0 and less than 1."""
     share = check_number(name, value, above=-1e-9)
     if share >= 1:
         raise ValueError(f"{name} ({value:g}) must be less than 1: it is a share of the examples")
@@ -136,7 +137,7 @@ def split(arrays: Arrays, validation: float) -> tuple[Arrays, Arrays | None]:
     """Returns the training part and the validation part (None for a share of 0), drawn at random.
 
     Raises:
-        RequestError: one part would be empty.
+        RequestError: One of the parts would be empty.
     """
     if validation == 0:
         return arrays, None

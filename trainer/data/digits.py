@@ -1,4 +1,4 @@
-"""The 1,797 images of handwritten digits that scikit-learn carries."""
+"""The 1,797 images of handwritten digits in scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
     """Returns the digits; they are part of the installed package, nothing is downloaded.
 
     Args:
-        classes: the digits to take; None for all. A label stays the digit that it is.
+        classes: Digits to keep, 0 to 9; None for all. The labels remain the digits themselves.
 
     Returns:
-        ``image`` float32 [examples, 8, 8, 1] from 0 to 1 and ``digit`` int32 [examples]; 1,797 of all.
+        Input ``image``, float32 [examples, 8, 8, 1] from 0 to 1, and label ``digit``, int32
+        [examples]; 1,797 examples of all classes.
         Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
     Raises:
-        RequestError: scikit-learn is not installed.
-        ValueError: there is no such digit.
+        RequestError: The package scikit-learn is not installed.
+        ValueError: A class is not a digit, or the list is empty.
 
     Example:
         >>> sorted({int(digit) for digit in load([5, 6]).labels["digit"]})
@@ -36,7 +37,7 @@ def load(classes: Sequence[int] | None = None) -> Arrays:
         load_digits = data.load_digits
     except ImportError as error:
         raise RequestError(
-            "the digits come with scikit-learn, which is not installed; pip install 'graph-trainer[digits]'"
+            "the digits need scikit-learn, which is not installed; pip install 'graph-trainer[digits]'"
         ) from error
     stored = load_digits()
     images = (stored.images / 16.0).astype(np.float32)[..., np.newaxis]

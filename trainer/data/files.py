@@ -1,4 +1,4 @@
-"""Arrays from files: ``.npz`` and CSV."""
+"""Examples from ``.npz`` and CSV files."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
     """Reads named arrays from a file of ``numpy.savez``; pickled objects in it are refused.
 
     Args:
-        path: the file.
-        inputs: names of the arrays that a prediction is made from.
-        labels: names of the arrays that the loss compares it with.
+        path: Path of the file.
+        inputs: Names of the arrays that are inputs of the model.
+        labels: Names of the arrays that are labels for the loss.
 
     Returns:
-        The arrays with the dtypes of the file, float64 as float32.
+        Arrays with the dtypes of the file, float64 as float32.
 
     Raises:
-        RequestError: the file cannot be read or lacks a name.
+        RequestError: The file cannot be read, or an array is missing.
     """
     file = existing(path)
     inputs, labels = check_names("inputs", inputs), check_names("labels", labels)
@@ -36,12 +36,12 @@ def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
         with np.load(file, allow_pickle=False) as stored:
             for name in [*inputs, *labels]:
                 if name not in stored.files:
-                    raise RequestError(f"{file} holds no array {name!r}; {suggestion(name, stored.files)}")
+                    raise RequestError(f"{file} has no array {name!r}; {suggestion(name, stored.files)}")
             read = {name: narrowed(stored[name]) for name in [*inputs, *labels]}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(f"{file} is no readable .npz file: {describe(error)}", argument="path") from error
+        raise RequestError(f"{file} is not a readable .npz file: {describe(error)}", argument="path") from error
     return Arrays({name: read[name] for name in inputs}, {name: read[name] for name in labels})
 
 
@@ -51,31 +51,32 @@ def csv_columns(
     """Reads numbers from a CSV file whose first line names the columns.
 
     Args:
-        path: the file.
-        inputs: name in the graph to columns of the file, such as ``{x: [width, height]}``.
-        labels: the same for what the loss compares with.
-        delimiter: between the columns.
+        path: Path of the file.
+        inputs: Columns of each input by its name in the graph, such as ``{x: [width, height]}``.
+        labels: Columns of each label by its name in the graph, such as ``{y: [price]}``.
+        delimiter: Character between the columns.
 
     Returns:
-        float32 [rows, columns] for each name.
+        Arrays float32 [rows, columns] by name.
 
     Raises:
-        RequestError: the file cannot be read, lacks a column, or holds something that is no number.
+        RequestError: The file cannot be read, a column is missing, or a value is not numeric.
     """
     file = existing(path)
     for argument, columns in (("inputs", inputs), ("labels", labels)):
         if not isinstance(columns, Mapping):
             raise RequestError(
-                f"{argument} ({columns!r}) must be names to columns, such as {{x: [width]}}", argument=argument
+                f"{argument} ({columns!r}) must be a mapping of names to columns, such as {{x: [width]}}",
+                argument=argument,
             )
     chosen = {**inputs, **labels}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
             header = [column.strip() for column in next(reader, [])]
-            places = {name: places_of(columns, header, name, file) for name, columns in chosen.items()}
-            # Only the columns that are asked for: the others may hold text.
-            read = sorted({place for each in places.values() for place in each})
+            indices = {name: column_indices(columns, header, name, file) for name, columns in chosen.items()}
+            # Only the requested columns are read, because the others may contain text.
+            read = sorted({index for each in indices.values() for index in each})
             table = _numbers(lines, delimiter, read)
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, RequestError):
@@ -83,7 +84,7 @@ def csv_columns(
         raise RequestError(f"{file} cannot be read as CSV numbers: {describe(error)}", argument="path") from error
     if not len(table):
         raise RequestError(f"{file} has no row after its header", argument="path")
-    arrays = {name: table[:, [read.index(place) for place in each]] for name, each in places.items()}
+    arrays = {name: table[:, [read.index(index) for index in each]] for name, each in indices.items()}
     return Arrays({name: arrays[name] for name in inputs}, {name: arrays[name] for name in labels})
 
 
@@ -97,28 +98,28 @@ def _numbers(lines: TextIO, delimiter: str, columns: Sequence[int]) -> Array:
 
 
 def existing(path: str) -> Path:
-    """Returns the path of a file.
+    """Returns the path of an existing file.
 
     Raises:
-        RequestError: there is no such file; the message has close names in its directory.
+        RequestError: The file does not exist; the message has close names in its directory.
     """
     file = Path(path)
     if file.is_file():
         return file
     if file.is_dir():
-        raise RequestError(f"{file} is a directory; name a file in it", argument="path")
+        raise RequestError(f"{file} is a directory; give the path of a file in it", argument="path")
     beside: Iterable[str] = [each.name for each in file.parent.iterdir()] if file.parent.is_dir() else []
     hint = suggestion(file.name, beside) if len(list(beside)) <= 20 else "check the path"
     raise RequestError(f"there is no file {file}; in {file.parent.resolve()}, {hint}", argument="path")
 
 
 def narrowed(array: Array) -> Array:
-    """Returns float64 as float32, the dtype that models compute in; the rest as it is."""
+    """Returns a float64 array as float32, the dtype of models; any other array unchanged."""
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def places_of(columns: Sequence[str], header: Sequence[str], name: str, file: Path) -> list[int]:
-    """Returns where the columns stand in the header."""
+def column_indices(columns: Sequence[str], header: Sequence[str], name: str, file: Path) -> list[int]:
+    """Returns the indices of columns in the header, from 0."""
     if isinstance(columns, str):
         raise RequestError(f"data {name!r} ({columns!r}) must be a list of columns, such as [{columns}]")
     for column in columns:

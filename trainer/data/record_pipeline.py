@@ -1,4 +1,4 @@
-"""The ``tf.data`` pipeline over TFRecord files; this module needs TensorFlow, ``trainer.data.tfrecord`` does not."""
+"""``tf.data`` pipeline over TFRecord files; unlike ``trainer.data.tfrecord``, this module needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trainer.checks import suggestion
 from trainer.errors import RequestError
 
 Features = Mapping[str, Mapping[str, Any]]
-"""Name of a feature to its ``shape`` and ``dtype``."""
+"""Mappings with ``shape`` and ``dtype``, by name of the feature."""
 
 
 def tfrecord_dataset(path: str, inputs: Features, labels: Features) -> Any:
-    """Returns the ``tf.data.Dataset`` that ``trainer.data.tfrecord.tfrecord`` describes."""
+    """Returns the ``tf.data.Dataset`` described in ``trainer.data.tfrecord.tfrecord``."""
     files = sorted(glob.glob(path))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
     if not files:
         raise RequestError(f"no TFRecord file matches {path}", argument="path")
@@ -39,17 +39,17 @@ def _feature(name: str, node: Mapping[str, Any]) -> Any:
 
 
 def _check_first_record(file: str, features: Mapping[str, Any]) -> None:
-    """Reads one record without a session, so that a wrong file is answered before training."""
+    """Checks the first record against the features, without a session, before training starts."""
     try:
         record = next(iter(tf.compat.v1.io.tf_record_iterator(file)), None)
     except tf.errors.OpError as error:
-        raise RequestError(f"{file} is no readable TFRecord file: {error.message}") from error
+        raise RequestError(f"{file} is not a readable TFRecord file: {error.message}") from error
     if record is None:
-        raise RequestError(f"{file} holds no record")
+        raise RequestError(f"{file} has no records")
     try:
         stored = tf.train.Example.FromString(record).features.feature
     except Exception as error:
-        raise RequestError(f"{file} holds records that are no tf.train.Example") from error
+        raise RequestError(f"the records of {file} are not tf.train.Example messages") from error
     for name, feature in features.items():
         if name not in stored:
             raise RequestError(f"{file} has no feature {name!r}; {suggestion(name, stored)}")
@@ -59,5 +59,5 @@ def _check_first_record(file: str, features: Mapping[str, Any]) -> None:
         if stored_dtype != feature.dtype or count != wanted:
             raise RequestError(
                 f"{file}: feature {name!r} holds {count} values of {stored_dtype.name}; "
-                f"{wanted} of {feature.dtype.name} are asked for"
+                f"expected {wanted} of {feature.dtype.name}"
             )

@@ -1,4 +1,4 @@
-"""Batches from a ``tf.data`` pipeline, whose position is saved in each checkpoint."""
+"""Batches from a ``tf.data`` pipeline whose position is saved in each checkpoint."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ MakeDataset = Callable[[], Any]
 
 
 class Streamed:
-    """Examples from any function that returns a ``tf.data.Dataset``.
+    """Batches from a function that returns a ``tf.data.Dataset``.
 
-    The function is called when the graph is open, which is why a node for Hydra has
-    ``_partial_: true``. Its elements are single examples: pairs (inputs, labels) of
-    dicts by name. Shuffling, batching, repeating and prefetching are done here.
+    The function is called while the graph is open, so a node for Hydra needs ``_partial_: true``.
+    The elements of the data set are single examples: pairs (inputs, labels) of dicts by name.
+    This class shuffles, batches, repeats and prefetches them.
 
     Args:
-        dataset: the function, without arguments.
-        batch_size: examples in a batch; what is left at the end of a pass is dropped.
-        shuffle_buffer: examples among which the next one is drawn; 0 keeps the order. The buffer
-            is part of each checkpoint.
-        validation: a function for the examples that are never trained on, or None.
-        steps_per_epoch: batches in a pass where the dataset cannot tell (TFRecord files cannot);
-            None counts them once, which reads the data.
-        save_position: whether a checkpoint holds where the pipeline stands. False for pipelines
-            that cannot tell, such as ``from_generator``; a resume then starts them anew.
+        dataset: Function without arguments that returns the data set of the training examples.
+        batch_size: Number of examples in a batch; an incomplete batch at the end of a pass is dropped.
+        shuffle_buffer: Number of examples from which the next one is drawn; 0 keeps the order. The
+            buffer is part of each checkpoint.
+        validation: Function that returns the data set of the validation examples, which are never
+            trained on, or None.
+        steps_per_epoch: Number of batches in a pass, for data sets of unknown length such as
+            TFRecord files; None counts the examples once, which reads the data.
+        save_position: Whether checkpoints contain the position of the pipeline. False for pipelines
+            whose position cannot be saved, such as ``from_generator``; a resume then starts them anew.
 
     Example:
         >>> Streamed(lambda: None, batch_size=32).batch_size
@@ -46,7 +47,7 @@ class Streamed:
         for name, function in (("dataset", dataset), ("validation", validation)):
             if function is not None and not callable(function):
                 raise RequestError(
-                    f"{name} is a {type(function).__name__}, made before the graph was there; hand over the function "
+                    f"{name} is a {type(function).__name__}, made before the graph exists; pass the function "
                     "that makes it (functools.partial; in a node for Hydra _partial_: true)",
                     argument=name,
                 )

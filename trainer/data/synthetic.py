@@ -1,4 +1,4 @@
-"""Examples made by a formula, for the shipped experiments."""
+"""Synthetic examples, for the shipped experiments."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from trainer.data.arrays import Arrays
 
 
 def line(examples: int = 3200, slope: float = 3.0, intercept: float = 1.0, noise: float = 0.1, seed: int = 0) -> Arrays:
-    """Returns points on a line with a little noise.
+    """Returns points on a line with Gaussian noise.
 
     Args:
-        examples: how many.
-        slope: of the line.
-        intercept: of the line.
-        noise: the standard deviation of what is added to y.
-        seed: of the points.
+        examples: Number of points.
+        slope: Slope of the line.
+        intercept: Value of y at x = 0.
+        noise: Standard deviation of the noise added to y.
+        seed: Seed of the points and the noise.
 
     Returns:
-        x float32 [examples, 1] from -1 to 1 and y float32 [examples, 1].
+        Input ``x``, float32 [examples, 1] from -1 to 1, and label ``y``, float32 [examples, 1].
     """
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1.0, 1.0, (check_int("data.examples.examples", examples, minimum=1), 1))
@@ -28,21 +28,22 @@ def line(examples: int = 3200, slope: float = 3.0, intercept: float = 1.0, noise
 
 
 def ratings(users: int = 200, items: int = 100, taste_size: int = 4, noise: float = 0.1, seed: int = 0) -> Arrays:
-    """Returns what each user thinks of each item, drawn from hidden tastes.
+    """Returns ratings of each item by each user, computed from hidden vectors.
 
-    A rating is the scalar product of the user's and the item's hidden vectors, with noise; an item
-    is liked where the noiseless rating is above 0.
+    A rating is the scalar product of the user's and the item's hidden vectors, divided by the
+    square root of their length, plus noise. The user likes an item if the rating without noise is
+    above 0.
 
     Args:
-        users: how many; each rates every item.
-        items: how many.
-        taste_size: the length of the hidden vectors.
-        noise: the standard deviation of what is added to a rating.
-        seed: of the tastes.
+        users: Number of users; each rates every item.
+        items: Number of items.
+        taste_size: Length of the hidden vectors.
+        noise: Standard deviation of the noise added to a rating.
+        seed: Seed of the hidden vectors and the noise.
 
     Returns:
-        inputs ``user`` and ``item`` int32 [pairs], labels ``stars`` float32 [pairs] and ``like``
-        float32 [pairs], 0 or 1.
+        Inputs ``user`` and ``item``, int32 [pairs], and labels ``stars``, float32 [pairs], and
+        ``like``, float32 [pairs], 0 or 1.
     """
     rng = np.random.default_rng(seed)
     user, item = (part.ravel().astype(np.int32) for part in np.mgrid[0:users, 0:items])

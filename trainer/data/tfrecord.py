@@ -9,16 +9,16 @@ from trainer import data
 
 
 def tfrecord(path: str, inputs: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Returns a ``tf.data.Dataset`` of single examples; call it while a graph is open.
+    """Returns a ``tf.data.Dataset`` of single examples; must be called while a graph is open.
 
     Args:
-        path: a file or a pattern such as ``data/train-*.tfrecord``; read in sorted order.
-        inputs: feature name to ``{shape: [...], dtype: float32}``; dtypes as the file stores them:
-            float32, int64 or string.
-        labels: the same for what the loss compares with.
+        path: Path of a file, or a pattern such as ``data/train-*.tfrecord``, read in sorted order.
+        inputs: Mappings ``{shape: [...], dtype: float32}`` of the inputs by name of the feature,
+            with the dtypes of the file (float32, int64 or string).
+        labels: Mappings ``{shape: [...], dtype: float32}`` of the labels by name of the feature.
 
     Raises:
-        RequestError: no file matches, a dtype cannot be stored, or the first record lacks a
-            feature or holds another number of values.
+        RequestError: No file matches, a dtype is not one of the three, or the first record does not
+            have a feature with the given dtype and number of values.
     """
     return data.tfrecord_dataset(path, inputs, labels)

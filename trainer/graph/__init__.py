@@ -1,4 +1,4 @@
-"""The graph of a run: the inference part, the training part, the fused steps."""
+"""Graph of a run: inference part, training part and fused steps."""
 
 from trainer.lazy_face import attach
 

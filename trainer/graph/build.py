@@ -1,4 +1,4 @@
-"""The one place where the graph is made: inference and training parts over the same variables."""
+"""Construction of the training graph: inference and training parts over the same variables."""
 
 from __future__ import annotations
 
@@ -27,43 +27,42 @@ v1 = tf.compat.v1
 log = logging.getLogger(__name__)
 
 MakeOptimizer = Callable[[Any, Any], Any]
-"""Given the global step and the scale of the learning rate (or None), returns an optimizer."""
+"""Returns an optimizer, given the global step and the scale of the learning rate (or None)."""
 
 MAX_GATHERED_BYTES = 16 * 2**20
-"""A compiled call holds all its batches at once; this bounds them: many times as much was slower."""
+"""Upper bound on the bytes gathered for a compiled call; values many times larger were slower."""
 
 MAX_STEPS = 4000
-"""Steps in a compiled call; what surrounds a call was a tenth of the time of a thousand of the smallest."""
+"""Max steps in a compiled call; at 1,000 steps of the smallest model, call overhead was 10 % of the time."""
 
 MAX_PLAIN_STEPS = 10_000
-"""Steps in a call that is not compiled; it bounds the memory of their metrics."""
-
+"""Max steps in a call that is not compiled; bounds the memory of their metrics."""
 
 STATEFUL_RANDOM = (
-    "the model's op {name} draws from a state that no checkpoint holds: a resumed run draws other numbers than an "
-    "uninterrupted one; take a parameter seed in __call__ and use tf.random.stateless_*"
+    "the model's op {name} keeps its random state outside the checkpoint, so a resumed run draws other numbers than an "
+    "uninterrupted one; add a parameter seed to __call__ and use tf.random.stateless_*"
 )
 
 
 @dataclass(frozen=True)
 class GraphContext:
-    """The open graph, as callbacks see it in ``on_build``.
+    """View of the open graph that callbacks get in ``on_build``.
 
     Args:
-        graph: the default graph at that time.
-        model: for ops of one's own, over the same variables.
-        inference: placeholders, outputs, loss.
-        source: specs, batch size, validation part, an example batch.
-        global_step: int64 variable.
-        metric_names: what each step reports, ``loss`` first.
-        saver: a ``tf.compat.v1.train.Saver`` of all that a resume needs.
-        restorer: a Saver of what is restored: without what a rollback sets, which ``run.json`` has.
-        seed: of the run.
-        mode: how the steps are compiled.
-        model_variables: by name, without the global step and what belongs to the optimizer.
-        learning_rate: the variable of a constant rate, or None.
-        rollback: what a rollback sets, or None in a graph that knows none.
-        reported_metrics: those of an epoch: of the steps and of the callbacks.
+        graph: ``tf.Graph`` of the run, the default graph during ``on_build``.
+        model: Model, for additional ops over the same variables.
+        inference: Placeholders, outputs and loss of the inference part.
+        source: Specs, batch size, validation part and example batch of the data.
+        global_step: Variable of the number of updates, int64 scalar.
+        metric_names: Names of the metrics of each step, ``loss`` first.
+        saver: ``tf.compat.v1.train.Saver`` of everything that a resume needs.
+        restorer: ``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``).
+        seed: Seed of the run.
+        mode: Compile mode of the steps.
+        model_variables: Variables by name, without the global step and the optimizer's variables.
+        learning_rate: Variable of a constant learning rate, float32 scalar, or None.
+        rollback: Variables used by rollback, or None in a graph without rollbacks.
+        reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
     """
 
     graph: Any
@@ -84,12 +83,12 @@ class GraphContext:
 
 @dataclass(frozen=True)
 class GraphBuilder:
-    """A graph that lacks the callbacks' ops and, after them, the steps.
+    """Unfinished graph, to which the callbacks' ops and then the steps are added.
 
     Args:
-        context: what callbacks see.
-        update: one update on a batch.
-        feed: gives the batches.
+        context: View of the graph for callbacks.
+        update: Rule that updates the variables on one batch.
+        feed: Feed that gives the batches.
     """
 
     context: GraphContext
@@ -99,14 +98,14 @@ class GraphBuilder:
 
 @dataclass(frozen=True)
 class FusedSteps:
-    """A way to run many steps in one call.
+    """Ops that run many steps in one call.
 
     Args:
-        count: placeholder of the number of steps in a call.
-        metrics: what a call returns, float32 [steps, metrics].
-        waited: the seconds of the call that were waited for batches, float64.
-        global_step: what the graph has counted after the call, int64.
-        max_steps: the most steps in a call.
+        count: Placeholder of the number of steps in a call, int32 scalar.
+        metrics: Metrics of each step of a call, float32 [steps, metrics].
+        waited: Seconds of a call spent waiting for batches, float64 scalar.
+        global_step: Global step after a call, int64 scalar.
+        max_steps: Maximum number of steps in a call.
     """
 
     count: Any
@@ -118,15 +117,15 @@ class FusedSteps:
 
 @dataclass(frozen=True)
 class TrainingGraph:
-    """The whole graph of a run, with the handles to open and step it.
+    """Finished graph of a run, with the ops to initialise and step it.
 
     Args:
-        context: what callbacks saw.
-        feed: to be filled when a session opens.
-        initialise: the op that gives each global variable its initial value.
-        initialise_tables: the op that fills the model's look-up tables.
-        plain: the steps as they are.
-        compiled: the steps compiled by XLA, in a graph whose mode may want them.
+        context: View of the graph that callbacks got.
+        feed: Feed to initialise when a session opens.
+        initialise: Op that sets all global variables to their initial values.
+        initialise_tables: Op that fills the model's look-up tables.
+        plain: Steps without XLA.
+        compiled: Steps compiled by XLA, or None where the mode excludes them.
     """
 
     context: GraphContext
@@ -147,21 +146,21 @@ def open_graph(
     with_rollback: bool = False,
     trainable: Sequence[str] | None = None,
 ) -> GraphBuilder:
-    """Builds everything but the callbacks' ops and the steps.
+    """Builds the graph except for the callbacks' ops and the steps.
 
     Args:
-        make_model: called while the graph is open.
-        make_optimizer: the same, given the global step and the scale of the learning rate.
-        source: of the data.
-        seed: of initial values, of the order of the data and of random ops.
-        compile_setting: ``auto``, ``off``, ``xla`` or ``measure``.
-        with_rollback: whether a batch may be left out and the rate lowered later on.
-        trainable: patterns of the variables to train, or None for all.
+        make_model: Function that makes the model; called while the graph is open.
+        make_optimizer: Function that makes the optimizer; called while the graph is open.
+        source: Source of the data.
+        seed: Seed of initial values, of the order of the data and of random ops.
+        compile_setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
+        with_rollback: Whether the graph gets variables to skip batches and lower the learning rate.
+        trainable: Patterns of the names of the variables to train, or None for all.
 
     Raises:
-        RequestError: model, optimizer and data do not fit together.
+        RequestError: Model, optimizer and data do not fit together.
     """
-    # Keras numbers its layers over all graphs of a process; a second run must get the same names.
+    # Keras numbers its layers across all graphs of a process; a second run must get the same names.
     keras.utils.clear_session()
     graph = tf.Graph()
     with graph.as_default():
@@ -206,18 +205,18 @@ def open_graph(
 
 def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
     if update.untrained:
-        log.warning("not reached by the loss, so not trained: %s", ", ".join(update.untrained))
+        log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
 def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:
-    """Adds the steps to the default graph, as the last of its ops.
+    """Adds the steps to the default graph, after all other ops.
 
     Args:
-        opened: with the callbacks' ops added.
-        longest_call: the most steps between two points at which a callback is due.
-        run_steps: the updates of the whole run.
+        opened: Graph to which the callbacks' ops have been added.
+        longest_call: Maximum number of steps between two points at which a callback is due.
+        run_steps: Total number of steps of the run.
     """
     context, update, feed = opened.context, opened.update, opened.feed
     columns = len(context.metric_names)
@@ -226,14 +225,14 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
     if gathered is not None:
         max_steps = max(1, min(longest_call, MAX_STEPS, MAX_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
 
-    def order(count: int) -> Any:
-        return feed.plan(context.global_step.read_value(), count, run_steps)
+    def batch_indices(count: int) -> Any:
+        return feed.batch_indices(context.global_step.read_value(), count, run_steps)
 
-    # Beside compiled steps the plain ones are for a graph that XLA turns out not to compile.
-    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, order, max_steps))
+    # The plain steps are also needed beside compiled ones, in case XLA cannot compile the graph.
+    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, batch_indices, max_steps))
     compiled = None
     if gathered is not None:
-        steps = add_compiled_steps(update, columns, gathered, order, max_steps)
+        steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps)
         compiled = _fused_steps(context.global_step, max_steps, *steps)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
     return TrainingGraph(context, feed, *initialise, plain, compiled)
@@ -244,16 +243,18 @@ def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, wai
         return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps)
 
 
-def _made(what: str, make: Callable[[], Any]) -> Any:
-    """Calls a constructor and names what it should have made where it raises."""
+def _made(argument: str, make: Callable[[], Any]) -> Any:
+    """Calls a constructor and re-raises its exceptions as RequestError with the name of the object."""
     try:
         return make()
     except RequestError:
         raise
     except Exception as error:
-        raise RequestError(f"{what} cannot be made: {describe(error)}{place_of(error)}", argument=what) from error
+        raise RequestError(
+            f"{argument} cannot be made: {describe(error)}{place_of(error)}", argument=argument
+        ) from error
 
 
 def function_op_types(graph: Any) -> set[str]:
-    """Returns the types of the ops inside the functions of a graph."""
+    """Returns the types of the ops in the functions of a graph."""
     return {node.op for function in graph.as_graph_def().library.function for node in function.node_def}

@@ -1,7 +1,7 @@
-"""Whether to compile the steps with XLA: a rule over the graph, never a clock.
+"""Rule that decides from the graph alone whether XLA compiles the steps.
 
-A clock would choose differently from run to run, and compiled and plain steps differ in their last
-bits; the same seed must give the same bits in every run. Who prefers a clock asks for ``measure``.
+A decision by timing would differ from run to run. Compiled and plain steps differ in their last
+bits, and the same seed must give the same bits in every run. Use ``measure`` to decide by timing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from trainer.errors import RequestError
 
 MAX_PARAMETERS = 1_000_000
-"""Above it a step spends its time inside large products, which XLA does not make faster on a CPU."""
+"""Upper bound for compiling: a larger model spends its time in large products, which XLA does not speed up on a CPU."""
 
-# What small dense nets and their optimizers are made of. Not here, for they ran slower compiled or
-# cannot be: convolutions, pooling, random ops, strings, look-ups, whatever calls back into Python.
+# Ops of small dense nets and their optimizers. Convolutions, pooling, random ops, strings, look-ups and
+# calls into Python are excluded, because they ran slower compiled or cannot be compiled.
 DENSE_OPS = frozenset(
     """
     Abs Add AddN AddV2 ArgMax AssignAddVariableOp AssignSubVariableOp AssignVariableOp BatchMatMulV2 BiasAdd
@@ -33,17 +33,17 @@ DENSE_OPS = frozenset(
     """.split()  # noqa: SIM905 - one name a line would fill two screens
 )
 
-# Neither of the net nor in the way: the frame of a function.
+# Ops that frame a function; they do not affect the decision.
 FRAME_OPS = frozenset({"Placeholder", "_Arg", "_Retval", "PartitionedCall", "StatefulPartitionedCall"})
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How the steps run.
+    """Compile mode of the steps.
 
     Args:
-        name: ``xla`` or ``off``; recorded, and kept on resume. ``measure`` until that is decided.
-        reason: why, for people.
+        name: Mode ``xla`` or ``off``, recorded and kept on resume; ``measure`` until it is decided.
+        reason: Reason for the mode, for messages to the user.
     """
 
     name: str
@@ -51,16 +51,16 @@ class Mode:
 
 
 def choose(setting: str, op_types: Collection[str], parameters: int, *, in_memory: bool) -> Mode:
-    """Returns how to run the steps.
+    """Returns the compile mode of the steps.
 
     Args:
-        setting: ``auto``, ``off``, ``xla`` or ``measure``.
-        op_types: of the update.
-        parameters: numbers in the trained variables.
-        in_memory: whether the batches are gathered from memory; only then can a loop be compiled.
+        setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
+        op_types: Types of the ops in an update.
+        parameters: Number of scalars in the trained variables.
+        in_memory: Whether the batches are gathered from memory, which a compiled loop requires.
 
     Raises:
-        RequestError: xla is asked for and cannot be.
+        RequestError: The setting is ``xla``, but the data is not in memory.
     """
     if setting == "off":
         return Mode("off", "compile='off'")

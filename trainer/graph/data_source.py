@@ -1,4 +1,4 @@
-"""What the graph needs to know of a source of data before it is built."""
+"""Specs, length and example batch of a data source, read before the graph is built."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ v1 = tf.compat.v1
 log = logging.getLogger(__name__)
 
 Validation = Arrays | Callable[[], Any] | None
-"""Arrays, a function that returns a data set of single examples, or nothing."""
+"""Arrays, a function that returns a ``tf.data.Dataset`` of single examples, or None."""
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A source of data, looked at once.
+    """Properties of a data source, read once.
 
     Args:
-        inputs: ``tf.TensorSpec`` [None, ...] by name.
-        labels: the same.
-        steps_per_epoch: full batches in one pass.
-        batch_size: examples in a batch.
-        example: inputs and labels of one batch, with which exports are checked.
-        validation: the part that is never trained on.
-        make_feed: makes the feed of the training part in the default graph, given seed and skips.
+        inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
+        labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
+        steps_per_epoch: Number of full batches in one pass.
+        batch_size: Number of examples in a batch.
+        example: Inputs and labels of one batch by name, used to check exports.
+        validation: Validation part, never trained on.
+        make_feed: Function of seed and skips that adds the feed of the training part to the default graph.
     """
 
     inputs: dict[str, Any]
@@ -46,10 +46,10 @@ class DataSource:
 
 
 def inspect_source(data: Any) -> DataSource:
-    """Returns what is known of a source: specs, length, an example.
+    """Returns specs, length and an example batch of a data source.
 
     Raises:
-        RequestError: it is no source, cannot be read, or has no full batch.
+        RequestError: The data is not a data source, cannot be read, or has no full batch.
     """
     if isinstance(data, InMemory):
         return _in_memory(data)
@@ -83,7 +83,7 @@ def _in_memory(data: InMemory) -> DataSource:
 
 
 def spec_of(name: str, array: Array) -> Any:
-    """Returns the spec of an array with its batch axis open."""
+    """Returns the ``tf.TensorSpec`` [None, ...] of an array [examples, ...]."""
     dtype = tf.string if array.dtype.kind in "SU" else tf.as_dtype(array.dtype)
     return tf.TensorSpec([None, *array.shape[1:]], dtype, name)
 
@@ -116,9 +116,9 @@ def _streamed(data: Streamed) -> DataSource:
 
 
 def _check_position(data: Streamed, session: Any) -> None:
-    """Refuses a pipeline that cannot say where it stands, before the first save finds out."""
+    """Checks that the position of the pipeline can be saved, so that the first save does not fail."""
     feed = DatasetFeed(data, seed=0, skips=Skips())
-    batch, _ = feed.batch(feed.plan(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
+    batch, _ = feed.batch(feed.batch_indices(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
     (saveable,) = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
     feed.initialise(session)
     session.run(batch)
@@ -126,18 +126,18 @@ def _check_position(data: Streamed, session: Any) -> None:
         session.run([spec.tensor.op for spec in saveable.specs])
     except tf.errors.OpError as error:
         raise RequestError(
-            f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to do without: "
-            "a resume then starts it from its beginning",
+            f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to train "
+            "without it: a resume then starts the data from its beginning",
             argument="save_position",
         ) from error
 
 
 def call_dataset(function: Callable[[], Any], argument: str) -> Any:
-    """Returns the data set that the function makes in the default graph.
+    """Returns the data set that a function adds to the default graph.
 
     Args:
-        function: Makes the data set.
-        argument: Name of the argument that the function was given as, for messages.
+        function: Function that makes the data set.
+        argument: Name of the argument that holds the function, for messages.
 
     Raises:
         RequestError: The function raised.
@@ -152,10 +152,10 @@ def call_dataset(function: Callable[[], Any], argument: str) -> Any:
 
 
 def count_examples(dataset: Any, session: Any) -> int:
-    """Returns the number of elements, read through once where the data set does not know it.
+    """Returns the number of elements; reads the data set once if it does not know its length.
 
     Raises:
-        RequestError: it never ends.
+        RequestError: The data set never ends.
     """
     known = int(session.run(dataset.cardinality()))
     if known == tf.data.INFINITE_CARDINALITY:

@@ -1,4 +1,4 @@
-"""Evaluation in the graph: means of loss and metrics over a validation part."""
+"""Evaluation in the graph: means of loss and metrics over the validation part."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ v1 = tf.compat.v1
 
 
 class Evaluation(Protocol):
-    """Ops that were added to a graph and evaluate in its session."""
+    """Ops in a graph that evaluate the validation part."""
 
     def initialise(self, session: Any) -> None:
-        """Prepares the session; once."""
+        """Prepares the session; called once."""
 
     def run(self, session: Any) -> dict[str, float]:
-        """Returns loss and metrics, each a mean over all examples."""
+        """Returns loss and metrics by name, each a mean over all validation examples."""
 
 
 def make_evaluation(build: GraphContext) -> Evaluation | None:
-    """Adds an evaluation to the open graph; None where the source holds nothing out."""
+    """Adds an evaluation to the open graph; returns None if the data has no validation part."""
     validation = build.source.validation
     if validation is None:
         return None
@@ -44,12 +44,12 @@ def batch_means(build: GraphContext, inputs: Any, labels: Any) -> Any:
 
 
 def by_name(build: GraphContext, means: Any) -> dict[str, float]:
-    """Returns the means under the names of the metrics; ``loss`` is the first."""
+    """Returns the means by name of the metric, ``loss`` first."""
     return dict(zip(build.metric_names, (float(mean) for mean in means), strict=True))
 
 
 class _OverArrays:
-    """One call into the graph: a loop over slices of local variables; the last batch may be short."""
+    """Evaluation of arrays in one call: a loop over slices of local variables; the last batch may be short."""
 
     def __init__(self, build: GraphContext, arrays: Arrays) -> None:
         self._build = build
@@ -67,7 +67,7 @@ class _OverArrays:
                     {name: batch[name] for name in arrays.inputs},
                     {name: batch[name] for name in arrays.labels},
                 )
-                # Sums in float64: a mean over many batches must not depend on how many there are.
+                # Sums in float64, so that the mean over many batches does not depend on their number.
                 return stop, sums + tf.cast(values, tf.float64) * tf.cast(stop - start, tf.float64)
 
             zeros = tf.zeros([len(build.metric_names)], tf.float64)
@@ -84,14 +84,16 @@ class _OverArrays:
 
 
 class _OverDataset:
-    """A fresh pass over a data set for each evaluation, a call into the graph for each batch."""
+    """Evaluation of a data set: a new pass each time, one call into the graph per batch."""
 
     def __init__(self, build: GraphContext, make_dataset: Any) -> None:
         self._build = build
         dataset = call_dataset(make_dataset, "validation")
         if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
             raise RequestError(
-                f"validation has other elements than the training data: {inputs_labels}", argument="validation"
+                f"the elements of validation are {inputs_labels}; they must be those of the training data: "
+                f"{(build.source.inputs, build.source.labels)}",
+                argument="validation",
             )
         iterator = v1.data.make_initializable_iterator(dataset.batch(build.source.batch_size).prefetch(2))
         inputs, labels = iterator.get_next()
@@ -100,7 +102,7 @@ class _OverDataset:
         self._size = tf.shape(next(iter(inputs.values())))[0]
 
     def initialise(self, session: Any) -> None:
-        """Each run starts the pass itself."""
+        """Does nothing: each run starts a new pass."""
 
     def run(self, session: Any) -> dict[str, float]:
         session.run(self._start)
@@ -112,5 +114,5 @@ class _OverDataset:
                 break
             total, examples = total + values.astype(float) * size, examples + int(size)
         if not examples:
-            raise RequestError("validation holds no example", argument="validation")
+            raise RequestError("validation has no examples", argument="validation")
         return by_name(self._build, total / examples)

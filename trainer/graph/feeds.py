@@ -1,4 +1,4 @@
-"""Where the batches of the training part come from, inside the graph."""
+"""Feeds: sources of the training batches inside the graph."""
 
 from __future__ import annotations
 
@@ -17,68 +17,74 @@ from trainer.model import Tensors
 v1 = tf.compat.v1
 
 Batch = tuple[Tensors, Tensors]
-"""Inputs and labels by name."""
+"""Inputs and labels of a batch, tensors [batch, ...] by name."""
 
 INDICES_WORTH_COMPILING = 2_000_000
-"""From so many examples in a run on, the order of the data is compiled.
+"""Number of examples in a run from which XLA compiles the computation of the batch indices.
 
-A few dozen ops on integers: as one they take 0.02 us an example instead of 0.18, and 0.4 s to compile.
+It consists of a few dozen integer ops. Compiled, they take 0.02 us per example instead of 0.18 us;
+compiling takes 0.4 s.
 """
 
 
 class Feed(Protocol):
-    """Gives the batch of a step; call its methods while the graph is open."""
+    """Source of the batch of each step; its methods are called while the graph is open."""
 
-    def plan(self, step: Any, count: int, run_steps: int) -> Any:
-        """Returns what each of ``count`` updates takes, the first being the one after ``step`` updates.
+    def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:
+        """Returns the batch indices of the next ``count`` steps, computed at once.
 
-        One tensor [count, ...] for many updates, so that this is worked out once for all of them;
-        ``run_steps``, the updates of the whole run, tell how much that may cost to prepare.
+        Args:
+            step: Global step before the first of the steps, int64 scalar.
+            count: Number of steps.
+            run_steps: Total number of steps of the run, to decide whether compiling pays.
+
+        Returns:
+            Int64 [count, ...], a row per step.
         """
 
-    def batch(self, taken: Any) -> tuple[Batch, Any]:
-        """Returns the batch of one row of a plan, and the seconds that were waited for it, float64."""
+    def batch(self, indices: Any) -> tuple[Batch, Any]:
+        """Returns the batch of one row of batch indices, and the seconds of waiting for it, float64."""
 
     def initialise(self, session: Any) -> None:
-        """Fills what the feed reads from; once for each session, before a restore."""
+        """Fills the tables or starts the pipeline; called once per session, before a restore."""
 
 
 @dataclass(frozen=True)
 class Skips:
-    """Batches that are left out: those of some steps, after rollbacks.
+    """Batches that are skipped after rollbacks.
 
     Args:
-        steps: int64 variable [rollbacks]: the steps, or the greatest int64 where there is none yet;
-            None in a graph that knows no rollbacks.
+        steps: Variable of the steps whose batches are skipped, int64 [rollbacks], the greatest
+            int64 in unused places; None in a graph without rollbacks.
     """
 
     steps: Any = None
 
     def data_steps(self, steps: Any) -> Any:
-        """Returns which batches of the source the steps take, int64 [n] for int64 [n]."""
+        """Returns the numbers of the source's batches for the given steps, int64 [n] for int64 [n]."""
         if self.steps is None:
             return steps
         skipped = tf.cast(self.steps <= steps[:, tf.newaxis], tf.int64)
         return steps + tf.reduce_sum(skipped, axis=1)
 
     def counts_at(self, steps: Any) -> Any:
-        """Returns how many batches are left out just before each step, int64 [n] for int64 [n]."""
+        """Returns the number of batches skipped directly before each step, int64 [n] for int64 [n]."""
         if self.steps is None:
             return tf.zeros_like(steps)
         return tf.reduce_sum(tf.cast(tf.equal(self.steps, steps[:, tf.newaxis]), tf.int64), axis=1)
 
 
 class ArrayFeed:
-    """Batches gathered from local variables that are fed once, so no data enters the GraphDef.
+    """Batches gathered from local variables that are fed once, so that no data enters the GraphDef.
 
-    Which examples a batch has is a function of the seed and the step; it needs no state.
+    The examples of a batch are a function of the seed and the step; no state is needed.
 
     Args:
-        arrays: the examples.
-        batch_size: examples in a batch.
-        shuffle: a new order in each pass, or always that of the arrays.
-        seed: of the order.
-        skips: batches that are left out.
+        arrays: Training examples.
+        batch_size: Number of examples in a batch.
+        shuffle: Whether each pass has a new order; False keeps the order of the arrays.
+        seed: Seed of the order.
+        skips: Batches to skip.
     """
 
     def __init__(self, arrays: Arrays, batch_size: int, *, shuffle: bool, seed: int, skips: Skips) -> None:
@@ -91,8 +97,8 @@ class ArrayFeed:
         self._tables = local_tables("training_data", arrays.all)
         self._arrays = arrays
 
-    def plan(self, step: Any, count: int, run_steps: int) -> Any:
-        """Returns the places of the examples, int64 [count, batch_size]."""
+    def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:
+        """Returns the indices of the examples, int64 [count, batch_size]."""
         steps = self._skips.data_steps(step + tf.range(count, dtype=tf.int64))
         compiled = run_steps * self._batch_size >= INDICES_WORTH_COMPILING
         return tf.function(self._indices, autograph=False, jit_compile=compiled)(steps)
@@ -101,21 +107,21 @@ class ArrayFeed:
         per_pass = self._examples // self._batch_size
         passes, step_in_pass = steps // per_pass, steps % per_pass
         offsets = tf.range(self._batch_size, dtype=tf.int64)
-        places = step_in_pass[:, tf.newaxis] * self._batch_size + offsets
+        indices = step_in_pass[:, tf.newaxis] * self._batch_size + offsets
         if self._seed is None:
-            return places
+            return indices
         same = tf.repeat(passes, self._batch_size)
-        return tf.reshape(shuffled(tf.reshape(places, [-1]), same, self._examples, self._seed), tf.shape(places))
+        return tf.reshape(shuffled(tf.reshape(indices, [-1]), same, self._examples, self._seed), tf.shape(indices))
 
-    def batch(self, taken: Any) -> tuple[Batch, Any]:
-        """Returns the batch of one step: tensors [batch_size, ...]; it is there, so nothing waits."""
+    def batch(self, indices: Any) -> tuple[Batch, Any]:
+        """Returns the batch of one step, tensors [batch_size, ...]; it is in memory, so the wait is 0 s."""
         shapes = {name: [self._batch_size, *table.shape[1:]] for name, (table, _) in self._tables.items()}
-        return self._pick(lambda table: tf.gather(table, taken), shapes), tf.constant(0.0, tf.float64)
+        return self._pick(lambda table: tf.gather(table, indices), shapes), tf.constant(0.0, tf.float64)
 
-    def batches(self, plan: Any, count: int) -> Batch:
-        """Returns the batches of a whole plan: tensors [count, batch_size, ...]."""
+    def batches(self, indices: Any, count: int) -> Batch:
+        """Returns the batches of ``count`` steps, tensors [count, batch_size, ...]."""
         shapes = {name: [count, self._batch_size, *table.shape[1:]] for name, (table, _) in self._tables.items()}
-        return self._pick(lambda table: tf.gather(table, plan), shapes)
+        return self._pick(lambda table: tf.gather(table, indices), shapes)
 
     def _pick(self, take: Any, shapes: Mapping[str, list[int]]) -> Batch:
         picked = {name: tf.ensure_shape(take(table), shapes[name]) for name, (table, _) in self._tables.items()}
@@ -131,9 +137,9 @@ class DatasetFeed:
     """Batches from a ``tf.data`` iterator whose state is saved with the variables.
 
     Args:
-        data: the pipeline.
-        seed: of the shuffle.
-        skips: batches that are left out.
+        data: Pipeline and its settings.
+        seed: Seed of the shuffle.
+        skips: Batches to skip.
     """
 
     def __init__(self, data: Streamed, *, seed: int, skips: Skips) -> None:
@@ -147,37 +153,37 @@ class DatasetFeed:
             saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
             v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
 
-    def plan(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
-        """Returns how many batches are left out just before each step, int64 [count]."""
+    def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
+        """Returns the number of batches to skip directly before each step, int64 [count]."""
         return self._skips.counts_at(step + tf.range(count, dtype=tf.int64))
 
-    def batch(self, taken: Any) -> tuple[Batch, Any]:
-        """Returns the next batch; the iterator says which, the plan only what is left out."""
-        began = tf.timestamp()
-        with tf.control_dependencies([began]):
-            batch = self._next(taken)
+    def batch(self, indices: Any) -> tuple[Batch, Any]:
+        """Returns the next batch of the iterator, after skipping ``indices`` batches (int64 scalar)."""
+        start = tf.timestamp()
+        with tf.control_dependencies([start]):
+            batch = self._next(indices)
         with tf.control_dependencies(tf.nest.flatten(batch)):
-            return batch, tf.timestamp() - began
+            return batch, tf.timestamp() - start
 
-    def _next(self, taken: Any) -> Batch:
+    def _next(self, skipped: Any) -> Batch:
         inputs, labels = self._iterator.get_next()
         if self._skips.steps is not None:
-            # A batch is drawn for each that is left out, and the last one drawn is taken.
+            # The last batch drawn is returned, so each further draw skips one batch.
             _, (inputs, labels) = tf.while_loop(
                 lambda left, _: left > 0,
                 lambda left, _: (left - 1, self._iterator.get_next()),
-                (taken, (inputs, labels)),
+                (skipped, (inputs, labels)),
                 parallel_iterations=1,
             )
         return inputs, labels
 
     def initialise(self, session: Any) -> None:
-        """Starts the pipeline from its beginning; a restore puts it where it stood."""
+        """Starts the pipeline from its beginning; a restore sets its saved position."""
         session.run(self._iterator.initializer)
 
 
 def local_tables(scope: str, arrays: Mapping[str, Array]) -> dict[str, tuple[Any, Any]]:
-    """Returns a local variable and the placeholder of its initial value for each array."""
+    """Returns a local variable and the placeholder of its initial value for each name of an array."""
     tables = {}
     for name, array in arrays.items():
         dtype = tf.string if array.dtype.kind in "SU" else tf.as_dtype(array.dtype)
@@ -194,16 +200,16 @@ def local_tables(scope: str, arrays: Mapping[str, Array]) -> dict[str, tuple[Any
 
 
 def fill_tables(session: Any, tables: Mapping[str, tuple[Any, Any]], arrays: Mapping[str, Array]) -> None:
-    """Feeds each array to its variable."""
+    """Sets the variable of each array by feeding its placeholder."""
     for name, (table, initial) in tables.items():
         session.run(table.initializer, {initial: arrays[name]})
 
 
 def element_specs(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the specs of inputs and labels of a dataset of single examples, with a batch axis.
+    """Returns the specs of inputs and labels of a data set of single examples, with a batch axis.
 
     Raises:
-        RequestError: its elements are no pair of dicts of dense tensors.
+        RequestError: The elements are not pairs of dicts of dense tensors.
     """
     spec: Any = getattr(dataset, "element_spec", None)
     fits = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, dict) and part for part in spec)

@@ -1,4 +1,4 @@
-"""What an object holds: in attributes and containers, at any depth."""
+"""Search for instances of a type inside an object: in attributes and containers, at any depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLAIN = str | bytes | int | float | tf.Tensor | tf.Variable
 
 
 def find_instances(value: Any, kind: type[Kind]) -> list[Kind]:
-    """Returns the outermost objects of a kind that an object is or holds, each once.
+    """Returns the outermost instances of a type in an object, each once; may be the object itself.
 
     Example:
         >>> find_instances({"a": [tf.Module("x")], "b": (1, "text")}, tf.Module)[0].name
@@ -39,5 +39,5 @@ def _find_instances(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Ki
 
 
 def _is_of_a_library(value: Any) -> bool:
-    """Returns whether an object leads into TensorFlow or Keras: to the graph, and so to everything."""
+    """Returns True for objects of TensorFlow or Keras, which refer to the graph and so to everything."""
     return type(value).__module__.split(".")[0] in ("tensorflow", "keras")

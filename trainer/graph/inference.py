@@ -1,4 +1,4 @@
-"""The inference part of the graph: from placeholders to named outputs and a loss."""
+"""Inference part of the graph: from placeholders to named outputs and a loss."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ v1 = tf.compat.v1
 
 LOSS = "loss"
 RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
-"""Names in a line of metrics.jsonl that are not the model's."""
+"""Names in a line of metrics.jsonl that the trainer itself writes."""
 
 
 @dataclass(frozen=True)
 class Inference:
-    """Ops under the model's own names, built with ``training=False``.
+    """Inference ops under the model's own names, built with ``training=False``.
 
     Args:
-        inputs: placeholders [batch, ...] by name.
-        labels: placeholders [batch, ...] by name.
-        outputs: what the model returns, by name.
-        loss: scalar.
+        inputs: Placeholders of the inputs [batch, ...] by name.
+        labels: Placeholders of the labels [batch, ...] by name.
+        outputs: Outputs of the model, tensors by name.
+        loss: Mean loss over the batch, float scalar.
     """
 
     inputs: Tensors
@@ -38,15 +38,15 @@ class Inference:
 
 
 def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
-    """Builds the inference part in the default graph and makes the model's variables.
+    """Builds the inference part in the default graph, and with it the model's variables.
 
     Args:
-        model: called once.
-        inputs: ``tf.TensorSpec`` [None, ...] by name.
-        labels: the same.
+        model: Model, called once.
+        inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
+        labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
 
     Raises:
-        RequestError: the model does not take this data, or a name in the graph is taken.
+        RequestError: The model does not accept this data, or a name is already used in the graph.
     """
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
@@ -56,48 +56,48 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
 
 
 def placeholder(name: str, spec: Any) -> Any:
-    """Returns a placeholder that bears exactly this name."""
+    """Returns a placeholder of exactly this name."""
     try:
         tensor = v1.placeholder(spec.dtype, spec.shape, name=name)
     except ValueError as error:
-        raise RequestError(f"data {name!r} is no name for a tensor: {describe(error)}") from error
+        raise RequestError(f"data {name!r} is not a valid name of a tensor: {describe(error)}") from error
     return check_name(name, tensor)
 
 
 def named(name: str, tensor: Any) -> Any:
-    """Returns the tensor under exactly this name."""
+    """Returns the tensor as an op of exactly this name."""
     try:
-        bearer = tf.identity(tensor, name=name)
+        renamed = tf.identity(tensor, name=name)
     except ValueError as error:
-        raise RequestError(f"the model's output {name!r} is no name for a tensor: {describe(error)}") from error
-    return check_name(name, bearer)
+        raise RequestError(f"the model's output {name!r} is not a valid name of a tensor: {describe(error)}") from error
+    return check_name(name, renamed)
 
 
 def check_name(name: str, tensor: Any) -> Any:
-    """Returns the tensor if its op bears the name.
+    """Returns the tensor if its op has the name.
 
     Raises:
-        RequestError: an op of that name was there before, so this one got another.
+        RequestError: The graph already had an op of that name, so TensorFlow chose another one.
     """
     if tensor.op.name != name:
         raise RequestError(
-            f"the graph has an op {name!r} already (one of the model's, or a name used for an input and an "
-            "output); rename one of them"
+            f"the graph already has an op {name!r} (an op of the model, or a name of both an input and an output); "
+            "rename one of them"
         )
     return tensor
 
 
 def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[str, Any]:
-    """Calls the model, with a seed if it takes one, and checks what it returns.
+    """Calls the model, with a seed if it takes one, and checks its outputs.
 
     Args:
-        model: to be called.
-        inputs: tensors [batch, ...] by name.
-        training: whether this is for an update.
-        seed: int32 [2].
+        model: Model to call.
+        inputs: Inputs of the model, tensors [batch, ...] by name.
+        training: Whether the call is part of an update.
+        seed: Seed of the model's random ops, int32 [2].
 
     Raises:
-        RequestError: it raised, or did not return a dict of tensors.
+        RequestError: The model raised, or did not return a dict of tensors.
     """
     extra = {"seed": seed} if "seed" in inspect.signature(model.__call__).parameters else {}
     with refusing(model, "cannot be called with", inputs):
@@ -107,7 +107,7 @@ def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[st
             f"{type(model).__name__}.__call__ returned {type(outputs).__name__}; "
             'it must return a dict of outputs by name, such as {"op": tensor}'
         )
-    with refusing(model, "returned what is no tensor for", inputs):
+    with refusing(model, "returned something other than tensors for", inputs):
         return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
 
 
@@ -115,12 +115,12 @@ def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
     """Returns the model's loss as a scalar tensor.
 
     Raises:
-        RequestError: the model raised, or its loss is no float scalar.
+        RequestError: The model raised, or its loss is not a float scalar.
     """
     if not callable(getattr(model, "loss", None)):
         raise RequestError(
-            f"{type(model).__name__} has no method loss(outputs, labels); a Keras model, whose own loss is something "
-            "else, is held in an attribute of a class that has one"
+            f"{type(model).__name__} has no method loss(outputs, labels); to use a Keras model, keep it in an "
+            "attribute of a class with this method, because the model's own loss is something else"
         )
     with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
         loss = tf.convert_to_tensor(model.loss(outputs, labels))
@@ -133,10 +133,10 @@ def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
 
 
 def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, Any]:
-    """Returns the model's metrics as float32 scalars; {} where it has none.
+    """Returns the model's metrics by name, float32 scalars; empty if the model has none.
 
     Raises:
-        RequestError: the model raised, or a metric is no scalar or bears a name of the trainer.
+        RequestError: The model raised, a metric is not a scalar, or its name is reserved.
     """
     if not callable(getattr(model, "metrics", None)):
         return {}
@@ -144,7 +144,9 @@ def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, A
         metrics = {name: tf.cast(value, tf.float32) for name, value in model.metrics(outputs, labels).items()}
     for name, value in metrics.items():
         if name in RESERVED or name.startswith("val_"):
-            raise RequestError(f"{type(model).__name__}.metrics returned {name!r}, a name that the trainer uses itself")
+            raise RequestError(
+                f"{type(model).__name__}.metrics returned {name!r}, a name reserved by the trainer; rename it"
+            )
         if value.shape.rank != 0:
             raise RequestError(
                 f"{type(model).__name__}.metrics returned {name!r} of shape {value.shape}; "
@@ -154,13 +156,13 @@ def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, A
 
 
 class refusing:  # noqa: N801 - a context manager, read as a verb
-    """Turns what a model raises into a refusal that says what it was given, and where it raised."""
+    """Re-raises a model's exception as RequestError with the tensors it was given and the source line."""
 
     def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
         self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
 
     def __enter__(self) -> None:
-        """Nothing to do."""
+        """Does nothing."""
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
         if not isinstance(error, Exception) or isinstance(error, RequestError):
@@ -170,7 +172,7 @@ class refusing:  # noqa: N801 - a context manager, read as a verb
 
 
 def described(tensors: Tensors) -> str:
-    """Returns names, dtypes and shapes in one line.
+    """Returns names, dtypes and shapes of tensors in one line.
 
     Example:
         >>> described({"x": tf.TensorSpec([None, 3], tf.float32)})
@@ -183,7 +185,7 @@ def described(tensors: Tensors) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Returns the innermost line of the traceback that belongs to neither TensorFlow nor Keras."""
+    """Returns the innermost source line of a traceback outside TensorFlow and Keras, such as `` (model.py:7)``."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", __file__))]
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

@@ -1,4 +1,4 @@
-"""One face for the two families of optimizers: Keras 3's and ``tf.compat.v1.train``'s."""
+"""Common interface to the optimizers of Keras 3 and of ``tf.compat.v1.train``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from trainer.errors import RequestError
 v1 = tf.compat.v1
 
 Apply = Callable[[Sequence[Any], Sequence[Any]], None]
-"""Applies gradients to variables; call it inside a ``tf.function``."""
+"""Applies gradients to variables; must be called inside a ``tf.function``."""
 
 
 def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
-    """Returns what applies gradients with the optimizer; makes its slots in the default graph.
+    """Returns a function that applies gradients; a Keras optimizer makes its slots in the default graph.
 
     Args:
-        optimizer: of Keras 3 or of ``tf.compat.v1.train``.
-        variables: all that it will update.
+        optimizer: Optimizer of Keras 3 or of ``tf.compat.v1.train``.
+        variables: Variables to update.
 
     Raises:
-        RequestError: it is neither.
+        RequestError: The optimizer is neither of the two.
     """
     if isinstance(optimizer, keras.optimizers.Optimizer):
         optimizer.build(variables)
@@ -36,29 +36,29 @@ def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
 
         return apply
     raise RequestError(
-        f"optimizer is a {type(optimizer).__name__}; it must be an optimizer of Keras (keras.optimizers.Adam) or of "
-        "graph mode (tensorflow.compat.v1.train.AdamOptimizer)",
+        f"optimizer is a {type(optimizer).__name__}; it must be a Keras optimizer (keras.optimizers.Adam) or a "
+        "graph-mode optimizer (tensorflow.compat.v1.train.AdamOptimizer)",
         argument="optimizer",
     )
 
 
 def rate_variable(optimizer: Any) -> Any:
-    """Returns the variable of a constant learning rate, which Keras saves with the others, or None."""
+    """Returns the variable of a Keras optimizer's constant learning rate, part of each checkpoint, or None."""
     rate = getattr(optimizer, "learning_rate", None)
     return rate.value if isinstance(rate, keras.Variable) else None
 
 
 def rate_of_step(schedule: Any, global_step: Any, scale: Any = None) -> Any:
-    """Returns a learning rate that a graph-mode optimizer evaluates anew in each step.
+    """Returns a learning rate that a graph-mode optimizer evaluates in each step.
 
-    Such an optimizer takes a function without arguments; a tensor would be computed once for each
-    call into the graph, however many steps the call runs.
+    Such an optimizer takes a function without arguments. A tensor would be computed once per call
+    into the graph, not once per step.
 
     Args:
-        schedule: a number, a Keras schedule, or a function of ``tf.compat.v1.train`` such as
-            ``exponential_decay`` that still lacks its ``global_step``.
-        global_step: the variable.
-        scale: float32 variable that multiplies the rate, or None.
+        schedule: Number, Keras schedule, or function of ``tf.compat.v1.train`` such as
+            ``exponential_decay`` without its ``global_step``.
+        global_step: Variable of the number of updates, int64 scalar.
+        scale: Variable that multiplies the rate, float32 scalar, or None.
     """
 
     def rate() -> Any:
@@ -74,11 +74,11 @@ def rate_of_step(schedule: Any, global_step: Any, scale: Any = None) -> Any:
 
 
 class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc] # Keras has no types
-    """A learning rate, constant or scheduled, times a variable.
+    """Learning rate, constant or scheduled, multiplied by a variable.
 
     Args:
-        rate: a number or a Keras schedule.
-        scale: float32 scalar variable.
+        rate: Number or Keras schedule.
+        scale: Variable that multiplies the rate, float32 scalar.
     """
 
     def __init__(self, rate: Any, scale: Any) -> None:

@@ -1,4 +1,4 @@
-"""Random ops that keep their state in the session, and so start over in each process."""
+"""Random ops whose state is kept in the session, so that they start anew in each process."""
 
 from __future__ import annotations
 

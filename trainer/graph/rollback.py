@@ -1,4 +1,4 @@
-"""What a rollback needs in the graph: a scale of the learning rate, and the batches left out."""
+"""Variables used by rollback: a scale of the learning rate, and the steps whose batches are skipped."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from trainer.state import Rollback
 v1 = tf.compat.v1
 
 MAX_ROLLBACKS = 32
-"""The length of the list of batches that are left out."""
+"""Maximum number of skipped batches."""
 
 NONE_YET = np.iinfo(np.int64).max
+"""Value of unused places in the list of skipped steps."""
 
 
 @dataclass(frozen=True)
 class RollbackVariables:
-    """Global variables, so that later checkpoints hold what earlier rollbacks changed.
+    """Variables set by rollbacks; they are global, so that later checkpoints contain them.
 
     Args:
-        rate_scale: float32 scalar that multiplies the learning rate.
-        skipped_steps: int64 [MAX_ROLLBACKS], the steps whose batches are left out.
+        rate_scale: Variable that multiplies the learning rate, float32 scalar.
+        skipped_steps: Variable of the steps whose batches are skipped, int64 [MAX_ROLLBACKS].
     """
 
     rate_scale: Any
     skipped_steps: Any
 
     def apply(self, session: Any, rollbacks: list[Rollback]) -> None:
-        """Sets both as all rollbacks so far want them."""
+        """Sets both variables to the combined effect of all rollbacks so far."""
         scale = float(np.prod([each.rate_factor for each in rollbacks]))
         steps = np.full(MAX_ROLLBACKS, NONE_YET)
-        # A step counts from 1 for people and is known in the graph by the updates before it.
+        # Rollback counts steps from 1; the graph identifies a step by the number of updates before it.
         steps[: len(rollbacks)] = sorted(each.skip_step - 1 for each in rollbacks)[-MAX_ROLLBACKS:]
         self.rate_scale.load(np.float32(scale), session)
         self.skipped_steps.load(steps, session)

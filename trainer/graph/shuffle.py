@@ -1,11 +1,11 @@
-"""A new order of the examples in each pass, computed for each place on its own, without state.
+"""Shuffle of the examples in each pass, computed for each index on its own, without state.
 
-A Feistel network over pairs (l, r) with l < a, r < b and a * b just above the number of examples,
-its rounds adding modulo a and b; what falls on the few pairs outside walks on until it is inside.
+A Feistel network over pairs (l, r) with l < a, r < b and a * b just above the number of examples;
+its rounds add modulo a and b. A result outside the examples is encrypted again until it is inside.
 Sources: J. Black and P. Rogaway, Ciphers with Arbitrary Finite Domains, 2002 (the construction);
 A. Appleby, MurmurHash3, 2011 (the mixing of bits, public domain).
 
-TensorFlow's own ``RandomIndexShuffle`` does the same and took most of the time of a small model's step.
+TensorFlow's ``RandomIndexShuffle`` does the same, but took most of the step time of a small model.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ ROUNDS = 4
 MASK = 0xFFFFFFFF
 
 STRIDE = 0x7F4A7C15
-"""Between the keys of two rounds; any odd number does."""
+"""Distance between the keys of two rounds; any odd number works."""
 
 
-def shuffled(places: Any, passes: Any, examples: int, seed: int) -> Any:
-    """Returns which example stands at each place: for each pass a permutation of all examples.
+def shuffled(indices: Any, passes: Any, examples: int, seed: int) -> Any:
+    """Returns the shuffled indices: in each pass a permutation of all examples.
 
     Args:
-        places: int64 [n], each at least 0 and less than ``examples``.
-        passes: int64 [n], the pass over the data that each place belongs to.
-        examples: how many there are; less than 2**31.
-        seed: of all orders.
+        indices: Indices before the shuffle, int64 [n], at least 0 and less than ``examples``.
+        passes: Pass over the data that each index belongs to, int64 [n].
+        examples: Number of examples, less than 2**31.
+        seed: Seed of the order of every pass.
 
     Returns:
-        int64 [n].
+        Indices of examples, int64 [n].
     """
     if examples < 2:
-        return places
+        return indices
     a = math.isqrt(examples - 1) + 1
     b = -(-examples // a)
     key = _mixed(passes + _constant(seed * 0x9E3779B9))
@@ -51,7 +51,7 @@ def shuffled(places: Any, passes: Any, examples: int, seed: int) -> Any:
         x = tf.where(outside, once(x), x)
         return x, x >= examples
 
-    start = places, tf.ones_like(places, tf.bool)
+    start = indices, tf.ones_like(indices, tf.bool)
     return tf.while_loop(lambda _, outside: tf.reduce_any(outside), walk, start, parallel_iterations=1)[0]
 
 
@@ -60,16 +60,16 @@ def _constant(value: int) -> Any:
 
 
 def _mixed(x: Any) -> Any:
-    """Returns 32 bits that each depend on all of the 32 low bits of ``x``, as int64."""
+    """Returns 32 mixed bits as int64; each depends on all of the 32 low bits of ``x``."""
     x = tf.bitwise.bitwise_and(x, MASK)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(shift, tf.int64)))
-        # The product wraps at 64 bits; its 32 low ones, which are kept, are right all the same.
+        # The product wraps at 64 bits, which leaves its 32 low bits correct; only these are kept.
         x = tf.bitwise.bitwise_and(x * factor, MASK)
     return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(16, tf.int64)))
 
 
 def _added(x: Any, bits: Any, modulus: int) -> Any:
-    """Returns x plus a number below the modulus that the bits choose, modulo the modulus."""
+    """Returns ``x`` plus a number below ``modulus`` derived from ``bits``, modulo ``modulus``."""
     total = x + tf.bitwise.right_shift(bits * modulus, tf.constant(32, tf.int64))
     return tf.where(total >= modulus, total - modulus, total)

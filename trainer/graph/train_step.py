@@ -1,4 +1,4 @@
-"""The training part of the graph: one update, and many of them in one call."""
+"""Training part of the graph: one update, and many updates in one call."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from trainer.model import Model, Tensors
 v1 = tf.compat.v1
 
 Update = Callable[[Tensors, Tensors], Any]
-"""Updates the variables once; returns the metrics of the batch, float32 [metrics]."""
+"""Updates the variables once and returns the metrics of the batch, float32 [metrics]."""
 
-Order = Callable[[int], Any]
-"""What the next n updates take, by the global step as it is then: the plan of a feed, [n, ...]."""
+BatchIndices = Callable[[int], Any]
+"""Returns a feed's batch indices of the next n steps from the current global step, int64 [n, ...]."""
 
-STEPS_PLANNED = 100
-"""So many steps ahead plain steps work out what they take; a call of fewer pays for as many."""
+STEPS_AHEAD = 100
+"""Number of steps for which plain steps compute batch indices at a time, even if the call runs fewer."""
 
 
 class UpdateRule:
-    """Forward, loss, gradients, optimizer and step count, as one function of a batch.
+    """Update of the variables on one batch: forward pass, loss, gradients, optimizer, step count.
 
     Args:
-        model: called with ``training=True``.
-        apply: the optimizer's.
-        variables: those that are trained.
-        global_step: int64 variable, counted up by one.
-        seed: of the run; with the step it keys the model's random ops.
+        model: Model, called with ``training=True``.
+        apply: Function that applies gradients with the optimizer.
+        variables: Variables to train.
+        global_step: Variable of the number of updates, int64 scalar, incremented by each update.
+        seed: Seed of the run; together with the step the seed of the model's random ops.
     """
 
     def __init__(self, model: Model, apply: Apply, variables: list[Any], global_step: Any, seed: int) -> None:
@@ -47,7 +47,7 @@ class UpdateRule:
         self.untrained: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; what it finds about metrics and gradients is kept."""
+        """Adds one update to the graph; sets ``metric_names`` and ``untrained``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         known = set(variables_by_name(self._global_step.graph))
@@ -57,8 +57,8 @@ class UpdateRule:
         self.metric_names = tuple(metrics)
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
-                f"{type(self._model).__name__} makes variables when it is called in training ({', '.join(late[:3])}), "
-                "so they would not be trained; make layers and variables once, in the constructor"
+                f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
+                "they would not be trained: make layers and variables once, in the constructor"
             )
         pairs = list(zip(tf.gradients(loss, self._variables), self._variables, strict=True))
         reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
@@ -71,43 +71,45 @@ class UpdateRule:
 
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
-    """Adds the op ``train_step``: one update on fed inputs and labels, for users of the ``.meta``."""
+    """Adds the op ``train_step``, one update on fed inputs and labels, for users of the ``.meta`` file."""
     once = tf.function(update, autograph=False)
     with tf.control_dependencies([once(inputs, labels)]):
         op = tf.no_op(name="train_step")
     if op.name != "train_step":
-        raise RequestError("the graph has an op 'train_step' already; rename the one in the model")
+        raise RequestError("the graph already has an op 'train_step'; rename the one in the model")
 
 
-def add_steps(update: Update, metrics: int, feed: Feed, order: Order, max_steps: int) -> tuple[Any, Any, Any]:
+def add_steps(
+    update: Update, metrics: int, feed: Feed, batch_indices: BatchIndices, max_steps: int
+) -> tuple[Any, Any, Any]:
     """Adds a call that runs n updates, each on the next batch.
 
     Args:
-        update: of one batch.
-        metrics: how many numbers it returns.
-        feed: of the batches.
-        order: which of them the next updates take.
-        max_steps: the greatest n.
+        update: Function that updates the variables on one batch.
+        metrics: Number of metrics of an update.
+        feed: Feed that gives the batches.
+        batch_indices: Function that returns the batch indices of the next steps.
+        max_steps: Maximum of n.
 
     Returns:
-        The placeholder of n (int32 scalar), the metrics, float32 [n, metrics], and the seconds that
-        were waited for batches, float64.
+        Placeholder of n (int32 scalar), metrics (float32 [n, metrics]) and seconds of waiting for
+        batches (float64 scalar).
     """
-    planned = min(max_steps, STEPS_PLANNED)
+    ahead = min(max_steps, STEPS_AHEAD)
 
     def steps(count: Any) -> Any:
-        def some(begin: Any, rows: Any, waited: Any) -> Any:
-            plan, end = order(planned), tf.minimum(begin + planned, count)
+        def some(start: Any, rows: Any, waited: Any) -> Any:
+            indices, end = batch_indices(ahead), tf.minimum(start + ahead, count)
 
             def one(i: Any, rows: Any, waited: Any) -> Any:
-                (inputs, labels), secs = feed.batch(plan[i - begin])
+                (inputs, labels), secs = feed.batch(indices[i - start])
                 return i + 1, rows.write(i, update(inputs, labels)), waited + secs
 
-            return one_by_one(lambda i, *_: i < end, one, [begin, rows, waited])
+            return one_by_one(lambda i, *_: i < end, one, [start, rows, waited])
 
         rows = tf.TensorArray(tf.float32, size=count, element_shape=[metrics])
-        begin = [0, rows, tf.constant(0.0, tf.float64)]
-        _, rows, waited = one_by_one(lambda i, *_: i < count, some, begin)
+        start = [0, rows, tf.constant(0.0, tf.float64)]
+        _, rows, waited = one_by_one(lambda i, *_: i < count, some, start)
         return rows.stack(), waited
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
@@ -115,19 +117,22 @@ def add_steps(update: Update, metrics: int, feed: Feed, order: Order, max_steps:
 
 
 def add_compiled_steps(
-    update: Update, metrics: int, feed: ArrayFeed, order: Order, max_steps: int
+    update: Update, metrics: int, feed: ArrayFeed, batch_indices: BatchIndices, max_steps: int
 ) -> tuple[Any, Any, Any]:
-    """As ``add_steps``, compiled by XLA as a whole; the batches are gathered before the loop.
+    """Adds the same call as ``add_steps``, compiled by XLA; the batches are gathered before the loop.
 
-    A compiled function has fixed shapes, so all batches of the plan are gathered for each call and
-    the first n used.
+    A compiled function has fixed shapes, so each call gathers ``max_steps`` batches and uses the first n.
 
     Args:
-        update: of one batch.
-        metrics: how many numbers it returns.
-        feed: of the batches.
-        order: which of them the next updates take.
-        max_steps: the greatest n.
+        update: Function that updates the variables on one batch.
+        metrics: Number of metrics of an update.
+        feed: Feed that gives the batches.
+        batch_indices: Function that returns the batch indices of the next steps.
+        max_steps: Maximum of n.
+
+    Returns:
+        Placeholder of n (int32 scalar), metrics (float32 [n, metrics]) and seconds of waiting for
+        batches (float64 scalar, always 0).
     """
 
     def steps(batches: Any, count: Any) -> Any:
@@ -139,11 +144,11 @@ def add_compiled_steps(
         return one_by_one(lambda i, _: i < count, body, [0, rows])[1].stack()
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
-    batches = feed.batches(order(max_steps), max_steps)
+    batches = feed.batches(batch_indices(max_steps), max_steps)
     rows = tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
     return count, rows, tf.constant(0.0, tf.float64)
 
 
-def one_by_one(more: Callable[..., Any], body: Callable[..., Any], begin: list[Any]) -> Any:
-    """Runs a loop whose iterations wait for each other: an update reads what the one before it wrote."""
-    return tf.while_loop(more, body, begin, parallel_iterations=1)
+def one_by_one(more: Callable[..., Any], body: Callable[..., Any], start: list[Any]) -> Any:
+    """Runs a loop without parallel iterations, because an update reads the variables that the previous one wrote."""
+    return tf.while_loop(more, body, start, parallel_iterations=1)

@@ -1,4 +1,4 @@
-"""Which variables are trained."""
+"""Choice of the variables to train."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ v1 = tf.compat.v1
 def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> list[Any]:
     """Returns the trainable variables of the default graph without those of frozen Keras layers.
 
-    ``layer.trainable = False`` is known to Keras alone: the variable stays in the graph's collection.
-    A layer that the patterns leave without a trained variable is frozen in Keras's sense too: a
-    BatchNormalization normalises with its stored averages and no longer updates them.
+    ``layer.trainable = False`` affects Keras alone: the variable stays in the graph's collection.
+    A layer without a variable among the chosen ones is frozen in Keras too: a BatchNormalization
+    then normalises with its stored averages and no longer updates them.
 
     Args:
-        model: holds the layers.
-        patterns: of names, such as ``head/*``; None for all.
+        model: Model, searched for Keras layers.
+        patterns: Patterns of the names of the variables to train, such as ``head/*``; None for all.
 
     Raises:
-        RequestError: there is none, or a pattern matches none.
+        RequestError: The model has no trainable variable, or a pattern matches none.
     """
     frozen = set()
     layers = find_instances(model, keras.Layer)
@@ -37,7 +37,7 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
     trained = [variable for variable in v1.trainable_variables() if variable.ref() not in frozen]
     if not trained:
         raise RequestError(
-            f"{type(model).__name__} made no variable that is trained; make layers and variables in the constructor"
+            f"{type(model).__name__} made no trainable variable; make layers and variables in the constructor"
         )
     if patterns is None:
         return trained
@@ -51,7 +51,7 @@ def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
     names = [variable.op.name for variable in trained]
     if not patterns:
         raise RequestError(
-            f"trainable is empty, and there is nothing to train; the model has: {', '.join(names)}",
+            f"trainable is empty, so there is nothing to train; the model has: {', '.join(names)}",
             argument="trainable",
         )
     try:
@@ -62,7 +62,7 @@ def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
 
 
 def _freeze_without(chosen: Collection[Any], layer: keras.Layer) -> None:
-    """Freezes a layer none of whose variables is chosen, or those inside it of which that holds."""
+    """Freezes a layer without chosen variables; in any other layer, checks the inner layers in turn."""
     own = layer.trainable_variables
     if own and not any(variable.value.ref() in chosen for variable in own):
         layer.trainable = False

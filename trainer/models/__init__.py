@@ -1,1 +1,1 @@
-"""The models of the shipped experiments; a model of your own can live anywhere."""
+"""Models of the shipped experiments; other models may be in any importable module."""

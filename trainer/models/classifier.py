@@ -1,4 +1,4 @@
-"""What the classifiers of digits share: loss and accuracy of logits."""
+"""Loss, accuracy and outputs of classifiers of digits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from trainer.model import Tensors
 
 
 def cross_entropy(outputs: Tensors, labels: Tensors) -> tf.Tensor:
-    """Returns the mean cross entropy of ``logits`` [batch, classes] against ``digit`` [batch]."""
+    """Returns the mean cross entropy of ``logits`` [batch, classes] and ``digit`` [batch]."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels["digit"], logits=outputs["logits"])
     return tf.reduce_mean(losses)
 
 
 def accuracy(outputs: Tensors, labels: Tensors) -> Tensors:
-    """Returns the share of images whose greatest logit is that of ``digit``."""
+    """Returns ``accuracy``: the share of images with the greatest logit at ``digit``."""
     hit = tf.equal(tf.argmax(outputs["logits"], axis=1, output_type=tf.int32), tf.cast(labels["digit"], tf.int32))
     return {"accuracy": tf.reduce_mean(tf.cast(hit, tf.float32))}
 

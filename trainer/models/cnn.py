@@ -1,4 +1,4 @@
-"""A small convolutional net of Keras 3 layers."""
+"""Small convolutional net of Keras 3 layers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ class Cnn:
     """Convolutions with BatchNormalization, then Dropout and a dense layer.
 
     Args:
-        filters: of each 3x3 convolution; the image is halved after each but the first.
-        dropout: the share of features that is left out in training.
-        classes: how many.
-        features: whether what the dense layer reads is an output too, under this name, so that a
-            frozen graph can serve as the trunk of another net.
+        filters: Number of filters of each 3x3 convolution; each but the first is followed by a
+            pooling that halves the image.
+        dropout: Share of the features dropped in training.
+        classes: Number of classes.
+        features: Whether the inputs of the dense layer are also an output, named ``features``, so
+            that a frozen graph can serve as the trunk of another net.
 
     Example:
         >>> with tf.Graph().as_default():

@@ -1,4 +1,4 @@
-"""A line: the smallest model, in plain graph-mode TensorFlow."""
+"""Linear regression, the smallest model, in plain graph-mode TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ v1 = tf.compat.v1
 
 
 class Linear:
-    """y = slope * x + intercept, trained on the mean squared error.
+    """Linear regression y = slope * x + intercept, trained on the mean squared error.
 
     Example:
         >>> with tf.Graph().as_default():
@@ -28,7 +28,7 @@ class Linear:
         return {"op": inputs["x"] @ self.slope + self.intercept}
 
     def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
-        """Returns the mean squared error against ``y`` [batch, 1]."""
-        # [batch] against [batch, 1] would be broadcast to [batch, batch] without a word.
+        """Returns the mean squared error of ``op`` and ``y``, both [batch, 1]."""
+        # TensorFlow would silently broadcast [batch] and [batch, 1] to [batch, batch].
         outputs["op"].shape.assert_is_compatible_with(labels["y"].shape)
         return tf.reduce_mean(tf.square(outputs["op"] - labels["y"]))

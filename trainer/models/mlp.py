@@ -1,4 +1,4 @@
-"""A small dense net as a ``tf.Module``."""
+"""Small dense net as a ``tf.Module``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Mlp(tf.Module):
     """Dense layers with ReLU between them, for flat images.
 
     Args:
-        sizes: the numbers of inputs, of units in each hidden layer, and of classes.
+        sizes: Numbers of inputs, of units in each hidden layer, and of classes.
 
     Raises:
-        TypeError, ValueError: a size is no positive whole number.
+        TypeError, ValueError: A size is not a positive whole number.
 
     Example:
         >>> with tf.Graph().as_default():

@@ -1,4 +1,4 @@
-"""A new head on a frozen trunk."""
+"""New head on a frozen trunk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from trainer.trunks.trunk import Trunk
 
 
 class OnTrunk:
-    """Dropout and a dense layer on what a trunk gives; the trunk is constant unless it says otherwise.
+    """Dropout and a dense layer on the output of a trunk.
+
+    The trunk is constant, except for its own ``trainable`` patterns.
 
     Args:
-        trunk: its first output [batch, ...] is what the head reads.
-        classes: how many.
-        dropout: the share of features that is left out in training.
+        trunk: Trunk, whose first output [batch, ...] is the input of the head.
+        classes: Number of classes.
+        dropout: Share of the features dropped in training.
 
     Example:
         >>> import tempfile
@@ -40,7 +42,7 @@ class OnTrunk:
         self._head = keras.layers.Dense(classes, name="head")
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:
-        """Returns ``logits`` and ``probabilities`` of what the trunk takes."""
+        """Returns ``logits`` and ``probabilities`` of the trunk's inputs."""
         features = self._flatten(next(iter(self._trunk(inputs).values())))
         return named_outputs(self._head(self._dropout(features, training=training)))
 

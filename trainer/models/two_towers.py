@@ -1,4 +1,4 @@
-"""Two towers: embeddings of users and items, two inputs, two outputs."""
+"""Two-tower model: embeddings of users and items, two inputs, two outputs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ v1 = tf.compat.v1
 
 
 class TwoTowers:
-    """Predicts how a user rates an item, and whether the user likes it, from learnt vectors.
+    """Model of the rating of an item by a user and of the probability of liking, from learnt vectors.
 
     Args:
-        users, items: how many there are.
-        size: of the vectors.
+        users: Number of users.
+        items: Number of items.
+        size: Length of the learnt vectors.
 
     Raises:
-        TypeError, ValueError: a number is no positive whole number.
+        TypeError, ValueError: A number is not a positive whole number.
 
     Example:
         >>> with tf.Graph().as_default():
