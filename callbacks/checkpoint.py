@@ -15,7 +15,7 @@ from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.store import CheckpointStore
 from trainer.checks import check_bool, check_choice, check_file_name, check_names
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError
-from trainer.files import size_for_people
+from trainer.files import format_size
 from trainer.memory import available_bytes, has_room
 from trainer.schedule import Schedule
 from trainer.state import CheckpointSettings, SavedCheckpoint
@@ -130,8 +130,8 @@ class Checkpoint(Callback):
         log.warning(
             "training waits for each checkpoint: a copy of the variables needs %s of memory and %s are free "
             "(callbacks.checkpoint.background=false expects that)",
-            size_for_people(needed),
-            size_for_people(available or 0),
+            format_size(needed),
+            format_size(available or 0),
         )
         return None
 

@@ -29,7 +29,7 @@ class Progress(Callback):
         TypeError, ValueError: The value is not a positive number.
 
     Example:
-        >>> metrics_for_people({"loss": 0.01234, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
+        >>> format_metrics({"loss": 0.01234, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
         'loss 0.01234, val_accuracy 0.9812'
     """
 
@@ -52,7 +52,7 @@ class Progress(Callback):
         """Moves the bar, or prints a line where the last one is old enough."""
         if self._bar is not None:
             self._bar.set_description(f"epoch {self._epoch(context)}", refresh=False)
-            self._bar.set_postfix_str(metrics_for_people(context.record.metrics), refresh=False)
+            self._bar.set_postfix_str(format_metrics(context.record.metrics), refresh=False)
             self._bar.update(context.record.global_step - self._bar.n)
         elif self._clock() - self._shown_at >= self._every_n_secs:
             self._print_line(context)
@@ -76,8 +76,8 @@ class Progress(Callback):
     def _print_line(self, context: Context) -> None:
         now, step = self._clock(), context.record.global_step
         rate = (step - self._shown_step) / max(now - self._shown_at, 1e-9)
-        metrics = metrics_for_people(context.record.metrics)
-        log.info("epoch %s: %s, %s steps/s", self._epoch(context), metrics, rate_for_people(rate))
+        metrics = format_metrics(context.record.metrics)
+        log.info("epoch %s: %s, %s steps/s", self._epoch(context), metrics, format_rate(rate))
         self._shown_at, self._shown_step = now, step
 
 
@@ -86,16 +86,16 @@ def is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def metrics_for_people(metrics: Mapping[str, float]) -> str:
+def format_metrics(metrics: Mapping[str, float]) -> str:
     """Returns the metrics in four digits, without the rate, which is shown separately."""
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "steps_per_sec")
 
 
-def rate_for_people(rate: float) -> str:
+def format_rate(rate: float) -> str:
     """Returns a rate with as many digits as matter.
 
     Example:
-        >>> rate_for_people(12345.6), rate_for_people(3.21)
+        >>> format_rate(12345.6), format_rate(3.21)
         ('12,346', '3.2')
     """
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"

@@ -64,7 +64,7 @@ def check_free_space(directory: Path, needed: int, what: str) -> None:
     nearest = next(each for each in (directory, *directory.absolute().parents) if each.exists())
     free = shutil.disk_usage(nearest).free
     if free < needed:
-        sizes = f"{what} needs {size_for_people(needed)} and {size_for_people(free)} are free"
+        sizes = f"{what} needs {format_size(needed)} and {format_size(free)} are free"
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {sizes}", str(directory))
 
 
@@ -123,11 +123,11 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def size_for_people(count: int) -> str:
+def format_size(count: int) -> str:
     """Returns a number of bytes in a readable unit.
 
     Example:
-        >>> size_for_people(812), size_for_people(25_300), size_for_people(4_200_000_000)
+        >>> format_size(812), format_size(25_300), format_size(4_200_000_000)
         ('812 B', '25.3 kB', '4.2 GB')
     """
     size = float(count)

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
 from trainer.graphdef.traverse import downstream, node_of, upstream
-from trainer.predict.tensor_info import shape_for_people
+from trainer.predict.tensor_info import format_shape
 
 MAX_BOXES = 60
 """What a person can look over; scopes are opened as far as this allows."""
@@ -111,13 +111,13 @@ def _box(name: str, ops: list[Any], ends: Collection[str], parameters: Mapping[s
         lines[0] += ", ..."
     own = {each.name: each for op in ops for each in parameters[op.name]}
     lines += [
-        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {shape_for_people(each.outputs[0].shape)}"
+        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {format_shape(each.outputs[0].shape)}"
         for each in list(own.values())[:MAX_LINES]
     ]
     last = ops[-1].outputs
     if last:
         shape = None if last[0].shape.rank is None else last[0].shape.as_list()
-        lines.append(f"{last[0].dtype.base_dtype.name} {shape_for_people(shape)}")
+        lines.append(f"{last[0].dtype.base_dtype.name} {format_shape(shape)}")
     kind = "op" if len(ops) == 1 else "scope"
     if ops[0].type in PLACEHOLDERS:
         kind = "input"

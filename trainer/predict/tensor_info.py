@@ -49,10 +49,10 @@ class TensorInfo:
             raise RequestError(f"{self.tensor} is of type {self.dtype}, which no array can hold") from error
 
     def __str__(self) -> str:
-        return f"{self.dtype} {shape_for_people(self.shape)}"
+        return f"{self.dtype} {format_shape(self.shape)}"
 
 
-def shape_for_people(shape: Sequence[int | None] | None) -> str:
+def format_shape(shape: Sequence[int | None] | None) -> str:
     """Returns a shape with ``?`` for any size; ``of any shape`` for None."""
     return "of any shape" if shape is None else f"[{', '.join('?' if n is None else str(n) for n in shape)}]"
 
@@ -130,4 +130,4 @@ def _wrong_shape(name: str, given: tuple[int, ...], info: TensorInfo) -> str:
     hint = ""
     if _fits((1, *given), info.shape):
         hint = f"; for a batch of one give {name}[None]"
-    return f"{name} has the shape {list(given)} and must have {shape_for_people(info.shape)}{hint}"
+    return f"{name} has the shape {list(given)} and must have {format_shape(info.shape)}{hint}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from trainer.files import size_for_people
+from trainer.files import format_size
 
 
 def file_table(directory: Path) -> str:
@@ -16,7 +16,7 @@ def file_table(directory: Path) -> str:
         if path.is_file() and path.suffix != ".lock":
             row = _row_of(path.relative_to(directory))
             rows[row] = rows.get(row, 0) + path.stat().st_size
-    table = [[row, size_for_people(size)] for row, size in rows.items()]
+    table = [[row, format_size(size)] for row, size in rows.items()]
     return tabulate(table, tablefmt="plain", colalign=("left", "right"))
 
 

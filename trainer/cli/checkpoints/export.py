@@ -14,7 +14,7 @@ from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool
 from trainer.cli.input_values import parse_arrays
 from trainer.errors import RequestError
-from trainer.files import size_for_people
+from trainer.files import format_size
 from trainer.runs.lock import RunLock
 from trainer.tensorflow_import import import_tensorflow
 
@@ -104,7 +104,7 @@ def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> MakePart
 def _made(path: Path, checkpoint: StoredCheckpoint, size: int) -> Answer:
     _tell_run(path, checkpoint)
     data: dict[str, Any] = {"file": path, "checkpoint": checkpoint.prefix, "size": size}
-    return Answer(data, f"{path} ({size_for_people(size)}) from {checkpoint.prefix}, read back and compared")
+    return Answer(data, f"{path} ({format_size(size)}) from {checkpoint.prefix}, read back and compared")
 
 
 def _tell_run(path: Path, checkpoint: StoredCheckpoint) -> None:

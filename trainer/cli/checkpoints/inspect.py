@@ -14,7 +14,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.command import Answer, Tool, age, table
-from trainer.files import size_for_people
+from trainer.files import format_size
 from trainer.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _list_text(data: list[dict[str, Any]], directory: Path, now: float, *, verif
             each["epoch"],
             each["global_step"],
             age(now - each["saved_at"]),
-            size_for_people(each["size"]),
+            format_size(each["size"]),
             *(each["metrics"].get(name) for name in metrics),
             each["pinned"],
             _state(each),
@@ -167,7 +167,7 @@ def _variables_text(variables: Sequence[Variable]) -> str:
     parts = []
     for title, of_optimizer in (("model", False), ("optimizer", True)):
         rows = [
-            [each.name, each.dtype, each.shape, size_for_people(each.size), each.mean, each.norm, each.trainable]
+            [each.name, each.dtype, each.shape, format_size(each.size), each.mean, each.norm, each.trainable]
             for each in variables
             if each.of_optimizer == of_optimizer
         ]
@@ -175,7 +175,7 @@ def _variables_text(variables: Sequence[Variable]) -> str:
             parts.append(table(rows, [title, *headers[1:]], left=2))
     total = _parameters(variables)
     trainable = f"{total['trainable']:,} trainable" if total["trainable"] is not None else "no .meta tells which train"
-    size = size_for_people(sum(each.size for each in variables))
+    size = format_size(sum(each.size for each in variables))
     parts.append(f"parameters: {total['model']:,} ({trainable}), the optimizer's {total['optimizer']:,}; {size} in all")
     return "\n\n".join(parts)
 

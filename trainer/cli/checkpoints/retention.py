@@ -10,7 +10,7 @@ from trainer.checkpoints.retention.policy import Retention, kept
 from trainer.checkpoints.retention.prune import pin, prune, unpin
 from trainer.cli.checkpoints.inspect import DIRECTORY_HELP, add_monitor
 from trainer.cli.command import Answer, Run, Tool, table
-from trainer.files import size_for_people
+from trainer.files import format_size
 from trainer.schedule import Schedule
 
 
@@ -93,7 +93,7 @@ def _prune(chosen: argparse.Namespace) -> Answer:
     goes = "would go" if chosen.dry_run else "removed"
     rows += [[record.name, goes] for record in done.rotation.removed]
     rows += [[name, "damaged, left as it is"] for name in done.damaged]
-    freed = f"{size_for_people(done.freed)} {'would be free' if chosen.dry_run else 'freed'}"
+    freed = f"{format_size(done.freed)} {'would be free' if chosen.dry_run else 'freed'}"
     data = {
         "directory": done.directory,
         "dry_run": chosen.dry_run,

@@ -13,7 +13,7 @@ from trainer.cli.input_values import read_arrays
 from trainer.cli.models.arguments import add_command, add_seed
 from trainer.cli.models.run import differences_table
 from trainer.errors import RequestError
-from trainer.files import size_for_people
+from trainer.files import format_size
 
 
 def add_commands(tool: Tool) -> None:
@@ -45,5 +45,5 @@ def _convert(chosen: argparse.Namespace) -> Answer:
         data = read_arrays(chosen.representative) if chosen.representative else None
         done = convert.convert_to_tflite(chosen.file, target, representative=data, **common)
     table = differences_table(done.differences, done.steps)
-    text = f"{done.path} {size_for_people(done.size)}\nagainst {chosen.file} on {done.examples} examples:\n{table}"
+    text = f"{done.path} {format_size(done.size)}\nagainst {chosen.file} on {done.examples} examples:\n{table}"
     return Answer(asdict(done), text)

@@ -12,7 +12,7 @@ from trainer import inspection
 from trainer.checks import check_optional_int
 from trainer.cli.command import Answer, Tool
 from trainer.cli.models.arguments import ANY, add_choice, add_command
-from trainer.files import size_for_people, write_atomically
+from trainer.files import format_size, write_atomically
 from trainer.predict.tensor_info import TensorInfo
 
 MAX_OP_TYPES = 12
@@ -43,7 +43,7 @@ def _show(chosen: argparse.Namespace) -> Answer:
     more = f"\nand {len(ops) - MAX_OP_TYPES} more types" if len(ops) > MAX_OP_TYPES else ""
     tags = "".join(f", tags {' '.join(tags)}" for tags in found.tag_sets)
     text = (
-        f"{found.path}: {found.format}{tags}, {size_for_people(found.size)}, {found.parameters:,} parameters\n\n"
+        f"{found.path}: {found.format}{tags}, {format_size(found.size)}, {found.parameters:,} parameters\n\n"
         f"{tabulate(rows, headers=['', 'name', 'tensor', 'type'])}\n\n"
         f"{tabulate(ops[:MAX_OP_TYPES], headers=['op', 'inference', 'whole graph'])}{more}"
     )
@@ -61,4 +61,4 @@ def _graph(chosen: argparse.Namespace) -> Answer:
     target = chosen.target or Path(f"{chosen.file.absolute().name.removesuffix('.pb')}.svg")
     write_atomically(target, picture)
     size = len(picture.encode())
-    return Answer({"file": target, "size": size}, f"{target} {size_for_people(size)}")
+    return Answer({"file": target, "size": size}, f"{target} {format_size(size)}")
