@@ -9,9 +9,12 @@ from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, checkpoint_at
 from trainer.errors import RequestError
 
+Reference = str | Path | StoredCheckpoint
+"""Path, ``DIRECTORY@WHICH``, or a checkpoint that was resolved before."""
+
 
 def resolve_checkpoint(
-    reference: str | Path,
+    reference: Reference,
     *,
     monitor: str | None = None,
     mode: str | None = None,
@@ -29,7 +32,7 @@ def resolve_checkpoint(
     | ``DIRECTORY@WHICH`` | that of this number or name, ``last`` or ``best``, for each of these directories |
 
     Args:
-        reference: Path or ``DIRECTORY@WHICH``.
+        reference: Path or ``DIRECTORY@WHICH``; a checkpoint that was resolved before is returned as it is.
         monitor: Metric that tells what ``best`` is; None for the one of the run's saver.
         mode: ``min`` or ``max``: which end of it is best; None for that of the run's saver.
         allow_damaged: Whether a checkpoint that is named is returned unread, even if it is damaged. Of a
@@ -55,6 +58,8 @@ def resolve_checkpoint(
             ...
         trainer.errors.RequestError: there is no directory outputs
     """
+    if isinstance(reference, StoredCheckpoint):
+        return reference
     directory, which = split_reference(reference)
     if which is None and not directory.is_dir():
         found = _at(directory)

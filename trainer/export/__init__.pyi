@@ -1,3 +1,4 @@
+from trainer.export.from_checkpoint import MakeParts as MakeParts
 from trainer.export.from_checkpoint import export_checkpoint as export_checkpoint
 from trainer.export.from_checkpoint import freeze_checkpoint as freeze_checkpoint
 from trainer.export.frozen import check_fits_a_pb as check_fits_a_pb

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.meta_graph import read_meta
+from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.reader import Tensor, stored_tensors
 from trainer.checkpoints.restoring.compatibility import differences
 from trainer.data.arrays import Array

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.catalog import run_of
 from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
@@ -53,7 +54,7 @@ class Export:
 
 
 def freeze_checkpoint(
-    checkpoint: StoredCheckpoint,
+    reference: Reference,
     target: Path | None = None,
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
@@ -64,7 +65,7 @@ def freeze_checkpoint(
     The training code is not needed where the ``.meta`` is there.
 
     Args:
-        checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
+        reference: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
         target: the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or beside it.
         outputs: names of nodes; None for the model's, where the ``.meta`` or the model says them.
         example: a batch to check the file with, by input; what is missing is made up.
@@ -80,15 +81,15 @@ def freeze_checkpoint(
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.resolve import resolve_checkpoint
         >>> folder = tempfile.mkdtemp()
         >>> with tf.Graph().as_default(), v1.Session() as session:
         ...     op = tf.multiply(v1.placeholder(tf.float32, [None], "x"), v1.get_variable("w", []), name="op")
         ...     session.run(v1.global_variables_initializer())
         ...     _ = v1.train.Saver().save(session, f"{folder}/model", global_step=7)
-        >>> freeze_checkpoint(resolve_checkpoint(folder), outputs=["op"]).relative_to(folder)
+        >>> freeze_checkpoint(folder, outputs=["op"]).relative_to(folder)
         PosixPath('export/frozen/model-7.pb')
     """
+    checkpoint = resolve_checkpoint(reference)
     target = target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb"
     if target.suffix != ".pb":
         raise RequestError(f"{target} must end in .pb; its manifest ends in .json")
@@ -103,7 +104,7 @@ def freeze_checkpoint(
 
 
 def export_checkpoint(
-    checkpoint: StoredCheckpoint,
+    reference: Reference,
     directory: Path | None = None,
     tags: Sequence[str] = ("serve",),
     outputs: Sequence[str] | None = None,
@@ -113,7 +114,7 @@ def export_checkpoint(
     """Exports a checkpoint as a SavedModel, read back before it counts.
 
     Args:
-        checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
+        reference: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
         directory: gets a directory named by the checkpoint's number, as TF Serving wants it; None
             for ``export/saved_model`` in its run, or beside it.
         tags: of the meta graph.
@@ -129,6 +130,7 @@ def export_checkpoint(
         CheckpointError: the checkpoint is damaged.
         ReadBackError: it does not give what the checkpoint gives; nothing was put in place.
     """
+    checkpoint = resolve_checkpoint(reference)
     if isinstance(tags, str) or not tags:
         raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
     target = (directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)

@@ -9,7 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checkpoints.meta_graph import read_meta, require_meta
+from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.output_names import Names

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
-from trainer.checkpoints.meta_graph import read_graph_of, trainable_names
+from trainer.checkpoints.meta_reader import read_graph_of, trainable_names
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.restoring.compatibility import differences
 from trainer.checkpoints.store import DATA, INDEX, META, STATE_FILE, CheckpointStore
 from trainer.checkpoints.stored_checkpoint import NUMBERED, StoredCheckpoint
@@ -30,7 +31,7 @@ from trainer.timing import utc_now
 v1 = tf.compat.v1
 
 
-def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredCheckpoint:
+def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
     """Writes the mean of the weights of several checkpoints as a new one.
 
     The weights are averaged, and other floating-point variables of the model with them, such as the
@@ -43,8 +44,8 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
     one; the metrics in it are empty, since nobody has measured these weights.
 
     Args:
-        checkpoints: two or more, of the same variables.
-        target: the prefix of the new one; its directory is made where it is missing.
+        references: References to two or more checkpoints of the same variables.
+        target: Prefix of the new checkpoint; its directory is made where it is missing.
 
     Returns:
         The new checkpoint, read back.
@@ -59,16 +60,16 @@ def average(checkpoints: Sequence[StoredCheckpoint], target: Path) -> StoredChec
 
     Example:
         >>> import tempfile
-        >>> from trainer.checkpoints.resolve import resolve_checkpoint
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
         ...     _ = tf.raw_ops.SaveV2(
         ...         prefix=str(folder / name), tensor_names=["w"], shape_and_slices=[""], tensors=[tf.constant(w)]
         ...     )
-        >>> mean = average([resolve_checkpoint(f"{folder}@1"), resolve_checkpoint(f"{folder}@2")], folder / "mean")
+        >>> mean = average([f"{folder}@1", f"{folder}@2"], folder / "mean")
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """
+    checkpoints = [resolve_checkpoint(each) for each in references]
     if len(checkpoints) < 2:
         raise RequestError("an average needs two checkpoints or more")
     _check_target(target)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from trainer.checkpoints.analysis.inspect import as_numbers
 from trainer.checkpoints.reader import Tensor, TensorReader
+from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.data.arrays import Array
 
 
@@ -48,15 +48,16 @@ class Comparison:
     unread: tuple[str, ...]
 
 
-def compare(a: Path, b: Path) -> Comparison:
+def compare(a: Reference, b: Reference) -> Comparison:
     """Compares names, shapes, dtypes and values.
 
     Args:
-        a: the prefix of the first checkpoint.
-        b: the prefix of the second.
+        a: Reference to the first checkpoint, as ``trainer.checkpoints.find`` takes it.
+        b: Reference to the second checkpoint.
 
     Raises:
-        CheckpointError: one cannot be read.
+        RequestError: There is no such checkpoint.
+        CheckpointError: A checkpoint is damaged.
 
     Example:
         >>> import tempfile
@@ -70,7 +71,7 @@ def compare(a: Path, b: Path) -> Comparison:
         >>> change.name, change.absolute, change.relative
         ('w', 2.0, 0.5)
     """
-    first, second = TensorReader(a), TensorReader(b)
+    first, second = (TensorReader(resolve_checkpoint(each).prefix) for each in (a, b))
     found, same, unread = [], [], []
     for name in sorted({*first.tensors, *second.tensors}):
         one, other = first.tensors.get(name), second.tensors.get(name)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.catalog import Catalog
-from trainer.checkpoints.meta_graph import find_meta, read_graph_of, read_meta, trainable_names
+from trainer.checkpoints.meta_graph import find_meta
+from trainer.checkpoints.meta_reader import read_graph_of, read_meta, trainable_names
 from trainer.checkpoints.reader import TensorReader
-from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import STATE_FILE
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
@@ -58,7 +58,7 @@ def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
     Example:
         >>> import tempfile
         >>> import tensorflow as tf
-        >>> from trainer.checkpoints.resolve import resolve_checkpoint
+        >>> from trainer.checkpoints.resolve import Reference, resolve_checkpoint
         >>> names, values = ["w", "w/Momentum"], [tf.constant([3.0, 4.0]), tf.zeros([2])]
         >>> prefix = f"{tempfile.mkdtemp()}/model-1"
         >>> _ = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=["", ""], tensors=values)
@@ -96,7 +96,7 @@ def as_numbers(value: Array) -> Array | None:
     return None if value.dtype.kind in "OSUbc" else value.astype(np.float64)
 
 
-def verify(reference: str | Path) -> list[str]:
+def verify(reference: Reference) -> list[str]:
     """Returns the problems of one checkpoint; [] where every byte is as it was written.
 
     Args:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trainer import checkpoints, export
 from trainer.checkpoints.catalog import run_of
+from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
+from trainer.cli.assemble import parts_of
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool
 from trainer.cli.input_values import parse_arrays
@@ -17,9 +20,6 @@ from trainer.errors import RequestError
 from trainer.files import format_size
 from trainer.runs.lock import RunLock
 from trainer.tensorflow_import import import_tensorflow
-
-if TYPE_CHECKING:
-    from trainer.export.from_checkpoint import MakeParts
 
 log = logging.getLogger(__name__)
 
@@ -52,27 +52,23 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _average(chosen: argparse.Namespace) -> Answer:
-    checkpoints = [resolve_checkpoint(each) for each in chosen.checkpoints]
+    averaged = [resolve_checkpoint(each) for each in chosen.checkpoints]
     import_tensorflow()
-    from trainer.checkpoints.analysis.average import average
-
-    made = average(checkpoints, chosen.to)
+    made = checkpoints.average(averaged, chosen.to)
     data = {
         "checkpoint": made.prefix,
-        "of": [each.prefix for each in checkpoints],
+        "of": [each.prefix for each in averaged],
         "has_record": made.record is not None,
     }
     record = "with a commit record" if made.record else "without a commit record, as not all of them have one"
-    return Answer(data, f"{made.prefix}: the mean of {len(checkpoints)} checkpoints, {record}")
+    return Answer(data, f"{made.prefix}: the mean of {len(averaged)} checkpoints, {record}")
 
 
 def _freeze(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     example = parse_arrays(chosen.input)
     import_tensorflow()
-    from trainer.export.from_checkpoint import freeze_checkpoint
-
-    made = freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, _parts(chosen, checkpoint))
+    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, _parts(chosen, checkpoint))
     return _made(made, checkpoint, made.stat().st_size)
 
 
@@ -80,24 +76,18 @@ def _export(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     example = parse_arrays(chosen.input)
     import_tensorflow()
-    from trainer.export.from_checkpoint import export_checkpoint
-
     parts = _parts(chosen, checkpoint)
-    made = export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts)
+    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts)
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
 
 
-def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> MakeParts | None:
+def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> export.MakeParts | None:
     """Returns what builds the graph by the run's config, where that is wanted or there is no other way."""
     run = run_of(checkpoint)
     if chosen.from_config and run is None:
         raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the graph by")
-    from trainer.checkpoints.meta_graph import find_meta
-
     if run is None or (find_meta(checkpoint) and not chosen.from_config):
         return None
-    from trainer.cli.assemble import parts_of
-
     return lambda: parts_of(run.path)
 
 

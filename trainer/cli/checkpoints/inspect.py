@@ -7,18 +7,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trainer import checkpoints
+from trainer.checkpoints import analysis
 from trainer.checkpoints.catalog import Catalog, read_catalog
+from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.command import Answer, Tool, age, table
 from trainer.files import format_size
 from trainer.tensorflow_import import import_tensorflow
-
-if TYPE_CHECKING:
-    from trainer.checkpoints.analysis.inspect import Variable
 
 NO_RECORD = "no record"
 DIRECTORY_HELP = "a run, a directory of checkpoints, or a directory of runs for the newest run that has some"
@@ -76,9 +76,7 @@ def _list(chosen: argparse.Namespace) -> Answer:
 
 def _read_all(checkpoints: Sequence[StoredCheckpoint]) -> dict[str, list[str]]:
     import_tensorflow()
-    from trainer.checkpoints.analysis.inspect import problems_of
-
-    return {each.name: problems_of(each) for each in checkpoints}
+    return {each.name: analysis.problems_of(each) for each in checkpoints}
 
 
 def _entry(checkpoint: StoredCheckpoint, pinned: bool, problems: list[str]) -> dict[str, Any]:
@@ -134,10 +132,7 @@ def _state(entry: dict[str, Any]) -> str:
 def _show(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     import_tensorflow()
-    from trainer.checkpoints.analysis.inspect import variables_of
-    from trainer.checkpoints.meta_graph import find_meta
-
-    variables = variables_of(checkpoint)
+    variables = analysis.variables_of(checkpoint)
     record, meta = checkpoint.record, find_meta(checkpoint)
     data = {
         "checkpoint": checkpoint.prefix,
@@ -153,7 +148,7 @@ def _show(chosen: argparse.Namespace) -> Answer:
     return Answer(data, f"{checkpoint.prefix} ({place})\n\n{_variables_text(variables)}")
 
 
-def _parameters(variables: Sequence[Variable]) -> dict[str, int | None]:
+def _parameters(variables: Sequence[analysis.Variable]) -> dict[str, int | None]:
     known = any(each.trainable is not None for each in variables)
     return {
         "trainable": sum(each.parameters for each in variables if each.trainable) if known else None,
@@ -162,7 +157,7 @@ def _parameters(variables: Sequence[Variable]) -> dict[str, int | None]:
     }
 
 
-def _variables_text(variables: Sequence[Variable]) -> str:
+def _variables_text(variables: Sequence[analysis.Variable]) -> str:
     headers = ["variable", "type", "shape", "size", "mean", "norm", "trainable"]
     parts = []
     for title, of_optimizer in (("model", False), ("optimizer", True)):
@@ -183,9 +178,7 @@ def _variables_text(variables: Sequence[Variable]) -> str:
 def _diff(chosen: argparse.Namespace) -> Answer:
     a, b = resolve_checkpoint(chosen.a), resolve_checkpoint(chosen.b)
     import_tensorflow()
-    from trainer.checkpoints.analysis.compare import compare
-
-    result = compare(a.prefix, b.prefix)
+    result = checkpoints.compare(a, b)
     data = {
         "a": a.prefix,
         "b": b.prefix,
@@ -209,18 +202,16 @@ def _verify(chosen: argparse.Namespace) -> Answer:
     catalog: Catalog | None = None
     if Path(chosen.path).is_dir():
         catalog = read_catalog(Path(chosen.path))
-        checkpoints: Sequence[StoredCheckpoint] = catalog.checkpoints
+        found_there: Sequence[StoredCheckpoint] = catalog.checkpoints
     else:
-        checkpoints = [resolve_checkpoint(chosen.path, allow_damaged=True)]
-    problems = _read_all(checkpoints)
-    from trainer.checkpoints.analysis.inspect import note_on_graph, state_file_problems
-
-    graphs = {each.name: note_on_graph(each) for each in checkpoints}
-    rows = [[each.name, _verdict(each, problems[each.name], graphs[each.name])] for each in checkpoints]
-    if catalog is not None and (of_list := state_file_problems(catalog)):
+        found_there = [resolve_checkpoint(chosen.path, allow_damaged=True)]
+    problems = _read_all(found_there)
+    graphs = {each.name: analysis.note_on_graph(each) for each in found_there}
+    rows = [[each.name, _verdict(each, problems[each.name], graphs[each.name])] for each in found_there]
+    if catalog is not None and (of_list := analysis.state_file_problems(catalog)):
         problems["checkpoint"] = of_list
         rows.append(["checkpoint", "damaged"])
-    notes = [problem for found_there in problems.values() for problem in found_there]
+    notes = [problem for each in problems.values() for problem in each]
     text = "\n".join([table(rows, ["name", "verdict"], left=2), *notes])
     data = {
         "problems": problems,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from trainer.checkpoints.meta_graph import read_meta, require_meta
+from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, describe
 from trainer.graphdef.output_names import Names, likely_outputs

@@ -1,0 +1,61 @@
+"""The graph in the ``.meta`` of a checkpoint; nothing of it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.variable_pb2 import VariableDef
+
+from trainer.checkpoints.meta_graph import find_meta
+from trainer.checkpoints.store import META
+from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
+from trainer.errors import CheckpointError, RequestError
+
+v1 = tf.compat.v1
+
+
+def read_graph_of(checkpoint: StoredCheckpoint) -> Any:
+    """Returns the MetaGraphDef of a checkpoint, or None where no ``.meta`` has it.
+
+    Raises:
+        CheckpointError: The ``.meta`` is damaged; the message says so where it belongs to another checkpoint.
+        RequestError: It cannot be opened.
+    """
+    file = find_meta(checkpoint)
+    if file is None:
+        return None
+    try:
+        return read_meta(file)
+    except CheckpointError as error:
+        if file == checkpoint.own_meta:
+            raise
+        raise CheckpointError(f"{error}; {checkpoint.prefix} has no {META} of its own") from error
+
+
+def read_meta(file: Path) -> Any:
+    """Returns the MetaGraphDef of a ``.meta``; nothing of it is run.
+
+    Raises:
+        CheckpointError: It is damaged.
+        RequestError: It cannot be opened.
+    """
+    try:
+        meta = v1.MetaGraphDef.FromString(file.read_bytes())
+    except OSError as error:
+        raise RequestError(f"{file} cannot be read: {error.strerror}") from error
+    except DecodeError as error:
+        raise CheckpointError(f"{file} is no graph, or only a part of one ({error})") from error
+    if not meta.graph_def.node:
+        raise CheckpointError(f"{file} holds no node of a graph")
+    return meta
+
+
+def trainable_names(meta: Any) -> set[str]:
+    """Returns the names that the trainable variables of a MetaGraphDef have in a checkpoint."""
+    values = meta.collection_def[v1.GraphKeys.TRAINABLE_VARIABLES].bytes_list.value
+    variables = [VariableDef.FromString(value) for value in values]
+    # The parts of a partitioned variable are one tensor in the file.
+    return {v.save_slice_info_def.full_name or v.variable_name.partition(":")[0] for v in variables}
