@@ -119,7 +119,7 @@ def test_another_file_under_the_same_name_is_refused_at_a_resume(tmp_path) -> No
     kernel = next(node for node in graph_def.node if node.name == "dense/kernel")
     kernel.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(constants(file)["dense/kernel"] + 1))
     file.write_bytes(graph_def.SerializeToString())
-    with pytest.raises(RequestError, match="is not the one that this run began with"):
+    with pytest.raises(RequestError, match="is not the one that this run started with"):
         train_on(file, tmp_path / "run", epochs=2, callbacks=None)
     file.unlink()
     with pytest.raises(RequestError, match=r"trunk\.path: there is no"):
