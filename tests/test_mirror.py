@@ -70,7 +70,7 @@ def test_what_shows_more_than_a_module_is_there_and_bears_no_module_s_name() -> 
 
 @pytest.mark.parametrize("beginning", SLOW)
 def test_a_slow_test_exists(beginning) -> None:
-    file, _, name = beginning.partition("::")
+    file, _, name = beginning.partition("[")[0].partition("::")
     assert any(each.startswith(name or "test_") for each in functions(TESTS / file))
 
 
