@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.marks import SLOW
 from tests.processes import ROOT
 
 TESTS = ROOT / "tests"
@@ -66,12 +65,6 @@ def test_what_shows_more_than_a_module_is_there_and_bears_no_module_s_name() -> 
     for name in WHOLE:
         assert (TESTS / f"{name}.py").is_file()
         assert not (ROOT / "trainer" / f"{name.removeprefix('test_')}.py").exists()
-
-
-@pytest.mark.parametrize("beginning", SLOW)
-def test_a_slow_test_exists(beginning) -> None:
-    file, _, name = beginning.partition("::")
-    assert any(each.startswith(name or "test_") for each in functions(TESTS / file))
 
 
 LIST = (TESTS / "scenarios" / "README.md").read_text()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.marks import SLOW
 from tests.processes import ROOT
 
 
@@ -64,6 +65,12 @@ def test_requirements_hold_names_and_versions_only() -> None:
             assert line.startswith(("#", "-r requirements.txt")) or "==" in line
             assert "://" not in line
             assert "--" not in line
+
+
+@pytest.mark.parametrize("beginning", SLOW)
+def test_a_slow_test_exists(beginning) -> None:
+    file, _, name = beginning.partition("[")[0].partition("::")
+    assert f"\ndef {name or 'test_'}" in (ROOT / "tests" / file).read_text()
 
 
 @pytest.mark.parametrize(
