@@ -57,9 +57,9 @@ class Freeze(Callback):
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
         weights = export.weights_for(self._which, context, self._part, self._example)
-        facts: dict[str, Any] = {**weights.facts, "versions": versions(), "created": utc_now()}
+        metadata: dict[str, Any] = {**weights.metadata, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
         export.export_frozen(
-            target, self._part, weights.read_value, self._example, weights.expected, facts, self._check
+            target, self._part, weights.read_value, self._example, weights.expected, metadata, self._check
         )
         context.run.add_export(target)

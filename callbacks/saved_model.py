@@ -50,8 +50,8 @@ class SavedModel(Callback):
         """Exports."""
         weights = export.weights_for(self._which, context, self._part, self._example)
         target = context.run.saved_model / str(weights.number)
-        facts: dict[str, Any] = {**weights.facts, "versions": versions(), "created": utc_now()}
+        metadata: dict[str, Any] = {**weights.metadata, "versions": versions(), "created": utc_now()}
         export.export_saved_model(
-            target, self._part, weights.read_value, self._example, weights.expected, self.tags, facts
+            target, self._part, weights.read_value, self._example, weights.expected, self.tags, metadata
         )
         context.run.add_export(target)

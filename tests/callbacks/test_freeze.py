@@ -59,7 +59,7 @@ def test_a_port_and_a_label_can_be_named(tmp_path) -> None:
     [
         (["opp"], r"no node 'opp'; did you mean op\?"),
         ([], "outputs is empty"),
-        (["op:1"], "only the first"),
+        (["op:1"], "only output 0"),
         (["train_step"], "belongs to training"),
         (["nothing_like_it"], "likely ones: op"),
     ],

@@ -39,7 +39,7 @@ def test_tags_as_a_string_are_refused() -> None:
 
 
 def test_a_saved_model_that_gives_something_else_fails_the_run(tmp_path) -> None:
-    with pytest.raises(CallbackError, match="does not give what the live session gives"):
+    with pytest.raises(CallbackError, match="differs from the live session"):
         run(tmp_path / "run", {"s": SavedModel()}, make_model=Unsteady)
     assert list((tmp_path / "run/export/saved_model").iterdir()) == []
 

@@ -43,8 +43,8 @@ def test_help_and_list_take_under_a_second_and_no_tensorflow(no_tensorflow, trai
         (["freeze", "RUN", "--outputs", "train_step"], "belongs to training"),
         (["freeze", "RUN", "-o", "model.onnx"], "must end in .pb"),
         (["freeze", "RUN", "-o", "RUN/checkpoints/model-3.pb"], "belongs to the checkpoint of that name"),
-        (["freeze", "RUN", "--input", "z=RUN/run.json"], "is no file of numpy.save"),
-        (["export", "RUN", "-o", "RUN/busy"], "is no SavedModel"),
+        (["freeze", "RUN", "--input", "z=RUN/run.json"], "is not a file of numpy.save"),
+        (["export", "RUN", "-o", "RUN/busy"], "is not a SavedModel"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "",
 )

@@ -79,5 +79,5 @@ def test_a_damaged_checkpoint_is_not_exported(copy) -> None:
 
 def test_a_checkpoint_of_some_variables_says_what_it_lacks(tmp_path) -> None:
     run(tmp_path / "run", {"c": Checkpoint(var_list=["b"])}, epochs=1)
-    with pytest.raises(CheckpointError, match="does not hold all that"):
+    with pytest.raises(CheckpointError, match="lacks values that the outputs"):
         freeze_checkpoint(resolve_checkpoint(tmp_path / "run"))

@@ -118,7 +118,7 @@ def test_a_checkpoint_session_feeds_it(files) -> None:
         assert graph.get_operation_by_name("x").type == op_type
         assert list(live.fed) == ["x"]
         assert list(extract_inference(graph, live.fed, ["op"]).inputs) == ["x"]
-        with pytest.raises(RequestError, match="'x', which is no input of the model"):
+        with pytest.raises(RequestError, match="'x', which is not an input of the model"):
             extract_inference(graph, {}, ["op"])
 
 

@@ -26,7 +26,7 @@ def test_a_whole_that_holds_another_trunk_is_noticed(trunk_file, on_trunk, of_ou
     if of_outputs:
         relu = next(node for node in whole.node if node.op == "Relu")
         relu.op = "Neg"
-        message = "trunk/features of it does not give what the trunk"
+        message = "trunk/features of it differs from the output of the trunk"
     else:
         tensor = next(node for node in whole.node if node.name == "trunk/dense/bias").attr["value"].tensor
         tensor.CopyFrom(tf.make_tensor_proto(np.nextafter(tf.make_ndarray(tensor), np.float32(np.inf))))

@@ -1,4 +1,4 @@
-"""Exports: the inference part extracted, frozen or saved as a SavedModel, and read back."""
+"""Exports of the inference part, frozen or as a SavedModel, each read back and compared."""
 
 from trainer.lazy_face import attach
 

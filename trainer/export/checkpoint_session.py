@@ -1,4 +1,4 @@
-"""A checkpoint opened again as a live session, without the training that wrote it."""
+"""Live session restored from a checkpoint, without the training that wrote it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from trainer.model import Model, Tensors
 v1 = tf.compat.v1
 
 OPEN_AXIS = 2
-"""The size that an open axis, such as the batch, has in a made-up example."""
+"""Size of an axis of unknown size, such as the batch, in a generated example."""
 
 
 @dataclass(frozen=True)
 class CheckpointSession:
-    """A session that holds the values of a checkpoint.
+    """Session with the values of a checkpoint.
 
     Args:
-        session: its graph is the default one while it is open.
-        fed: the placeholders that may be fed, by name.
-        outputs: names of what the model gives; () where nothing says so.
-        example: a batch of the data, or None where there is no data.
+        session: Open session; its graph is the default one until it is closed.
+        fed: Placeholders that may be fed, by name.
+        outputs: Names of the model's output nodes; () if they are not known.
+        example: Batch of the data by input; None without data.
     """
 
     session: Any
@@ -52,17 +52,17 @@ class CheckpointSession:
 def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSession]:
     """Imports the graph of a ``.meta`` and restores the checkpoint with the Saver that is in it.
 
-    Importing and restoring run ops that the file names: open only what you trust.
+    Importing and restoring run ops that the file names: open only trusted files.
 
-    What may be fed and what the model gives is taken from the signatures in the ``.meta``. Files of
-    a plain ``tf.compat.v1.train.Saver`` have none; then any placeholder may be fed.
+    Inputs and outputs come from the signatures in the ``.meta``. External checkpoints (plain
+    ``tf.compat.v1.train.Saver``) have none; then any placeholder may be fed.
 
     Args:
-        prefix: of the checkpoint's files.
-        meta_file: the ``.meta``, of this checkpoint or of another of the same graph.
+        prefix: Prefix of the checkpoint's files.
+        meta_file: ``.meta`` of this checkpoint, or of another one of the same graph.
 
     Raises:
-        CheckpointError: graph or values cannot be read, or do not fit together.
+        CheckpointError: Graph or values cannot be read, or do not match.
     """
     meta = read_meta(meta_file)
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
@@ -83,7 +83,7 @@ def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSessi
 
 
 def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
-    """Returns the tensors of a signature, by name; what a stranger's signature names and is not there is left out."""
+    """Returns the tensors of a signature; names in an external signature that the graph lacks are skipped."""
     nodes = {operation.name for operation in graph.get_operations()}
     names = [info.name for _, info in sorted(infos.items())]
     return [graph.get_tensor_by_name(name) for name in names if name.endswith(":0") and name[:-2] in nodes]
@@ -91,15 +91,15 @@ def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def session_from_code(prefix: Path, make_model: Callable[[], Model], source: DataSource) -> Iterator[CheckpointSession]:
-    """Builds the inference part anew, as a run does, and restores the model's variables.
+    """Builds the inference part from code, as a run does, and restores the model's variables.
 
     Args:
-        prefix: of the checkpoint's files.
-        make_model: called while the graph is open.
-        source: of the data that the model was trained on.
+        prefix: Prefix of the checkpoint's files.
+        make_model: Constructor of the model; called with the graph as the default one.
+        source: Source of the data that the model was trained on.
 
     Raises:
-        RequestError: the model does not fit the checkpoint; the message is a table of all differences.
+        RequestError: The model does not match the checkpoint; the message lists up to seven differences.
     """
     # Keras numbers its layers over all graphs of a process; the names must be those of the run.
     keras.utils.clear_session()
@@ -118,7 +118,7 @@ def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:
     declared = {name: Tensor(v.dtype.base_dtype.name, tuple(v.shape.as_list())) for name, v in variables.items()}
     if found := differences(stored, declared):
         lines = "\n  ".join(found[:7])
-        raise RequestError(f"{prefix} does not fit the model of the run's config:\n  {lines}")
+        raise RequestError(f"{prefix} does not match the model of the run's config:\n  {lines}")
 
 
 def _placeholders(graph: Any) -> list[Any]:
@@ -126,24 +126,24 @@ def _placeholders(graph: Any) -> list[Any]:
     return [graph.get_tensor_by_name(tensor_of(node.name)) for node in model_placeholders(nodes)]
 
 
-def made_up_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:
-    """Returns a batch for placeholders where no data is at hand: normal numbers, and zeros for what counts.
+def generated_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:
+    """Returns a generated batch for placeholders: normal numbers for floats, zeros for integers, '' for strings.
 
-    A zero is an index that every table has.
+    Zero is a valid index into every table.
 
     Args:
-        inputs: placeholders by name; an open axis gets the size 2.
-        seed: of the numbers.
+        inputs: Placeholders by name; an axis of unknown size gets the size 2.
+        seed: Seed of the numbers.
 
     Raises:
-        RequestError: a placeholder has no known rank.
+        RequestError: A placeholder has no known rank.
     """
     random = np.random.default_rng(seed)
     example = {}
     for name, tensor in inputs.items():
         if tensor.shape.rank is None:
             raise RequestError(
-                f"the input {name!r} has no known shape, so no example can be made up; give one", argument="example"
+                f"the input {name!r} has no known shape, so no example can be generated; give one", argument="example"
             )
         shape = [OPEN_AXIS if size is None else size for size in tensor.shape.as_list()]
         dtype = tensor.dtype.as_numpy_dtype

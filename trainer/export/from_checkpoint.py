@@ -1,4 +1,4 @@
-"""Freezing and exporting after the training: from any checkpoint that is there."""
+"""Freezing and exporting any stored checkpoint after the training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
-from trainer.export.checkpoint_session import CheckpointSession, made_up_example, session_from_code, session_from_meta
+from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
 from trainer.export.serving import ReadValue, run_outputs, values_in
@@ -31,26 +31,26 @@ from trainer.timing import utc_now
 v1 = tf.compat.v1
 
 MakeParts = Callable[[], tuple[Callable[[], Model], Any]]
-"""Returns what makes the model, and the source of its data."""
+"""Function that returns the constructor of the model, and the source of its data."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """What is exported, checked and ready to be written.
+    """Verified content of an export, ready to be written.
 
     Args:
-        part: the inference part.
-        read_value: gives the values of its variables.
-        example: a batch to check the file with.
-        expected: what the restored checkpoint gives for it.
-        facts: for the manifest.
+        part: Inference part.
+        read_value: Function that returns the value of one of its variables.
+        example: Batch to check the file with, by input.
+        expected: Outputs of the restored checkpoint for the example.
+        metadata: Entries of the manifest.
     """
 
     part: InferenceSubgraph
     read_value: ReadValue
     example: Mapping[str, Array]
     expected: list[Array]
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
 
 
 def freeze_checkpoint(
@@ -60,24 +60,25 @@ def freeze_checkpoint(
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
 ) -> Path:
-    """Freezes a checkpoint into one ``.pb`` with a manifest, read back before it counts.
+    """Freezes a checkpoint into one ``.pb`` with a manifest, and compares it with the checkpoint.
 
-    The training code is not needed where the ``.meta`` is there.
+    The training code is not needed if the checkpoint has a ``.meta``.
 
     Args:
-        reference: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
-        target: the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or beside it.
-        outputs: names of nodes; None for the model's, where the ``.meta`` or the model says them.
-        example: a batch to check the file with, by input; what is missing is made up.
-        parts: builds model and data anew instead of reading the ``.meta``.
+        reference: Reference to the checkpoint, as for ``trainer.checkpoints.find``.
+        target: Path of the ``.pb``; None for ``export/frozen/<checkpoint>.pb`` in its run, or in its directory
+            if it has no run.
+        outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
+        example: Batch to check the file with, by input; missing inputs are generated.
+        parts: Function that builds model and data from code; None to read the ``.meta``.
 
     Returns:
         The path of the ``.pb``.
 
     Raises:
-        RequestError, ValueError: a name is wrong, or there is neither graph nor model.
-        CheckpointError: the checkpoint is damaged.
-        ReadBackError: the file does not give what the checkpoint gives; nothing was put in place.
+        RequestError, ValueError: A name is wrong, or there is neither graph nor model.
+        CheckpointError: The checkpoint is damaged.
+        ReadBackError: The file's outputs differ from the checkpoint's; nothing was put in place.
 
     Example:
         >>> import tempfile
@@ -99,7 +100,7 @@ def freeze_checkpoint(
         )
     with opened(checkpoint, outputs, example, parts) as export:
         check_fits_a_pb(export.part)
-        export_frozen(target, export.part, export.read_value, export.example, export.expected, export.facts)
+        export_frozen(target, export.part, export.read_value, export.example, export.expected, export.metadata)
     return target
 
 
@@ -111,39 +112,40 @@ def export_checkpoint(
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
 ) -> Path:
-    """Exports a checkpoint as a SavedModel, read back before it counts.
+    """Exports a checkpoint as a SavedModel, and compares it with the checkpoint.
 
     Args:
-        reference: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
-        directory: gets a directory named by the checkpoint's number, as TF Serving wants it; None
-            for ``export/saved_model`` in its run, or beside it.
-        tags: of the meta graph.
-        outputs: as in ``freeze_checkpoint``.
-        example: as in ``freeze_checkpoint``.
-        parts: as in ``freeze_checkpoint``.
+        reference: Reference to the checkpoint, as for ``trainer.checkpoints.find``.
+        directory: Parent of the export, which is named by the checkpoint's number (TF Serving's layout); None for
+            ``export/saved_model`` in its run, or in its directory if it has no run.
+        tags: Tags of the meta graph.
+        outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
+        example: Batch to check the export with, by input; missing inputs are generated.
+        parts: Function that builds model and data from code; None to read the ``.meta``.
 
     Returns:
         The numbered directory.
 
     Raises:
-        RequestError, ValueError: as in ``freeze_checkpoint``, or the target holds something else.
-        CheckpointError: the checkpoint is damaged.
-        ReadBackError: it does not give what the checkpoint gives; nothing was put in place.
+        RequestError, ValueError: A name is wrong, there is neither graph nor model, or the target holds another
+            kind of file.
+        CheckpointError: The checkpoint is damaged.
+        ReadBackError: The export's outputs differ from the checkpoint's; nothing was put in place.
     """
     checkpoint = resolve_checkpoint(reference)
     if isinstance(tags, str) or not tags:
         raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
     target = (directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
-        raise RequestError(f"{target} is there and is no SavedModel; choose another directory")
+        raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
     with opened(checkpoint, outputs, example, parts) as export:
         return export_saved_model(
-            target, export.part, export.read_value, export.example, export.expected, tags, export.facts
+            target, export.part, export.read_value, export.example, export.expected, tags, export.metadata
         )
 
 
 def export_directory(checkpoint: StoredCheckpoint) -> Path:
-    """Returns where exports go by default: into the checkpoint's run, or beside it where it has none."""
+    """Returns the default directory of exports: in the checkpoint's run, or beside a checkpoint without a run."""
     run = run_of(checkpoint)
     return (run.path if run else checkpoint.directory) / "export"
 
@@ -160,21 +162,21 @@ def opened(
     with _session(checkpoint, parts) as live:
         part = _inference_part(live, outputs, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
-        made_up = made_up_example({name: each for name, each in part.inputs.items() if name not in known})
-        batch = {**known, **made_up}
+        generated = generated_example({name: each for name, each in part.inputs.items() if name not in known})
+        batch = {**known, **generated}
         try:
             expected = run_outputs(live.session, part, batch)
         except tf.errors.FailedPreconditionError as error:
             raise CheckpointError(
-                f"{checkpoint.prefix} does not hold all that {list(part.outputs)} need ({describe(error)})"
+                f"{checkpoint.prefix} lacks values that the outputs {list(part.outputs)} need ({describe(error)})"
             ) from error
         except (tf.errors.OpError, ValueError) as error:
             raise RequestError(
                 f"the outputs {list(part.outputs)} cannot be computed for the example ({describe(error)}); "
-                "give a batch that the model takes",
+                "give a batch that fits the model",
                 argument="example",
             ) from error
-        yield Export(part, values_in(live.session, part), batch, expected, _facts(checkpoint))
+        yield Export(part, values_in(live.session, part), batch, expected, _metadata(checkpoint))
 
 
 def _session(
@@ -196,7 +198,7 @@ def _inference_part(
     if not names:
         perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
         raise RequestError(
-            f"the graph of {checkpoint.prefix} does not say what the model's outputs are; name them{perhaps}",
+            f"the graph of {checkpoint.prefix} does not declare the model's outputs; name them{perhaps}",
             argument="outputs",
         )
     return extract_inference(graph, live.fed, check_outputs(names, graph, likely))
@@ -211,7 +213,7 @@ def _checked(example: Mapping[str, Array], part: InferenceSubgraph) -> Mapping[s
     return example
 
 
-def _facts(checkpoint: StoredCheckpoint) -> dict[str, Any]:
+def _metadata(checkpoint: StoredCheckpoint) -> dict[str, Any]:
     record, run = checkpoint.record, run_of(checkpoint)
     return {
         "run": "/".join(run.path.absolute().parts[-2:]) if run else None,

@@ -1,4 +1,4 @@
-"""The frozen graph: one ``.pb`` with graph and weights, and a manifest beside it."""
+"""Frozen graph: one ``.pb`` with graph and weights, and a manifest beside it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ v1 = tf.compat.v1
 
 
 MAX_BYTES = 2**31 - 1
-"""A GraphDef with its constants is one protocol buffer message, which holds no more."""
+"""Maximum size of a protocol buffer message, and so of a GraphDef with its constants."""
 
 
 def check_fits_a_pb(part: InferenceSubgraph) -> None:
-    """Refuses what one file cannot hold.
+    """Refuses variables that exceed the size of one file.
 
     Raises:
-        ValueError: the variables are too large.
+        ValueError: The variables are too large.
     """
     if part.variable_bytes > MAX_BYTES:
         raise ValueError(
@@ -49,25 +49,25 @@ def export_frozen(
     read_value: ReadValue,
     example: Mapping[str, Array],
     expected: list[Array] | None,
-    facts: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     check: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> tuple[Path, Path]:
-    """Freezes the inference part, reads the file back, and only then puts it in place.
+    """Freezes the inference part, reads the file back, and only then renames it to the target.
 
     Args:
-        target: the ``.pb``.
-        part: the inference part.
-        read_value: gives the values of its variables.
-        example: a batch of the data.
-        expected: what the live session gives for it; None to compare with the unfrozen part.
-        facts: for the manifest: source checkpoint, versions and so on.
-        check: of the file that was written, before it gets its name; gives further facts.
+        target: Path of the ``.pb``.
+        part: Inference part.
+        read_value: Function that returns the value of one of its variables.
+        example: Batch of the data by input.
+        expected: Outputs of the live session for the example; None to compare with the unfrozen part.
+        metadata: Entries of the manifest: source checkpoint, versions and so on.
+        check: Further check of the written file before it gets its name; returns further entries.
 
     Returns:
         The paths of the ``.pb`` and of its manifest.
 
     Raises:
-        ReadBackError: the file does not give what it should; nothing was put in place.
+        ReadBackError: The file's outputs differ from the expected ones; nothing was put in place.
     """
     with ServingSession(part, read_value) as serving:
         expected = serving.outputs(example) if expected is None else expected
@@ -85,7 +85,7 @@ def export_frozen(
             "size": temporary.stat().st_size,
             "sha256": sha256_of(temporary),
             **tensors,
-            **facts,
+            **metadata,
             **(check(temporary) if check else {}),
         }
         temporary.replace(target)
@@ -99,13 +99,13 @@ def export_frozen(
 def read_frozen_back(
     file: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array]
 ) -> dict[str, Any]:
-    """Loads the file in a fresh graph and runs it.
+    """Loads the file into a new graph and runs it.
 
     Returns:
-        Inputs and outputs as the manifest has them: name to tensor name, dtype and shape.
+        Inputs and outputs in the form of the manifest: name to tensor name, dtype and shape.
 
     Raises:
-        ReadBackError: it holds something else than declared, or gives something else.
+        ReadBackError: The file's inputs or outputs differ from the part's, or it holds variables.
     """
     graph_def = read_frozen(file)
     with tf.Graph().as_default() as graph:

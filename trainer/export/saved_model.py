@@ -1,4 +1,4 @@
-"""The SavedModel: a numbered directory in TF Serving's layout."""
+"""SavedModel in a numbered directory, TF Serving's layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.graphdef.signatures import SERVING, predict_signature
 v1 = tf.compat.v1
 
 MANIFEST = Path("assets.extra", "manifest.json")
-"""Which checkpoint went in; ``assets.extra`` is where the format has room for files that no loader reads."""
+"""Manifest that names the source checkpoint; loaders ignore the files in ``assets.extra``."""
 
 
 def export_saved_model(
@@ -29,26 +29,26 @@ def export_saved_model(
     example: Mapping[str, Array],
     expected: list[Array] | None,
     tags: Sequence[str],
-    facts: Mapping[str, Any],
+    metadata: Mapping[str, Any],
 ) -> Path:
-    """Saves the inference part, reads it back, and only then gives the directory its number.
+    """Saves the inference part, reads it back, and only then renames the directory to the target.
 
     An export under the same number is replaced: it was made from the same step of the same run.
 
     Args:
-        target: the numbered directory.
-        part: the inference part.
-        read_value: gives the values of its variables.
-        example: a batch of the data.
-        expected: what the live session gives for it; None to compare with the part before saving.
-        tags: of the meta graph.
-        facts: for the manifest: source checkpoint, versions and so on.
+        target: Numbered directory.
+        part: Inference part.
+        read_value: Function that returns the value of one of its variables.
+        example: Batch of the data by input.
+        expected: Outputs of the live session for the example; None to compare with the part before saving.
+        tags: Tags of the meta graph.
+        metadata: Entries of the manifest: source checkpoint, versions and so on.
 
     Returns:
         The target.
 
     Raises:
-        ReadBackError: it does not give what it should; nothing was put in place.
+        ReadBackError: The export's outputs differ from the expected ones; nothing was put in place.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(target)
@@ -59,7 +59,7 @@ def export_saved_model(
             _write(temporary, part, serving, tags)
         tensors = read_saved_model_back(temporary, part, example, expected, tags)
         (temporary / MANIFEST).parent.mkdir(exist_ok=True)
-        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **facts})
+        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **metadata})
         for path in temporary.rglob("*"):
             sync_file(path)
         _put_in_place(temporary, target)
@@ -83,13 +83,13 @@ def _write(directory: Path, part: InferenceSubgraph, serving: ServingSession, ta
 def read_saved_model_back(
     directory: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
 ) -> dict[str, Any]:
-    """Loads the directory in a fresh graph and runs its signature.
+    """Loads the directory into a new graph and runs its signature.
 
     Returns:
-        Inputs and outputs as the manifest has them.
+        Inputs and outputs in the form of the manifest: name to tensor name, dtype and shape.
 
     Raises:
-        ReadBackError: the signature lacks something, or it gives something else.
+        ReadBackError: The signature or the outputs differ from the part's.
     """
     with tf.Graph().as_default(), v1.Session() as session:
         signature = v1.saved_model.load(session, list(tags), str(directory)).signature_def[SERVING]

@@ -1,4 +1,4 @@
-"""A graph and session of the inference part alone, over variables of its own."""
+"""Graph and session of the inference part alone, with separate variables."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from trainer.export.subgraph import InferenceSubgraph
 v1 = tf.compat.v1
 
 ReadValue = Callable[[str], Any]
-"""Gives the value of a variable by its name."""
+"""Function from the name of a variable to its value."""
 
 RTOL, ATOL = 1e-4, 1e-5
-"""How far a frozen graph may be off: folding constants changes the order of roundings."""
+"""Tolerances of a frozen graph's outputs: constant folding changes the order of roundings."""
 
 
 class ServingSession:
-    """A session of the inference part; use it in a ``with`` block, in which its graph is the default.
+    """Session of the inference part, for a ``with`` block, in which its graph is the default one.
 
     Args:
-        part: what was cut out.
-        read_value: gives the values of its variables, from a live session or from a checkpoint.
+        part: Inference part.
+        read_value: Function that returns the value of one of its variables, from a live session or a checkpoint.
     """
 
     def __init__(self, part: InferenceSubgraph, read_value: ReadValue) -> None:
@@ -49,7 +49,7 @@ class ServingSession:
                 name, variable.shape, variable.dtype.base_dtype, v1.zeros_initializer(), use_resource=True
             )
             own_variables.append(own)
-            # What reads a reference variable takes a value, what reads a resource variable its handle.
+            # Readers of a reference variable take its value, readers of a resource variable its handle.
             replaced[f"{name}:0"] = own.handle if variable.dtype.base_dtype == variable.dtype else own.value()
         tf.import_graph_def(self._part.graph_def, replaced, name="")
         self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
@@ -60,12 +60,12 @@ class ServingSession:
         self._stack.__exit__(*error)
 
     def outputs(self, example: Mapping[str, Array]) -> list[Array]:
-        """Returns what the outputs are for an example batch."""
+        """Returns the outputs for an example batch."""
         return run_outputs(self.session, self._part, example)
 
 
 def session_as_is(graph: Any) -> Any:
-    """Returns a session that runs a graph as it stands: rewriting one for speed takes longer than one batch."""
+    """Returns a session without graph rewriting: rewriting takes longer than running one batch."""
     options = v1.GraphOptions()
     options.rewrite_options.disable_meta_optimizer = True
     options.optimizer_options.opt_level = v1.OptimizerOptions.L0
@@ -84,14 +84,14 @@ def values_of(prefix: str) -> ReadValue:
 
 
 def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:
-    """Runs the outputs in any session whose graph has the same names."""
+    """Returns the outputs, computed in any session whose graph has the same names."""
     fed = {f"{name}:0": example[name] for name in part.inputs}
     values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
     return values
 
 
 def describe_part(graph: Any, part: InferenceSubgraph) -> dict[str, Any]:
-    """Returns inputs and outputs as a manifest has them: name to tensor name, dtype and shape; null is any size."""
+    """Returns inputs and outputs for a manifest: name to tensor name, dtype and shape (null: any size)."""
 
     def described(name: str) -> dict[str, Any]:
         tensor = graph.get_tensor_by_name(f"{name}:0")
@@ -108,7 +108,7 @@ def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected
     """Compares the outputs of an export with those of the live session.
 
     Raises:
-        ReadBackError: they differ by more than roundings; the message has the largest difference.
+        ReadBackError: The outputs differ by more than roundings; the message has the largest difference.
     """
     for name, value, wanted in zip(names, read, expected, strict=True):
         value, wanted = np.asarray(value), np.asarray(wanted)
@@ -120,7 +120,7 @@ def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected
             same = same_kind and np.array_equal(value, wanted)
         if not same:
             difference = _difference(value, wanted)
-            raise ReadBackError(f"{what} does not give what the live session gives: {name} {difference}")
+            raise ReadBackError(f"{what} differs from the live session: {name} {difference}")
 
 
 def _difference(value: Array, wanted: Array) -> str:

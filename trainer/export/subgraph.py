@@ -1,4 +1,4 @@
-"""The inference part of a live graph, cut out of the whole."""
+"""Inference part of a live graph."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ v1 = tf.compat.v1
 
 @dataclass(frozen=True)
 class InferenceSubgraph:
-    """The part of a live graph that some outputs need, with the variables that it reads.
+    """Part of a live graph that computes some outputs, with the variables that it reads.
 
     Args:
-        graph_def: Its nodes, without the handles of variables.
+        graph_def: GraphDef of its nodes, without the handles of variables.
         variables: Variables that it reads, by name.
         inputs: Placeholders that it needs, by name.
-        outputs: Names of the nodes that it ends in.
+        outputs: Names of its output nodes.
     """
 
     graph_def: Any
@@ -36,7 +36,7 @@ class InferenceSubgraph:
 
     @property
     def variable_bytes(self) -> int:
-        """The size of the variables' values."""
+        """Size of the variables' values, in bytes."""
         sizes = [(v.shape.num_elements(), v.dtype.base_dtype) for v in self.variables.values()]
         return sum(count * dtype.size for count, dtype in sizes if dtype != tf.string)
 
@@ -50,22 +50,22 @@ def check_outputs(names: Sequence[str], graph: Any, likely: Sequence[str]) -> tu
         likely: Names to suggest before others: the model's outputs.
 
     Raises:
-        RequestError: None is given, or the graph has no such node; the message has close names.
+        RequestError: No name is given, or the graph has no such node; the message has close names.
     """
     types = {operation.name: operation.type for operation in graph.get_operations()}
     return check_output_nodes(names, types, lambda: likely)
 
 
 def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> InferenceSubgraph:
-    """Returns what the outputs need of a live graph.
+    """Returns the part of a live graph that the outputs need.
 
     Args:
         graph: The whole graph.
         fed: Placeholders that may be fed, by name.
-        outputs: Names of nodes that are there.
+        outputs: Names of existing nodes.
 
     Raises:
-        RequestError: An output needs something that an inference graph cannot have.
+        RequestError: An output needs an op that an inference graph cannot have.
 
     Example:
         >>> with tf.Graph().as_default() as graph:
@@ -79,9 +79,9 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
     if local := set(part.variables) - set(live):
-        raise _refusal(f"outputs {list(outputs)} read {min(local)!r}, which is no variable of the model")
+        raise _refusal(f"outputs {list(outputs)} read {min(local)!r}, which is not a variable of the model")
     if unknown := set(part.placeholders) - set(fed):
-        raise _refusal(f"outputs {list(outputs)} need {min(unknown)!r}, which is no input of the model")
+        raise _refusal(f"outputs {list(outputs)} need {min(unknown)!r}, which is not an input of the model")
     nodes = [node for node in part.graph_def.node if node.name not in part.variables]
     return InferenceSubgraph(
         graph_def_of(part.graph_def, nodes, keep_devices=True),
@@ -97,8 +97,8 @@ def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
     table = next((node for node in nodes if LOOKUP_TABLE_OP.search(node.op)), None)
     if table is not None:
         raise RequestError(
-            f"outputs {outputs} need the look-up table {table.name!r}, which these exports cannot carry; do without "
-            "the export, or look up outside the model"
+            f"outputs {outputs} need the look-up table {table.name!r}, which these exports cannot contain; "
+            "disable the export, or look up outside the model"
         )
     wrong = next((node for node in nodes if TRAINING_OP.search(node.op)), None)
     if wrong is not None:

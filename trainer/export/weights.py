@@ -1,4 +1,4 @@
-"""Where the weights of an export come from: the live session, or the best checkpoint."""
+"""Weights of an export, from the live session or from the best checkpoint."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from trainer.state import RunState, SavedCheckpoint
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights and what is known of them.
+    """Weights and their origin.
 
     Args:
-        read_value: gives a variable's value.
-        expected: the outputs that the live session gives for the example; None where the weights
-            are not those of the live session.
-        number: completed epochs or the step, as the checkpoint is numbered; of the export's directory.
-        facts: for a manifest: checkpoint, epoch, global_step.
+        read_value: Function that returns the value of a variable.
+        expected: Outputs of the live session for the example; None if the weights come from a checkpoint.
+        number: Number of the checkpoint (completed epochs or the step), which names the export's directory.
+        metadata: Entries of a manifest: checkpoint, epoch, global_step.
     """
 
     read_value: ReadValue
     expected: list[Array] | None
     number: int
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
 
 
 def weights_for(which: str, context: Context, part: InferenceSubgraph, example: Mapping[str, Array]) -> Weights:
@@ -39,10 +38,10 @@ def weights_for(which: str, context: Context, part: InferenceSubgraph, example: 
         which: ``last`` or ``best``.
         context: Context of the run, at its end.
         part: Inference part.
-        example: Batch of the data.
+        example: Batch of the data by input.
 
     Raises:
-        CheckpointError: The best one is asked for and no checkpoint has the metric.
+        CheckpointError: ``which`` is ``best`` and no checkpoint has the metric.
     """
     state, saved = context.record, context.checkpoints
     if which == "best":

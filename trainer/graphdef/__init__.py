@@ -1,1 +1,1 @@
-"""A GraphDef from a file or a live graph: its ops by kind, its traversal, the part that some outputs need."""
+"""Analysis of a GraphDef: kinds of ops, traversal, extraction of subgraphs, signatures."""

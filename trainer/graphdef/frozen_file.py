@@ -1,4 +1,4 @@
-"""Reading a frozen ``.pb``."""
+"""Reader of frozen ``.pb`` files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ v1 = tf.compat.v1
 
 
 def read_frozen(file: Path) -> Any:
-    """Returns the GraphDef of a ``.pb``, compared with its manifest where it has one.
+    """Returns the GraphDef of a ``.pb``, compared with its manifest if it has one.
 
-    The format has no check of its own: a flipped byte can give wrong numbers, or end the process
-    when the graph is loaded, and an empty file is a valid graph of no nodes.
+    The format has no checksum: a flipped byte can give wrong numbers, or end the process when the
+    graph is loaded, and an empty file is a valid graph of no nodes.
+
+    Args:
+        file: Path of the ``.pb``; its manifest has the suffix ``.json``.
 
     Raises:
-        RequestError: it is missing.
-        DamagedError: it is empty, no graph, or not what the manifest says.
+        RequestError: The file is missing, has no node, or its manifest cannot be read.
+        DamagedError: The file is empty, not a graph, or differs from its manifest.
     """
     try:
         data = file.read_bytes()
@@ -37,7 +40,7 @@ def read_frozen(file: Path) -> Any:
     try:
         graph_def = v1.GraphDef.FromString(data)
     except DecodeError as error:
-        raise DamagedError(f"{file} is no frozen graph, or only a part of one ({error})") from error
+        raise DamagedError(f"{file} is not a frozen graph, or is truncated ({error})") from error
     if not graph_def.node:
         raise RequestError(f"{file} holds no node")
     return graph_def
@@ -48,8 +51,10 @@ def _compare_with_manifest(file: Path, data: bytes, manifest_file: Path) -> None
         manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
         size, sha256 = manifest["size"], manifest["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"{manifest_file} is no manifest ({error}); remove it to do without") from error
+        raise RequestError(
+            f"{manifest_file} is not a manifest ({error}); remove it to open the .pb without one"
+        ) from error
     if len(data) != size:
         raise DamagedError(f"{file} has {len(data):,} bytes; its manifest says {size:,}: it is damaged")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise DamagedError(f"{file} is not what its manifest says (SHA-256): it is damaged")
+        raise DamagedError(f"{file} differs from its manifest (SHA-256): it is damaged")

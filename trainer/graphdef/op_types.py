@@ -1,14 +1,14 @@
-"""Kinds of ops: the one list of each; no TensorFlow."""
+"""Kinds of ops, one list of each; no TensorFlow."""
 
 from __future__ import annotations
 
 import re
 
 REQUIRED_PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
-"""Inputs that must be fed; ``PlaceholderV2`` is of 2016 and does the same."""
+"""Inputs that must be fed; ``PlaceholderV2`` (2016) is equivalent."""
 
 OPTIONAL_PLACEHOLDER = "PlaceholderWithDefault"
-"""An input with a value of its own."""
+"""Input with a default value."""
 
 PLACEHOLDERS = (*REQUIRED_PLACEHOLDERS, OPTIONAL_PLACEHOLDER)
 
@@ -17,7 +17,7 @@ VARIABLE_OPS = (RESOURCE_VARIABLE, "VariableV2", "Variable")
 """Resource variables, and the reference variables of old graphs."""
 
 SOURCE_OP = re.compile(r"Iterator|Dataset|Queue|Reader")
-"""Ops that give data of their own accord: what depends on them cannot be fed."""
+"""Ops that read data themselves; nodes that depend on them cannot be fed."""
 
 TRAINING_OP = re.compile(
     rf"{SOURCE_OP.pattern}|PyFunc|^Assign|^Resource(Sparse)?Apply|^(Sparse)?Apply|^Scatter|^ResourceScatter|^Save|^Restore"
@@ -27,13 +27,13 @@ TRAINING_OP = re.compile(
 LOOKUP_TABLE_OP = re.compile(r"HashTable|LookupTable")
 
 TABLE_INITIALIZER_OP = re.compile(r"^(InitializeTable|LookupTableImport)")
-"""Ops that fill a look-up table, which is their first input."""
+"""Ops that fill a look-up table; the table is their first input."""
 
 NO_OUTPUT_OP = re.compile(r"^(Const|NoOp|Assert|Print|Placeholder.*|.*Summary.*|Var.*|.*Variable.*|.*HashTable.*)$")
-"""Ops that give nothing a prediction is made for."""
+"""Ops whose values are not predictions."""
 
 SAVER_SCOPE = re.compile(r"save(_\d+)?/")
-"""The scope of a Saver's ops; a placeholder there takes the name of a file."""
+"""Scope of a Saver's ops; a placeholder in it takes a file name."""
 
 TRAINING_SCOPE = re.compile(r"gradients|save|train|report_uninitialized")
-"""Beginnings of the names of ops that training and saving add to a graph."""
+"""Prefixes of the names of ops that training and saving add to a graph."""

@@ -1,4 +1,4 @@
-"""Names of outputs: which nodes of a graph may be meant, and whether those that are named are there; no TensorFlow."""
+"""Names of outputs: suggestions from a graph, and checks of given names; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from trainer.graphdef.op_types import (
 from trainer.graphdef.traverse import Reads, downstream, ends, node_of, reads_of, tensor_of
 
 Likely = Callable[[], Sequence[str]]
-"""Gives the names to suggest before others; called where a message needs them."""
+"""Function that returns the names to suggest first; called only if a message needs them."""
 
 Names = Sequence[str] | Mapping[str, str]
-"""Tensors as a user names them: ``op`` or ``op:0``, or a mapping from the user's own names to them."""
+"""Tensors as the user names them: ``op`` or ``op:0``, or a mapping from new names to them."""
 
 NAMES_OF_PYTHON_FUNCTIONS = {"div", "matmul", "mod", "pow", "rtruediv", "stack", "truediv", "unstack", "zeros", "ones"}
 """Names that TensorFlow's Python functions give to ops of another type (``Pack``, ``RealDiv``, ``BatchMatMulV2``)."""
 
 
 def likely_outputs(graph_def: Any, limit: int = 10) -> list[str]:
-    """Returns nodes that may be meant as outputs, the likeliest first.
+    """Returns nodes that may be outputs, the likeliest first.
 
-    They depend on a placeholder and belong to neither training nor saving. First come those that the
-    author of the graph named outside all scopes, then those that no other of them reads, then those
-    that the author named inside a scope; the last made of each group is the first.
+    Candidates depend on a placeholder and belong to neither training nor saving. The order is: named by
+    hand outside all scopes, then not read by another candidate, then named by hand inside a scope; in
+    each group the last node of the graph comes first.
 
     Args:
-        graph_def: The whole graph.
-        limit: Length of the list.
+        graph_def: Whole graph.
+        limit: Maximum number of names.
     """
     nodes = {node.name: node for node in graph_def.node}
     reads = reads_of(graph_def)
@@ -56,7 +56,7 @@ def _may_be_of_the_model(node: Any) -> bool:
 
 
 def is_named_by_hand(name: str, op_type: str) -> bool:
-    """Returns whether a name was given to an op by the author of the graph, not derived from the op's type.
+    """Returns whether the author of a graph named an op: whether its name is not derived from its type.
 
     Example:
         >>> [is_named_by_hand(*each) for each in [("net/op", "Identity"), ("add_1", "AddV2"), ("BiasAdd", "BiasAdd")]]
@@ -73,7 +73,7 @@ def is_named_by_hand(name: str, op_type: str) -> bool:
 
 
 def final_outputs(graph_def: Any) -> list[str]:
-    """Returns the nodes that no other node reads: the outputs of a frozen graph that does not say what they are."""
+    """Returns the nodes that no other node reads: the outputs of a frozen graph without a manifest."""
     types = op_types_of(graph_def)
     return [name for name in ends(reads_of(graph_def)) if not NO_OUTPUT_OP.match(types[name])]
 
@@ -84,17 +84,17 @@ def op_types_of(graph_def: Any) -> dict[str, str]:
 
 
 def named_tensors(argument: str, names: Names, types: Mapping[str, str], likely: Likely, what: str) -> dict[str, str]:
-    """Returns tensors by name; ``op:0`` is called ``op`` where no other name is given.
+    """Returns tensors by name; the name of ``op:0`` is ``op`` unless a mapping gives another one.
 
     Args:
-        argument: Name of the argument that holds the names, for the message.
+        argument: Name of the argument that holds the names, for messages.
         names: Nodes or tensors as the user named them.
         types: Type of each node of the graph.
-        likely: Gives the names to suggest before others.
-        what: The graph in words, for the message.
+        likely: Function that returns the names to suggest first.
+        what: Name of the graph in messages.
 
     Raises:
-        TypeError: The names are a single string.
+        TypeError: ``names`` is a single string.
         RequestError: The graph has no such node; the message has close matches.
     """
     if not isinstance(names, Mapping):
@@ -112,17 +112,17 @@ def check_output_nodes(
     argument: str = "outputs",
     what: str = "the graph",
 ) -> tuple[str, ...]:
-    """Returns names of nodes whose first output something can be computed for; ``op:0`` is taken as ``op``.
+    """Returns the names of nodes whose first output can be computed; ``op:0`` is taken as ``op``.
 
     Args:
         names: Nodes or tensors as the user named them.
         types: Type of each node of the graph.
-        likely: Gives the names to suggest before others, such as the model's outputs.
-        argument: Name of the argument that holds the names, for the message.
-        what: The graph in words, for the message.
+        likely: Function that returns the names to suggest first, such as the model's outputs.
+        argument: Name of the argument that holds the names, for messages.
+        what: Name of the graph in messages.
 
     Raises:
-        RequestError: None is given, or one is not there, is an input, a variable, or not the first output of a node.
+        RequestError: No name is given, or a name is missing, an input, a variable, or not a node's first output.
     """
     if not names:
         hint = f"; likely ones: {', '.join(found)}" if (found := likely()) else ""
@@ -131,7 +131,7 @@ def check_output_nodes(
         node, _, port = name.partition(":")
         if port not in ("", "0"):
             raise RequestError(
-                f"{argument}: {name!r} names output {port} of a node; only the first one can be taken",
+                f"{argument}: {name!r} names output {port} of a node; only output 0 can be used",
                 argument=argument,
             )
         _check_is_there(argument, node, types, likely, what)

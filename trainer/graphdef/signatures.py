@@ -1,4 +1,4 @@
-"""Signatures: the names of inputs and outputs as TensorFlow itself writes them down."""
+"""Signatures: inputs and outputs by name, in TensorFlow's own format."""
 
 from __future__ import annotations
 
@@ -12,29 +12,34 @@ from trainer.model import Tensors
 v1 = tf.compat.v1
 
 SERVING = v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-"""``serving_default``: from inputs to outputs."""
+"""Key ``serving_default``: inputs to outputs."""
 
 EVAL = "eval"
-"""From inputs and labels to the loss; the key that ``tf.estimator`` gave to it."""
+"""Key ``eval`` (as in ``tf.estimator``): inputs and labels to the loss."""
 
 EVAL_METHOD_NAME = "tensorflow/supervised/eval"
 
 
 def predict_signature(inputs: Tensors, outputs: Tensors) -> Any:
-    """Returns the SignatureDef of a prediction: tensors by name."""
+    """Returns the SignatureDef of a prediction.
+
+    Args:
+        inputs: Tensors by name.
+        outputs: Tensors by name.
+    """
     return _signature(inputs, outputs, v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
 
 
 def signatures_of(inputs: Tensors, labels: Tensors, outputs: Tensors, loss: Any) -> dict[str, Any]:
-    """Returns what the MetaGraphDef of a run says of its inference part, SignatureDefs by key.
+    """Returns the SignatureDefs of a run's inference part by key, for its MetaGraphDef.
 
-    With them anybody who imports the ``.meta`` knows what to feed and what to fetch.
+    They tell importers of the ``.meta`` what to feed and what to fetch.
 
     Args:
-        inputs: placeholders by name.
-        labels: placeholders by name.
-        outputs: tensors by name.
-        loss: scalar.
+        inputs: Placeholders by name.
+        labels: Placeholders by name.
+        outputs: Tensors by name.
+        loss: Scalar tensor.
 
     Example:
         >>> with tf.Graph().as_default():
@@ -51,7 +56,7 @@ def signatures_of(inputs: Tensors, labels: Tensors, outputs: Tensors, loss: Any)
 
 
 def signature_outputs(meta_graph: Any) -> dict[str, str]:
-    """Returns what a MetaGraphDef itself says it computes, tensors by name; {} where it has no serving signature."""
+    """Returns the outputs in the serving signature of a MetaGraphDef, name to tensor name; {} without one."""
     if SERVING not in meta_graph.signature_def:
         return {}
     return {name: info.name for name, info in meta_graph.signature_def[SERVING].outputs.items()}

@@ -1,4 +1,4 @@
-"""The part of a graph that some outputs need."""
+"""Extraction of the part of a graph that some outputs need."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ v1 = tf.compat.v1
 
 @dataclass(frozen=True)
 class Subgraph:
-    """A graph that can be imported and run by itself.
+    """Graph that can be imported and run by itself.
 
     Args:
-        graph_def: The nodes that the outputs need, and the functions that these call.
+        graph_def: GraphDef of the nodes that the outputs need, with the functions that they call.
         outputs: Tensor (``op:0``) of each output by its name.
         placeholders: Placeholder nodes by name.
         variables: Variable nodes by name.
@@ -44,12 +44,12 @@ class Subgraph:
 def extract_subgraph(
     graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = (), *, keep_devices: bool = False
 ) -> Subgraph:
-    """Returns what the outputs need of a graph.
+    """Returns the part of a graph that the outputs need.
 
     Args:
-        graph_def: The whole graph, which is left as it is.
-        outputs: Tensor (``op:0``) of each output by its name; its nodes are there.
-        fed: Tensors (``op:0``) that are fed in place of what the graph has there.
+        graph_def: Whole graph; not changed.
+        outputs: Tensor (``op:0``) of each output by its name; the nodes exist.
+        fed: Tensors (``op:0``) whose values are fed instead of computed.
         keep_devices: Whether nodes stay on the devices that the graph names.
     """
     reads = reads_of(graph_def)
@@ -81,7 +81,7 @@ def graph_def_of(whole: Any, nodes: Collection[Any], *, keep_devices: bool = Fal
     result = v1.GraphDef(versions=whole.versions, node=nodes)
     result.library.function.extend(needed_functions(whole.library, nodes))
     for node in result.node:
-        # A node that shall be on the device of another one can be imported only beside it.
+        # A node colocated with another one cannot be imported without it.
         node.attr.pop("_class", None)
         if not keep_devices:
             node.device = ""

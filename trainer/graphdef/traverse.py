@@ -1,7 +1,7 @@
 """Traversal of a graph by the names of its nodes; no TensorFlow.
 
-A graph is a mapping from the name of a node to what it reads (``op``, ``op:0``, ``^op``), so that a
-GraphDef and a live graph are the same here.
+A graph is a mapping from the name of a node to its inputs (``op``, ``op:0``, ``^op``), which is the same
+for a GraphDef and a live graph.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from trainer.graphdef.op_types import PLACEHOLDERS, SAVER_SCOPE
 
 Reads = Mapping[str, Iterable[str]]
-"""Name of a node to the tensors and nodes that it reads."""
+"""Names of nodes to the tensors and nodes that they read."""
 
 
 def node_of(tensor: str) -> str:
@@ -22,22 +22,22 @@ def node_of(tensor: str) -> str:
 
 
 def tensor_of(name: str) -> str:
-    """Returns the name of the tensor that ``op`` or ``op:0`` means."""
+    """Returns the name of the tensor, ``op:0`` for ``op``."""
     return name if ":" in name else f"{name}:0"
 
 
 def reads_of(graph_def: Any) -> dict[str, Iterable[str]]:
-    """Returns what each node of a GraphDef reads."""
+    """Returns the inputs of each node of a GraphDef."""
     return {node.name: node.input for node in graph_def.node}
 
 
 def upstream(reads: Reads, ends: Iterable[str], fed: Collection[str] = ()) -> list[str]:
-    """Returns the nodes that the ends need, themselves included, the nearest first.
+    """Returns the nodes that the ends need and the ends themselves, the nearest first.
 
     Args:
-        reads: The graph. A name that it lacks is passed over.
-        ends: Tensors or nodes to begin at.
-        fed: Tensors (``op:0``) beyond which nothing is needed.
+        reads: Graph; missing names are skipped.
+        ends: Tensors or nodes to start from.
+        fed: Tensors (``op:0``) at which the traversal stops.
 
     Example:
         >>> upstream({"x": [], "y": ["x"], "z": ["y:0", "^x"], "other": ["x"]}, ["z"], fed=["y:0"])
@@ -55,7 +55,7 @@ def upstream(reads: Reads, ends: Iterable[str], fed: Collection[str] = ()) -> li
 
 
 def downstream(reads: Reads, starts: Iterable[str]) -> set[str]:
-    """Returns the nodes that depend on the starts, themselves included.
+    """Returns the nodes that depend on the starts, and the starts themselves.
 
     Example:
         >>> sorted(downstream({"x": [], "y": ["x"], "z": ["^y"], "other": []}, ["x"]))
@@ -82,7 +82,7 @@ def ends(reads: Reads) -> list[str]:
 
 
 def model_placeholders(nodes: Iterable[Any]) -> list[Any]:
-    """Returns the placeholders without those that a Saver makes for the name of its file.
+    """Returns the placeholders, except those of a Saver for its file name.
 
     Args:
         nodes: NodeDef messages.
@@ -91,7 +91,7 @@ def model_placeholders(nodes: Iterable[Any]) -> list[Any]:
 
 
 def needed_functions(library: Any, nodes: Iterable[Any]) -> list[Any]:
-    """Returns the functions of a library that the nodes call, and those that these call."""
+    """Returns the functions of a library that the nodes call, directly or through other functions."""
     functions = {function.signature.name: function for function in library.function}
     needed: dict[str, Any] = {}
     waiting = list(_called(nodes))

@@ -39,7 +39,7 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
         RequestError: Values and graph do not fit together.
         CheckpointError: A checkpoint cannot be read.
     """
-    start, trunks = job.start, [trunk.facts() for trunk in find_instances(build.model, Trunk)]
+    start, trunks = job.start, [trunk.metadata() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
         check_fits(start.store.path(start.record.name), build.graph)
         check_same_trunks(start.run.info().trunks, trunks)

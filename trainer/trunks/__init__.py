@@ -1,4 +1,4 @@
-"""Frozen graphs (backbones) as parts of new models: read, put into the graph, found again in the frozen whole."""
+"""Trunks (backbones): pretrained frozen graphs as parts of new models, verified in the frozen result."""
 
 from trainer.lazy_face import attach
 

@@ -1,4 +1,4 @@
-"""Whether a frozen graph contains the trunks of its model as their own files have them, bit for bit."""
+"""Check that a frozen graph contains the trunks of its model, bit for bit as in their own files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.trunks.trunk_file import value_of
 v1 = tf.compat.v1
 
 Check = Callable[[Path], dict[str, Any]]
-"""Given a frozen file, raises ReadBackError or returns facts for its manifest."""
+"""Check of a frozen file; raises ReadBackError or returns entries of its manifest."""
 
 
 def check_of_trunks(model: Any, example: Mapping[str, Array]) -> Check:
@@ -29,13 +29,13 @@ def check_of_trunks(model: Any, example: Mapping[str, Array]) -> Check:
 
     Args:
         model: Model whose trunks have been built.
-        example: Batch of the data.
+        example: Batch of the data by input.
     """
     trunks = find_instances(model, Trunk)
 
     def check(file: Path) -> dict[str, Any]:
         whole = read_frozen(file) if trunks else None
-        found = [{**trunk.facts(), **check_contained(trunk, whole, str(file), example)} for trunk in trunks]
+        found = [{**trunk.metadata(), **check_contained(trunk, whole, str(file), example)} for trunk in trunks]
         return {"trunks": found} if found else {}
 
     return check
@@ -44,20 +44,20 @@ def check_of_trunks(model: Any, example: Mapping[str, Array]) -> Check:
 def check_contained(trunk: Trunk, whole: Any, file: str, example: Mapping[str, Array]) -> dict[str, Any]:
     """Compares the constants of a trunk byte for byte, and its outputs on a batch bit for bit.
 
-    Where some constants have become variables again, their values are others, and so are the
-    outputs; the remaining constants are compared all the same.
+    If some constants have become variables, their values and so the outputs have changed in training;
+    only the remaining constants are compared.
 
     Args:
-        trunk: as it was built.
-        whole: GraphDef of the frozen whole.
-        file: it was read from, for messages.
-        example: a batch of the data.
+        trunk: Trunk that has been built.
+        whole: GraphDef of the whole frozen graph.
+        file: Path of its file, for messages.
+        example: Batch of the data by input.
 
     Returns:
-        The number of constants that were compared, and whether the outputs were.
+        The number of compared constants, and whether the outputs were compared.
 
     Raises:
-        ReadBackError: something differs; the message has the names.
+        ReadBackError: A constant or an output differs; the message has the names.
     """
     nodes = {node.name: node for node in whole.node}
     outputs = [name for name in trunk.file.outputs if f"{trunk.prefix}/{name}" in nodes]
@@ -68,7 +68,7 @@ def check_contained(trunk: Trunk, whole: Any, file: str, example: Mapping[str, A
     different = [node.name for node in constants if not _is_same(node, nodes.get(f"{trunk.prefix}/{node.name}"))]
     if different:
         raise ReadBackError(
-            f"{file} does not hold the trunk {trunk.file.file} as it is: {len(different)} of {len(constants)} "
+            f"{file} does not contain the trunk {trunk.file.file} unchanged: {len(different)} of {len(constants)} "
             f"constants differ ({', '.join(different[:3])})"
         )
     if not trunk.variables:
@@ -82,7 +82,7 @@ def _is_same(node: Any, twin: Any) -> bool:
     own, other = value_of(node), value_of(twin)
     if (own.dtype, own.shape) != (other.dtype, other.shape):
         return False
-    # The array of a tensor of strings holds pointers.
+    # The bytes of an array of strings are pointers.
     return own.tolist() == other.tolist() if own.dtype == object else own.tobytes() == other.tobytes()
 
 
@@ -93,13 +93,15 @@ def _compare_outputs(trunk: Trunk, whole: Any, outputs: Sequence[str], file: str
     values = _run(whole, [f"{trunk.prefix}/{name}" for name in outputs], inside)
     for name, value, wanted in zip(outputs, values, expected, strict=True):
         if np.asarray(value).tobytes() != np.asarray(wanted).tobytes():
-            raise ReadBackError(f"{trunk.prefix}/{name} of {file} does not give what the trunk {trunk.file.file} gives")
+            raise ReadBackError(
+                f"{trunk.prefix}/{name} of {file} differs from the output of the trunk {trunk.file.file}"
+            )
 
 
 def _run(graph_def: Any, outputs: Sequence[str], fed: Mapping[str, Array]) -> list[Array]:
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         tf.import_graph_def(graph_def, name="")
-        # Where only some outputs are left, a placeholder of the others may be gone.
+        # If the whole graph has only some of the outputs, placeholders of the others may be missing.
         there = {name: value for name, value in fed.items() if name[:-2] in {node.name for node in graph_def.node}}
         values: list[Array] = session.run([f"{name}:0" for name in outputs], there)
         return values

@@ -1,4 +1,4 @@
-"""A frozen ``.pb`` as a part of a new model."""
+"""Trunk: a frozen ``.pb`` as part of a new model."""
 
 from __future__ import annotations
 
@@ -30,27 +30,29 @@ v1 = tf.compat.v1
 PREFIX = f"{ARGUMENT}.prefix"
 
 SMALL_BYTES = 1024
-"""Constants up to it stay where they are read: shapes and axes are of use only as constants."""
+"""Maximum size of a constant that stays in each call's subgraph: shapes and axes must remain constants."""
 
 
 class Trunk:
-    """Computes as the frozen graph does, in training too: no dropout, normalisation by its averages.
+    """Pretrained frozen graph (backbone) inside a model.
 
-    Make it part of a model: ``build`` in the model's constructor, then call it. Its nodes stand
-    under the prefix, in the inference part under the names that they have in the file
-    (``trunk/features``). Large constants are in the graph once, however often it is called.
+    It computes the same in training: no dropout, and normalisation by its stored averages.
+
+    Call ``build`` in the model's constructor, then the trunk itself. In the inference part its nodes
+    have the prefix and their names in the file (``trunk/features``). Large constants are in the graph
+    once, independent of the number of calls.
 
     Args:
-        path: of the ``.pb``, of a run that left one, or of a directory of runs (for the newest).
-        outputs: names of the nodes to go on from; ``op:0`` is taken as ``op``.
-        input_map: name of a placeholder in the file to name of an input of the data; None where they
-            are the same. A placeholder with a default may be left out.
-        prefix: the scope of its nodes.
-        trainable: names or patterns of constants that are variables again, such as ``["*/kernel"]``.
+        path: Path of the ``.pb``, of a run with one, or of a directory of runs (for the newest).
+        outputs: Names of the output nodes; ``op:0`` is taken as ``op``.
+        input_map: Name of a placeholder in the file to name of an input of the data; None if they
+            are the same. A placeholder with a default may be omitted.
+        prefix: Scope of its nodes.
+        trainable: Names or patterns of constants to turn into variables, such as ``["*/kernel"]``.
             The averages of a normalisation are constants too; leave them out.
 
     Raises:
-        TypeError, ValueError: a value is of the wrong kind.
+        TypeError, ValueError: A value has the wrong type or form.
 
     Example:
         >>> import tempfile
@@ -81,7 +83,7 @@ class Trunk:
         self._path = Path(path)
         self._outputs = check_names(OUTPUTS, outputs)
         if not self._outputs:
-            raise RequestError(f"{OUTPUTS} is empty; name the nodes to go on from", argument=OUTPUTS)
+            raise RequestError(f"{OUTPUTS} is empty; name the output nodes", argument=OUTPUTS)
         if input_map is not None and not isinstance(input_map, Mapping):
             raise TypeError(f"{INPUT_MAP} ({input_map!r}) must map a placeholder of the file to an input")
         self._input_map = input_map
@@ -89,17 +91,17 @@ class Trunk:
         self._patterns = check_names(TRAINABLE, trainable)
 
     def build(self) -> None:
-        """Reads the file and puts its large constants, and its variables, into the default graph.
+        """Reads the file and adds its large constants and its variables to the default graph.
 
         Raises:
-            RequestError: there is no frozen graph, it lacks a node, or the prefix is taken.
+            RequestError: There is no frozen graph, it lacks a node, or the graph already has the prefix.
         """
         self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs)
         self.inputs = _mapped(self.file, self._input_map)
         taken = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
         if self.prefix in taken:
             raise RequestError(
-                f"{PREFIX} ({self.prefix!r}) is a scope of the graph already; choose another", argument=PREFIX
+                f"{PREFIX} ({self.prefix!r}) is already a scope of the graph; choose another", argument=PREFIX
             )
         nodes = self.file.constants()
         self.variables = {name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns)}
@@ -122,15 +124,15 @@ class Trunk:
         """Returns the outputs by their names in the file.
 
         Args:
-            inputs: of the model, by name.
+            inputs: Inputs of the model by name.
 
         Raises:
-            RequestError: an input is missing, or of another dtype or shape than the file's placeholder.
+            RequestError: An input is missing, or its dtype or shape differs from the file's placeholder.
         """
         fed = {placeholder: self._fed(placeholder, name, inputs) for placeholder, name in self.inputs.items()}
         fed |= {name: self._read(name, variable) for name, variable in self.variables.items()}
         fed |= self._constants
-        # A function takes in what it reads of the graph around it by an op of its own.
+        # Inside a tf.function, an identity op captures a tensor of the outer graph.
         if tf.inside_function():
             fed = {name: tf.identity(tensor) for name, tensor in fed.items()}
         tensors = tf.import_graph_def(
@@ -159,8 +161,8 @@ class Trunk:
             )
         return given
 
-    def facts(self) -> dict[str, Any]:
-        """Returns what went into the graph, as JSON data for ``run.json`` and manifests."""
+    def metadata(self) -> dict[str, Any]:
+        """Returns source file, outputs and variables as JSON data for ``run.json`` and manifests."""
         return {
             "prefix": self.prefix,
             "file": str(self.file.file),
@@ -171,7 +173,7 @@ class Trunk:
 
 
 def _mapped(file: TrunkFile, input_map: Mapping[str, str] | None) -> dict[str, str]:
-    """Returns placeholder to input, for all placeholders that must be fed."""
+    """Returns the input for each placeholder that must be fed."""
     there, needed = file.inputs(), file.required_inputs()
     given = dict(input_map) if input_map is not None else {name: name for name in needed}
     if not needed and not given:
@@ -179,7 +181,8 @@ def _mapped(file: TrunkFile, input_map: Mapping[str, str] | None) -> dict[str, s
     for name in given:
         if name not in there:
             raise RequestError(
-                f"{INPUT_MAP}: the outputs need no placeholder {name!r}; {suggestion(name, there)}", argument=INPUT_MAP
+                f"{INPUT_MAP}: the outputs do not need the placeholder {name!r}; {suggestion(name, there)}",
+                argument=INPUT_MAP,
             )
     if missing := sorted(needed - set(given)):
         raise RequestError(f"{INPUT_MAP} lacks {', '.join(missing)}, which the outputs need", argument=INPUT_MAP)

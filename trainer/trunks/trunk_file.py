@@ -1,4 +1,4 @@
-"""A frozen ``.pb`` as another graph takes it in: the inputs it needs, the constants it holds, the chosen outputs."""
+"""Frozen ``.pb`` of a trunk, reduced to the chosen outputs: required inputs, constants, nodes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from trainer.runs.directory import RunDirectory, resolve_run
 v1 = tf.compat.v1
 
 ARGUMENT = "trunk"
-"""Beginning of the names of a trunk's arguments in messages: a model holds it as its trunk."""
+"""Prefix of the names of a trunk's arguments in messages: a model has it as its argument ``trunk``."""
 
 PATH, OUTPUTS, INPUT_MAP, TRAINABLE = (f"{ARGUMENT}.{name}" for name in ("path", "outputs", "input_map", "trainable"))
 
 
 @dataclass(frozen=True)
 class TrunkFile:
-    """The part of a frozen graph that another graph takes in.
+    """Part of a frozen graph that is imported into another graph.
 
     Args:
-        file: The ``.pb``.
+        file: Path of the ``.pb``.
         sha256: SHA-256 of its content, hexadecimal.
-        part: What the outputs need of it, without devices.
+        part: Subgraph that the outputs need, without devices.
     """
 
     file: Path
@@ -44,30 +44,30 @@ class TrunkFile:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the nodes that it gives."""
+        """Names of the output nodes."""
         return tuple(self.part.outputs)
 
     def inputs(self) -> dict[str, Any]:
-        """Returns the placeholders that the outputs need: name to ``tf.TensorSpec``."""
+        """Returns the ``tf.TensorSpec`` of each placeholder that the outputs need, by name."""
         return {name: _spec(node) for name, node in self.part.placeholders.items()}
 
     def required_inputs(self) -> set[str]:
-        """Returns the placeholders that must be fed."""
+        """Returns the names of the placeholders that must be fed."""
         return {name for name, node in self.part.placeholders.items() if node.op in REQUIRED_PLACEHOLDERS}
 
     def constants(self) -> dict[str, Any]:
-        """Returns the nodes of its constants by name."""
+        """Returns the constant nodes by name."""
         return {node.name: node for node in self.part.graph_def.node if node.op == "Const"}
 
     def former_variables(self, patterns: Sequence[str]) -> list[str]:
-        """Returns the names of constants that can be variables again.
+        """Returns the names of constants to turn into variables.
 
         Args:
-            patterns: Names or patterns. A name takes any constant of floating type; a pattern takes those of
-                at least one axis, as scalars are mostly no weights (the epsilon of a normalisation).
+            patterns: Names or patterns. A name selects any constant of floating type; a pattern selects those
+                with at least one axis, as most scalars are not weights (the epsilon of a normalisation).
 
         Raises:
-            RequestError: A pattern matches none.
+            RequestError: A pattern matches no constant.
         """
         tensors = {name: node.attr["value"].tensor for name, node in self.constants().items()}
         floating = {name: tensor for name, tensor in tensors.items() if tf.as_dtype(tensor.dtype).is_floating}
@@ -85,7 +85,7 @@ class TrunkFile:
 
 
 def value_of(node: Any) -> Array:
-    """Returns the value of a constant."""
+    """Returns the value of a constant node."""
     value: Array = tf.make_ndarray(node.attr["value"].tensor)
     return value
 
@@ -99,10 +99,10 @@ def find_pb(path: Path) -> Path:
     """Returns the frozen graph at a path.
 
     Args:
-        path: Path of a ``.pb``, of a run that left one, or of a directory of runs (for the newest that did).
+        path: Path of a ``.pb``, of a run with one, or of a directory of runs (for the newest run with one).
 
     Raises:
-        RequestError: There is none.
+        RequestError: There is no frozen graph, or there are several.
     """
     if path.is_file():
         return path
@@ -111,7 +111,7 @@ def find_pb(path: Path) -> Path:
         hint = suggestion(path.name, near)
         hint = f"; {hint}" if hint.startswith("did you mean") else ""
         raise RequestError(
-            f"{PATH}: there is no {path}{hint} (a frozen .pb, or the directory of runs that leave one)", argument=PATH
+            f"{PATH}: there is no {path}{hint} (a frozen .pb, a run with one, or a directory of runs)", argument=PATH
         )
     try:
         run = resolve_run(path, lambda each: bool(_frozen_in(each))) or RunDirectory(path)
@@ -120,7 +120,7 @@ def find_pb(path: Path) -> Path:
     files = _frozen_in(run)
     if not files:
         raise RequestError(
-            f"{PATH}: {path} holds no run with a frozen graph (looked for export/frozen/*.pb)", argument=PATH
+            f"{PATH}: {path} has no run with a frozen graph (looked for export/frozen/*.pb)", argument=PATH
         )
     if len(files) > 1:
         names = ", ".join(each.name for each in files)
@@ -133,14 +133,14 @@ def _frozen_in(run: RunDirectory) -> list[Path]:
 
 
 def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
-    """Reads a frozen graph and extracts what some outputs need.
+    """Reads a frozen graph and extracts the part that some outputs need.
 
     Args:
-        file: The ``.pb``; compared with the manifest beside it, where there is one.
+        file: Path of the ``.pb``; compared with the manifest beside it, if there is one.
         outputs: Names of nodes; ``op:0`` is taken as ``op``.
 
     Raises:
-        RequestError: It is no frozen graph, or has no such node.
+        RequestError: The file is not a frozen graph, or lacks a node.
     """
     try:
         whole = read_frozen(file)
@@ -156,18 +156,18 @@ def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
     part = extract_subgraph(whole, {name: tensor_of(name) for name in names})
     if part.variables:
         raise RequestError(
-            f"{PATH}: {file} still holds variables ({min(part.variables)}); freeze it first", argument=PATH
+            f"{PATH}: {file} still has variables ({min(part.variables)}); freeze it first", argument=PATH
         )
     return TrunkFile(file, sha256_of(file), part)
 
 
 def without(graph_def: Any, removed: Mapping[str, Any] | set[str], unmapped: Iterable[str] = ()) -> Any:
-    """Returns a GraphDef without some nodes, which its user maps to tensors of another graph.
+    """Returns a GraphDef without some nodes, which the caller maps to tensors of another graph.
 
     Args:
-        graph_def: is left as it is.
-        removed: names of constants and placeholders; nothing else depends on when they run.
-        unmapped: names of placeholders with a default; each becomes the default itself.
+        graph_def: Whole graph; not changed.
+        removed: Names of constants and placeholders; control dependencies on them are dropped.
+        unmapped: Names of placeholders with a default; each becomes an identity of the default.
     """
     result = v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     defaults = set(unmapped)
@@ -179,7 +179,7 @@ def without(graph_def: Any, removed: Mapping[str, Any] | set[str], unmapped: Ite
         kept = [each for each in node.input if not (each.startswith("^") and each[1:] in removed)]
         copy.ClearField("input")
         copy.input.extend(kept)
-        # Where a node stands beside one that is gone cannot be kept.
+        # A colocation with a removed node cannot be kept.
         copy.attr.pop("_class", None)
         if node.name in defaults:
             copy.op = "Identity"

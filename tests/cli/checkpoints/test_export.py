@@ -59,4 +59,4 @@ def test_a_batch_of_ones_own_checks_the_file(tool, copy, tmp_path) -> None:
     assert (code, "do not need 'z'; inputs: x" in text) == (2, True)
     np.save(tmp_path / "x.npy", np.ones([3, 5], np.float32))
     code, text = tool(*arguments, f"x={tmp_path / 'x.npy'}")
-    assert (code, "give a batch that the model takes [--input NAME=FILE.npy]" in text) == (2, True)
+    assert (code, "give a batch that fits the model [--input NAME=FILE.npy]" in text) == (2, True)
