@@ -33,7 +33,7 @@ def test_a_mistake_in_the_arguments_is_one_line(models, args, message) -> None:
     [
         (["show", "{run}/none"], 2, "there is no file, directory or checkpoint"),
         (["show", "empty.pb"], 1, "empty.pb is empty"),
-        (["show", "text.pb"], 1, "is no frozen graph, or only a part of one"),
+        (["show", "text.pb"], 1, "is not a frozen graph, or is truncated"),
         (["run", "{run}"], 2, "the input 'x' (float32 [?, 2]) of"),
         (["run", "{run}", "--input", "xx=1"], 2, "did you mean x?"),
         (["run", "{run}", "--input", "x=1,2,3"], 2, "x has the shape [3] and must have [?, 2]"),

@@ -44,7 +44,7 @@ def test_int8(image_net, tmp_path) -> None:
         ({"image": BATCH["image"]}, "lacks the input 'shift'; it has: image"),
         ({**BATCH, "shift": BATCH["image"]}, r"shift has the shape"),
         ({**BATCH, "shift": BATCH["shift"][:3]}, r"differ in their number of examples \(image: 40, shift: 3\)"),
-        ({name: value[:0] for name, value in BATCH.items()}, "holds no example"),
+        ({name: value[:0] for name, value in BATCH.items()}, "has no example"),
     ],
 )
 def test_representative_data_that_does_not_fit(image_net, tmp_path, data, message) -> None:

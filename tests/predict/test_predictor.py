@@ -14,7 +14,7 @@ def test_calls_that_are_refused(small_run) -> None:
     predictor = open_predictor(small_run)
     with pytest.raises(TypeError, match=r"the input 'x' \(float32 \[\?, 2\]\) of .* is missing"):
         predictor()
-    with pytest.raises(TypeError, match=r"'xx' is no input of .*; did you mean x\?"):
+    with pytest.raises(TypeError, match=r"'xx' is not an input of .*; did you mean x\?"):
         predictor(x=X, xx=X)
     with pytest.raises(ValueError, match=r"x has the shape \[7, 1\] and must have \[\?, 2\]"):
         predictor(x=X[:, :1])

@@ -50,7 +50,7 @@ def test_taken(value, dtype, wanted) -> None:
         (None, "float32", TypeError, "None"),
         ([1], "string", TypeError, "x is int64 and must be string"),
         ([None], "string", TypeError, "x holds None and must be string"),
-        ([[1, 2], [3]], "float32", ValueError, "x is no array"),
+        ([[1, 2], [3]], "float32", ValueError, "x is not an array"),
         ([[1.0]], "float32", ValueError, r"x has the shape \[1, 1\] and must have \[\?\]"),
         (1.0, "float32", ValueError, r"for a batch of one give x\[None\]"),
     ],

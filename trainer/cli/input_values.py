@@ -1,4 +1,4 @@
-"""Values of inputs as they are typed on a command line; no TensorFlow."""
+"""Parsing of input values on a command line; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from trainer.predict.tensor_info import TensorInfo
 
 
 def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict[str, Any]:
-    """Returns values by input.
+    """Returns the values of inputs by name.
 
     Args:
-        texts: ``x=1,2,3`` (numbers that fill the input's shape row by row), ``x=[[1, 2], [3, 4]]``,
+        texts: Arguments ``x=1,2,3`` (numbers that fill the input's shape row by row), ``x=[[1, 2], [3, 4]]``,
             ``x=@file.npy``, ``x=@file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays).
-        inputs: of the predictor.
+        inputs: Inputs of the predictor by name.
 
     Raises:
-        RequestError: the form is wrong, or a file cannot be read.
+        RequestError: An argument has another form, or a file cannot be read.
 
     Example:
         >>> parse_inputs(["x=1,2,3,4"], {"x": TensorInfo("x:0", "float32", (None, 2))})["x"].shape
@@ -44,14 +44,14 @@ def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict
 
 
 def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
-    """Returns arrays by input, all of them from files.
+    """Returns the arrays of inputs by name, read from files.
 
     Args:
-        texts: ``x=file.npy``, ``x=file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays); a file
-            after ``=`` may have an ``@`` before it too.
+        texts: Arguments ``x=file.npy``, ``x=file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays);
+            ``x=@file.npy`` is accepted too.
 
     Raises:
-        RequestError: The form is wrong, or a file cannot be read.
+        RequestError: An argument has another form, or a file cannot be read.
     """
     arrays: dict[str, Array] = {}
     for text in texts:
@@ -69,11 +69,11 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """Returns the arrays of an ``.npz`` by name.
 
     Raises:
-        RequestError: it cannot be read, or is none.
+        RequestError: The file cannot be read, or is not an ``.npz``.
     """
     loaded = _load(path)
     if isinstance(loaded, np.ndarray):
-        raise RequestError(f"{path} holds one array without a name; give NAME=@{path}, or a file of numpy.savez")
+        raise RequestError(f"{path} has one array without a name; give NAME=@{path}, or a file of numpy.savez")
     return loaded
 
 
@@ -96,7 +96,7 @@ def _load(path: Path) -> Array | dict[str, Array]:
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
-        raise RequestError(f"{path} is no file of numpy.save or numpy.savez without pickles") from error
+        raise RequestError(f"{path} is not a file of numpy.save or numpy.savez without pickles") from error
 
 
 def _typed(text: str, info: TensorInfo | None) -> Any:
@@ -108,7 +108,7 @@ def _typed(text: str, info: TensorInfo | None) -> Any:
         return value
     flat = np.asarray(value)
     sizes = [-1 if size is None else size for size in info.shape]
-    # What does not fill the shape is left as it is, for the predictor to refuse in its own words.
+    # Values that do not fill the shape are returned flat: the predictor reports the mismatch.
     known = int(np.prod([size for size in sizes if size != -1]))
     fills = flat.size == known if -1 not in sizes else known > 0 and flat.size % known == 0
     return flat.reshape(sizes) if sizes.count(-1) <= 1 and fills else flat

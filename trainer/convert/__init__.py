@@ -1,4 +1,4 @@
-"""Frozen graphs for other runtimes, each verified against the ``.pb`` before it counts."""
+"""Conversion of frozen graphs for other runtimes, verified against the ``.pb`` before the file gets its name."""
 
 from trainer.lazy_face import attach
 

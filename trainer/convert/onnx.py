@@ -1,4 +1,4 @@
-"""ONNX, by tf2onnx; the check runs it in onnxruntime."""
+"""Conversion to ONNX by tf2onnx, checked in onnxruntime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo
 
 DTYPES = {"float": "float32", "double": "float64", "string": "string", "bool": "bool"}
-"""ONNX's names of types where they differ from TensorFlow's."""
+"""ONNX's names of types to TensorFlow's, if they differ."""
 
 
 def convert_to_onnx(
@@ -34,16 +34,16 @@ def convert_to_onnx(
     """Converts a frozen ``.pb``; inputs and outputs keep their names. Needs the extra ``onnx``.
 
     Args:
-        source: the ``.pb``.
-        target: the ``.onnx``.
-        outputs: nodes to compute; None as for ``open_frozen``.
-        opset: version of ONNX's ops; None for the one that tf2onnx takes.
-        batch: to compare both on; None for random values.
-        seed: of the random values.
+        source: Path of the ``.pb``.
+        target: Path of the ``.onnx``.
+        outputs: Nodes to compute; None for those of the manifest, or for all that no other node reads.
+        opset: Version of ONNX's ops; None for tf2onnx's default.
+        batch: Batch by input to compare both models on; None for random values.
+        seed: Seed of the random values.
 
     Raises:
-        RequestError: the extra is not installed, the source is no frozen graph, or tf2onnx refuses.
-        ReadBackError: the result gives something else; nothing was put in place.
+        RequestError: The extra is not installed, the source is not a frozen graph, or tf2onnx cannot convert it.
+        ReadBackError: The outputs of the result differ; nothing was put in place.
 
     Example:
         >>> convert_to_onnx("no.pb", "model.onnx")  # doctest: +IGNORE_EXCEPTION_DETAIL
@@ -73,12 +73,12 @@ def convert_to_onnx(
 
 
 def _refuse_unknown_ops(model: Any, source: str | Path) -> None:
-    """Refuses what tf2onnx leaves as it was: TensorFlow's ops, which no runtime of ONNX knows."""
+    """Refuses a model with TensorFlow ops: tf2onnx keeps ops that it cannot convert, and no ONNX runtime has them."""
     known = _extra("onnx").defs.has
     wrong = next((node for node in model.graph.node if not node.domain and not known(node.op_type)), None)
     if wrong is not None:
         raise RequestError(
-            f"{source} cannot be converted to ONNX: it has no counterpart of the op {wrong.name!r} ({wrong.op_type})"
+            f"{source} cannot be converted to ONNX: ONNX has no counterpart of the op {wrong.name!r} ({wrong.op_type})"
         )
 
 
@@ -86,23 +86,23 @@ def open_onnx(path: str | Path) -> Predictor:
     """Opens an ``.onnx`` in onnxruntime, on the CPU. Needs the extra ``onnx``.
 
     Args:
-        path: of the file.
+        path: Path of the ``.onnx``.
 
     Raises:
-        RequestError: the extra is not installed, or there is no such file.
-        DamagedError: it is no ONNX model.
+        RequestError: The extra is not installed, or the file does not exist.
+        DamagedError: The file is not an ONNX model.
     """
     runtime = _extra("onnxruntime")
     path = Path(path)
     if not path.is_file():
-        raise RequestError(f"{path} cannot be read: there is no such file")
+        raise RequestError(f"{path} cannot be read: no such file")
     try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:
         raise DamagedError(f"{path} cannot be loaded as an ONNX model: {str(error).splitlines()[0]}") from error
     inputs = {each.name: _info(each) for each in session.get_inputs()}
     outputs = {each.name: _info(each) for each in session.get_outputs()}
-    return Predictor(str(path), inputs, outputs, _OnnxEngine(session))
+    return Predictor(str(path), inputs, outputs, _OnnxBackend(session))
 
 
 def _extra(name: str) -> Any:
@@ -114,13 +114,13 @@ def _extra(name: str) -> Any:
 
 def _info(argument: Any) -> TensorInfo:
     name = argument.type.removeprefix("tensor(").removesuffix(")")
-    # A dimension of any size has a name of its own there.
+    # ONNX gives a dimension of any size a name.
     shape = tuple(size if isinstance(size, int) else None for size in argument.shape)
     return TensorInfo(argument.name, DTYPES.get(name, name), shape)
 
 
-class _OnnxEngine:
-    """Runs a session of onnxruntime."""
+class _OnnxBackend:
+    """Backend that runs a session of onnxruntime."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

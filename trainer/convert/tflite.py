@@ -1,4 +1,4 @@
-"""TensorFlow Lite: float, or int8 for devices that compute in integers alone."""
+"""Conversion to TensorFlow Lite: float, or int8 for integer-only devices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo, convert_input
 
 MAX_OF_RANGE = 0.25
-"""How far an int8 output may be off before the file is refused; a usual error is some hundredths."""
+"""Maximum error of an int8 output relative to its range; the usual error is a few hundredths."""
 
 
 def convert_to_tflite(
@@ -31,19 +31,21 @@ def convert_to_tflite(
     batch: Mapping[str, Array] | None = None,
     seed: int = 0,
 ) -> Conversion:
-    """Converts a frozen ``.pb``; with representative data to int8, inputs and outputs included.
+    """Converts a frozen ``.pb`` to float, or with representative data to int8, including inputs and outputs.
 
     Args:
-        source: the ``.pb``.
-        target: the ``.tflite``.
-        outputs: nodes to compute; None as for ``open_frozen``.
-        representative: examples by input, from which the ranges of int8 are taken; None for float.
-        batch: to compare both on; None for the representative data, else for random values.
-        seed: of the random values.
+        source: Path of the ``.pb``.
+        target: Path of the ``.tflite``.
+        outputs: Nodes to compute; None for those of the manifest, or for all that no other node reads.
+        representative: Examples by input, which determine the ranges of int8; None for float.
+        batch: Batch by input to compare both models on; None for the representative data, or without it
+            for random values.
+        seed: Seed of the random values.
 
     Raises:
-        RequestError: the source is no frozen graph, the data does not fit, or the converter refuses.
-        ReadBackError: the result gives something else; nothing was put in place.
+        RequestError: The source is not a frozen graph, the data lacks an input, or the converter fails.
+        TypeError, ValueError: The data does not match an input.
+        ReadBackError: The outputs of the result differ; nothing was put in place.
 
     Example:
         >>> convert_to_tflite("no.pb", "model.tflite")
@@ -55,8 +57,8 @@ def convert_to_tflite(
         data = None if representative is None else _checked_data(representative, predictor)
         batch = batch or data or random_batch(predictor.inputs, seed)
         content = _converted(Path(source), predictor, data)
-        most_of_range = None if data is None else MAX_OF_RANGE
-        differences = put_in_place(content, target, predictor, open_tflite, batch, most_of_range)
+        max_of_range = None if data is None else MAX_OF_RANGE
+        differences = put_in_place(content, target, predictor, open_tflite, batch, max_of_range)
     steps = {}
     if data is not None:
         details = _interpreter(content).get_output_details()
@@ -73,7 +75,7 @@ def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, 
         )
     arrays = {name: convert_input(name, data[name], info) for name, info in predictor.inputs.items()}
     if not len(Arrays(arrays, {})):
-        raise RequestError("the representative data holds no example", argument="representative")
+        raise RequestError("the representative data has no example", argument="representative")
     return arrays
 
 
@@ -101,14 +103,14 @@ def _single_examples(data: Mapping[str, Array]) -> Iterator[list[Array]]:
 
 
 def open_tflite(path: str | Path) -> Predictor:
-    """Opens a ``.tflite``; of an int8 one, floats are given and taken as for the float one.
+    """Opens a ``.tflite``; an int8 model also takes and returns floats.
 
     Args:
-        path: of the file.
+        path: Path of the ``.tflite``.
 
     Raises:
-        RequestError: it cannot be read.
-        DamagedError: it is no TensorFlow Lite model.
+        RequestError: The file cannot be read.
+        DamagedError: The file is not a TensorFlow Lite model.
     """
     path = Path(path)
     try:
@@ -118,15 +120,15 @@ def open_tflite(path: str | Path) -> Predictor:
     try:
         interpreter = _interpreter(content)
     except ValueError as error:
-        raise DamagedError(f"{path} is no TensorFlow Lite model ({str(error).splitlines()[0]})") from error
+        raise DamagedError(f"{path} is not a TensorFlow Lite model ({str(error).splitlines()[0]})") from error
     inputs = {_name(each): _info(each) for each in interpreter.get_input_details()}
     outputs = {_name(each): _info(each) for each in interpreter.get_output_details()}
-    return Predictor(str(path), inputs, outputs, _LiteEngine(interpreter))
+    return Predictor(str(path), inputs, outputs, _LiteBackend(interpreter))
 
 
 def _interpreter(content: bytes) -> Any:
     with warnings.catch_warnings():
-        # TensorFlow's own copy of the interpreter is to move into a package of its own one day.
+        # TensorFlow announces that its interpreter will move to another package.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         return tf.lite.Interpreter(model_content=content)
 
@@ -145,8 +147,8 @@ def _is_quantized(detail: Mapping[str, Any]) -> bool:
     return bool(detail["quantization"][0])
 
 
-class _LiteEngine:
-    """Runs an interpreter; quantises what goes in and what comes out where the model is int8."""
+class _LiteBackend:
+    """Backend that runs an interpreter, and quantises inputs and dequantises outputs of an int8 model."""
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
@@ -173,7 +175,11 @@ class _LiteEngine:
 
 
 def _quantized(value: Array, detail: Mapping[str, Any]) -> Array:
-    """Real = scale * (quantized - zero_point): https://ai.google.dev/edge/litert/models/quantization_spec."""
+    """Returns quantised values: real = scale * (quantized - zero_point).
+
+    References:
+        https://ai.google.dev/edge/litert/models/quantization_spec
+    """
     if not _is_quantized(detail):
         return value
     scale, zero_point = detail["quantization"]

@@ -1,4 +1,4 @@
-"""What every conversion ends with: the file is run beside its source, and only then put in place."""
+"""Verification of a conversion: the file is compared with its source before it gets its name."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from trainer.predict.compare import OutputDifference, compare_predictors
 from trainer.predict.predictor import Predictor
 
 TOLERANCE = 1e-4
-"""Of float conversions: other runtimes add up in another order."""
+"""Tolerance of float conversions: other runtimes sum in another order."""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted file that was put in place.
+    """Converted file that was put in place.
 
     Args:
-        path: of the file.
-        size: bytes.
-        examples: of the batch that it was compared on.
-        differences: of each output, the ``.pb`` being the first.
-        steps: of int8: what one step of quantisation is of each output.
+        path: Path of the file.
+        size: Size in bytes.
+        examples: Number of examples in the compared batch.
+        differences: Difference of each output; the ``.pb`` is the reference.
+        steps: Quantisation step of each int8 output by name; empty for float.
     """
 
     path: Path
@@ -41,24 +41,24 @@ def put_in_place(
     source: Predictor,
     open_file: Callable[[Path], Predictor],
     batch: Mapping[str, Array],
-    most_of_range: float | None = None,
+    max_of_range: float | None = None,
 ) -> tuple[OutputDifference, ...]:
     """Writes a converted model under a temporary name, compares it with its source, and renames it.
 
     Args:
-        content: of the file.
-        target: its final name.
-        source: what it was made from.
-        open_file: opens it.
-        batch: to run both on.
-        most_of_range: how far an output may be off, in units of its range; None where it must be the
-            same up to roundings.
+        content: Content of the file.
+        target: Final path of the file.
+        source: Predictor of the source.
+        open_file: Function that opens the file.
+        batch: Batch by input to run both models on.
+        max_of_range: Maximum difference of an output relative to its range; None for equality up to
+            roundings.
 
     Raises:
-        ReadBackError: it gives something else; nothing was put in place.
+        ReadBackError: An output differs by more; nothing was put in place.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The extension stays: some runtimes tell the format from it.
+    # The temporary name keeps the extension: some runtimes detect the format by it.
     temporary = temporary_beside(target)
     try:
         temporary.write_bytes(content)
@@ -66,7 +66,7 @@ def put_in_place(
         with open_file(temporary) as converted:
             found = compare_predictors(source, converted, batch, TOLERANCE)
         for each in found:
-            off = not each.same if most_of_range is None else (each.of_range is None or each.of_range > most_of_range)
+            off = not each.same if max_of_range is None else (each.of_range is None or each.of_range > max_of_range)
             if off:
                 raise ReadBackError(f"{target} was not written: {difference_in_words(each)} from {source.source}")
         temporary.replace(target)
@@ -77,12 +77,12 @@ def put_in_place(
 
 
 def difference_in_words(difference: OutputDifference) -> str:
-    """Returns a difference in words."""
+    """Returns a difference as text."""
     if difference.absolute is None:
         return f"{difference.output} differs in type or shape"
     return f"{difference.output} is up to {difference.absolute:g} ({difference.of_range:.1%} of its range) off"
 
 
 def examples_of(batch: Mapping[str, Array]) -> int:
-    """Returns the number of examples in a batch."""
+    """Returns the number of examples in a batch; 1 if all inputs are scalars."""
     return max((len(value) for value in batch.values() if value.ndim), default=1)

@@ -1,4 +1,4 @@
-"""Graphs looked at without running them: the contents of a file, and a picture."""
+"""Inspection of a model without running it: a summary of its file, and a picture of its graph."""
 
 from trainer.lazy_face import attach
 

@@ -1,4 +1,4 @@
-"""A graph as boxes for people: name scopes are one box each, and parameters stand in the box that uses them."""
+"""Reduction of a graph to boxes: one box for each name scope, with the parameters that it uses."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from trainer.graphdef.traverse import downstream, node_of, upstream
 from trainer.predict.tensor_info import format_shape
 
 MAX_BOXES = 60
-"""What a person can look over; scopes are opened as far as this allows."""
+"""Maximum number of boxes in a readable picture; name scopes are opened up to this limit."""
 
 MAX_LINES = 4
-"""Of parameters, or of types of ops, in a box."""
+"""Maximum number of parameters, and of types of ops, in a box."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box of a picture.
+    """Box of a picture.
 
     Args:
-        name: of the op, or of the name scope.
-        lines: what stands below the name.
-        kind: ``input``, ``output``, ``scope`` or ``op``.
+        name: Name of the op or of the name scope.
+        lines: Lines of text below the name.
+        kind: Kind of the box: ``input``, ``output``, ``scope`` or ``op``.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes by name, and pairs of names: from, to."""
+    """Boxes by name, and edges as pairs of names (from, to)."""
 
     boxes: Mapping[str, Box]
     edges: tuple[tuple[str, str], ...]
@@ -44,12 +44,12 @@ class Boxes:
 def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> Boxes:
     """Returns the boxes of an inference graph.
 
-    Ops that depend on no placeholder are constant; they are shown as the parameters of what uses them.
+    Ops that depend on no placeholder are constant; they are shown as parameters of the boxes that use them.
 
     Args:
-        graph: a ``tf.Graph`` that holds the inference part alone.
-        outputs: names of its tensors.
-        depth: how many levels of name scopes to open; None for as many as can be looked over.
+        graph: ``tf.Graph`` of the inference part alone.
+        outputs: Names of its output tensors.
+        depth: Levels of name scopes to open; None for as many as ``MAX_BOXES`` allows.
     """
     ends = {node_of(name) for name in outputs}
     operations = graph.get_operations()
@@ -69,7 +69,7 @@ def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> 
 
 
 def _parameters(graph: Any, names: Iterable[str]) -> list[Any]:
-    """Returns the variables and constants among some ops, scalars and integers left out."""
+    """Returns the variables and the floating constants among some ops, without scalars."""
     found = []
     for name in names:
         op = graph.get_operation_by_name(name)
@@ -99,7 +99,7 @@ def _at_depth(shown: list[Any], ends: Collection[str], parameters: Mapping[str, 
 
 
 def _scope(name: str, names: Collection[str]) -> str:
-    """Returns the name scope; what an op makes for itself, under its own name, is in the op's scope."""
+    """Returns the name scope of an op; helper ops named below another op belong to that op's scope."""
     scope = name.rpartition("/")[0]
     return _scope(scope, names) if scope in names else scope
 

@@ -1,4 +1,4 @@
-"""Units of the picture."""
+"""Geometry of the picture."""
 
 from __future__ import annotations
 

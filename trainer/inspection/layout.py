@@ -1,4 +1,4 @@
-"""Places of boxes and arrows, by grandalf; this module needs the extra ``graph``."""
+"""Layout of boxes and arrows by grandalf; needs the extra ``graph``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from grandalf.routing import EdgeViewer, route_with_lines
 from trainer.inspection.geometry import GAP, Point
 
 SWEEPS = 12
-"""Sweeps of grandalf's ordering; each lowers the number of crossings."""
+"""Sweeps of grandalf's ordering; each reduces the number of crossings."""
 
 
 def arrange(sizes: Mapping[str, Point], edges: Sequence[tuple[str, str]]) -> tuple[dict[str, Point], list[list[Point]]]:
-    """Returns the centre of each box, and the points of each arrow, in layers from top to bottom.
+    """Returns the centre of each box and the points of each arrow, in layers from top to bottom.
 
     Args:
         sizes: Width and height of each box by name.

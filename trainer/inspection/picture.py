@@ -1,4 +1,4 @@
-"""A graph as an SVG picture, inputs at the top; the layout is grandalf's."""
+"""SVG picture of a graph, inputs at the top; the layout is grandalf's."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from trainer.inspection.static import StaticModel
 
 COLOURS = {"input": "#dbeafe", "output": "#dcfce7", "scope": "#f3f4f6", "op": "#ffffff"}
 LINE_HEIGHT, LETTER_WIDTH, PADDING = 15, 6.7, 9
-"""Pixels; the width is that of a letter in a monospaced font of 11 pixels."""
+"""Sizes in pixels; the width is that of a letter in a monospaced font of 11 pixels."""
 
 
 def draw(model: StaticModel, depth: int | None = None) -> str:
     """Returns an SVG picture of the inference part, top to bottom.
 
     Args:
-        model: whose outputs are known.
-        depth: how many levels of name scopes to open; None for as many as can be looked over.
+        model: Model with known outputs.
+        depth: Levels of name scopes to open; None for as many as ``MAX_BOXES`` allows.
 
     Raises:
-        RequestError: the outputs are not known.
+        RequestError: The outputs are not known, or grandalf is not installed.
     """
     if model.prediction is None:
-        raise RequestError(f"{model.path} does not say what its outputs are; name them", argument="outputs")
+        raise RequestError(f"{model.path} does not declare its outputs; name them", argument="outputs")
     graph, _, outputs = model.imported()
     return svg(boxes_of(graph, [info.tensor for info in outputs.values()], depth), str(model.path))
 
@@ -36,8 +36,11 @@ def svg(drawn: Boxes, title: str) -> str:
     """Returns boxes and arrows as SVG.
 
     Args:
-        drawn: what to draw.
-        title: of the picture.
+        drawn: Boxes and edges to draw.
+        title: Title of the picture.
+
+    Raises:
+        RequestError: The package grandalf is not installed.
 
     Example:
         >>> boxes = {"x": Box("x", ("float32 [?]",), "input"), "y": Box("y", ("Neg",), "output")}

@@ -1,4 +1,4 @@
-"""A model as its file declares it: read, not run, and without its weights."""
+"""Model as its file declares it, read without its weights and not run."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ Infos = Mapping[str, TensorInfo]
 
 @dataclass(frozen=True)
 class StaticModel:
-    """A model that nothing has been run of.
+    """Model that has been read and not run.
 
     Args:
-        path: of the file or directory that was read.
-        format: its format.
-        graph_def: the whole graph.
-        outputs: of the inference part, name to tensor; empty where nothing says what they are.
-        prediction: the inference part; None without outputs.
-        tag_sets: of a SavedModel: those of each graph in it.
-        signatures: of a SavedModel: inputs and outputs by the signature's name.
+        path: Path of the file or directory.
+        format: Format of the model.
+        graph_def: Whole graph.
+        outputs: Outputs of the inference part, name to tensor; empty if not known.
+        prediction: Inference part; None without outputs.
+        tag_sets: Tags of each graph in a SavedModel.
+        signatures: Inputs and outputs of each signature of a SavedModel, by the signature's name.
     """
 
     path: Path
@@ -53,10 +53,10 @@ class StaticModel:
     signatures: Mapping[str, tuple[Infos, Infos]] | None = None
 
     def imported(self) -> tuple[Any, dict[str, TensorInfo], dict[str, TensorInfo]]:
-        """Returns the inference part as a graph, and its inputs and outputs.
+        """Returns the inference part as a graph, and its inputs and outputs by name.
 
         Raises:
-            RequestError: this TensorFlow cannot import it.
+            RequestError: This version of TensorFlow cannot import the inference part.
         """
         with tf.Graph().as_default() as graph:
             if self.prediction is None:
@@ -67,17 +67,17 @@ class StaticModel:
 def read_model(
     path: str | Path, outputs: Names | None = None, tags: Sequence[str] | None = None, signature: str | None = None
 ) -> StaticModel:
-    """Reads what is at a path: a ``.pb``, a ``.meta``, a checkpoint, a run or a SavedModel.
+    """Reads the graph of a ``.pb``, a ``.meta``, a checkpoint, a run or a SavedModel.
 
     Args:
-        path: as for ``open_predictor``, or a ``.meta`` alone.
-        outputs: what the inference part ends in; None for what the file records.
-        tags: of a SavedModel; None for ``serve``, or the only graph.
-        signature: of a SavedModel.
+        path: Path as for ``open_predictor``, or a ``.meta`` alone.
+        outputs: Outputs of the inference part; None for those that the file declares.
+        tags: Tags of a SavedModel's meta graph; None for ``serve``, or the only graph.
+        signature: Signature of a SavedModel; None for ``serving_default``, or the only one.
 
     Raises:
-        RequestError: there is nothing to read, or it has no such outputs, tags or signature.
-        DamagedError: it is no graph.
+        RequestError: There is nothing to read, or an output, the tags or the signature does not exist.
+        DamagedError: The file is not a graph.
 
     Example:
         >>> read_model("nowhere.pb")  # doctest: +ELLIPSIS

@@ -1,4 +1,4 @@
-"""What is in a model's file, in numbers."""
+"""Summary of a model's file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from trainer.predict.tensor_info import TensorInfo
 
 @dataclass(frozen=True)
 class Summary:
-    """What ``scripts/models show`` tells.
+    """Summary of a model, as shown by ``scripts/models show``.
 
     Args:
-        path: of the file or directory.
-        format: ``frozen``, ``meta`` or ``saved_model``.
-        size: bytes, variables of a SavedModel included.
-        inputs: of the inference part; all placeholders where its outputs are not known.
-        outputs: of the inference part.
-        signatures: of a SavedModel: inputs and outputs by name.
-        tag_sets: of a SavedModel.
-        parameters: numbers in the variables, or constants, that the outputs need.
-        ops: how many of each type are in the whole graph, functions included; the commonest first.
-        inference_ops: the same of the inference part.
+        path: Path of the file or directory.
+        format: Format of the model: ``frozen``, ``meta`` or ``saved_model``.
+        size: Size in bytes, including the variables of a SavedModel.
+        inputs: Inputs of the inference part by name; all placeholders if its outputs are not known.
+        outputs: Outputs of the inference part by name.
+        signatures: Inputs and outputs of each signature of a SavedModel, by the signature's name.
+        tag_sets: Tags of each graph in a SavedModel.
+        parameters: Number of values in the variables, or constants, that the outputs need.
+        ops: Number of ops of each type in the whole graph, functions included, the most common type first.
+        inference_ops: Number of ops of each type in the inference part, the most common type first.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Summary:
     inference_ops: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it as JSON data."""
+        """Returns the summary as JSON data."""
         return {
             **asdict(self),
             "signatures": {
@@ -60,10 +60,10 @@ def _json(infos: Infos) -> dict[str, Any]:
 
 
 def summarize(model: StaticModel) -> Summary:
-    """Returns what is in a model.
+    """Returns the summary of a model.
 
     Raises:
-        RequestError: this TensorFlow cannot import its inference part.
+        RequestError: This version of TensorFlow cannot import its inference part.
     """
     _, inputs, outputs = model.imported()
     part_graph_def = model.prediction.part.graph_def if model.prediction else None
@@ -82,7 +82,7 @@ def summarize(model: StaticModel) -> Summary:
 
 
 def parameter_count(graph_def: Any) -> int:
-    """Returns how many numbers variables and constants hold; single constants and integers do not count."""
+    """Returns the number of values in variables and floating constants; scalar constants do not count."""
     count = 0
     for node in graph_def.node:
         if node.op in VARIABLE_OPS:

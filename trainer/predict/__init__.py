@@ -1,6 +1,6 @@
-"""Predictors over what a run, or any graph-mode code, left: checkpoints, frozen graphs, SavedModels.
+"""Predictors over checkpoints, frozen graphs and SavedModels, from a run or from any graph-mode code.
 
-What needs TensorFlow is in ``backends``.
+Modules that need TensorFlow are in ``backends``.
 """
 
 from trainer.lazy_face import attach

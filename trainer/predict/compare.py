@@ -1,4 +1,4 @@
-"""Two predictors on the same batch; no TensorFlow."""
+"""Comparison of two predictors on one batch; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trainer.predict.tensor_info import TensorInfo
 
 @dataclass(frozen=True)
 class OutputDifference:
-    """How far two values of one output are apart.
+    """Largest differences between two values of one output.
 
     Args:
-        output: its name.
-        shape: of the first value.
-        absolute: the largest difference; None where the values are no numbers or differ in shape.
-        relative: the largest difference in units of the first value at the same place; the same.
-        of_range: the largest difference in units of the range of the first value, zero included, as
-            int8 has it; the same.
-        same: whether all values are equal within the tolerance.
+        output: Name of the output.
+        shape: Shape of the first value.
+        absolute: Largest difference; None if the values are not numeric or differ in shape.
+        relative: Largest difference divided by the first value at the same index; None as for ``absolute``.
+        of_range: Largest difference divided by the range of the first value (extended to include zero, as
+            in int8 quantisation); None as for ``absolute``.
+        same: True if all values are equal within the tolerance.
     """
 
     output: str
@@ -39,17 +39,17 @@ class OutputDifference:
 def compare_predictors(
     first: Predictor, second: Predictor, batch: Mapping[str, Any], tolerance: float = 1e-5
 ) -> tuple[OutputDifference, ...]:
-    """Runs both on a batch and compares the outputs that both have.
+    """Runs two predictors on a batch and compares the outputs that both have.
 
     Args:
-        first: the reference.
-        second: may need fewer inputs.
-        batch: values by the names of the first one's inputs.
-        tolerance: a value may be off by it, and by it times the first value.
+        first: Reference.
+        second: Predictor to compare with it; it may need fewer inputs.
+        batch: Values by the names of the reference's inputs.
+        tolerance: Absolute and relative tolerance.
 
     Raises:
-        RequestError: they have no output in common.
-        TypeError, ValueError: the batch does not fit.
+        RequestError: The predictors have no output in common.
+        TypeError, ValueError: The batch does not match the inputs.
     """
     common = [name for name in first.outputs if name in second.outputs]
     if not common:
@@ -63,7 +63,7 @@ def compare_predictors(
 
 
 def difference(output: str, first: Array, second: Array, tolerance: float) -> OutputDifference:
-    """Returns how far two arrays are apart; two nans at one place are equal.
+    """Returns the largest differences of two arrays; NaN equals NaN.
 
     Example:
         >>> found = difference("op", np.array([1.0, 5.0]), np.array([1.0, 4.0]), 0.1)
@@ -89,15 +89,15 @@ def _largest(values: Array) -> float:
 
 
 def random_batch(inputs: Mapping[str, TensorInfo], seed: int, examples: int = 16) -> dict[str, Array]:
-    """Returns values for all inputs that need one: floats from 0 to 1, integers 0 and 1.
+    """Returns random values for all required inputs: floats from 0 to 1, integers 0 and 1.
 
     Args:
-        inputs: by name.
-        seed: the same one gives the same values.
-        examples: what any size becomes.
+        inputs: Inputs by name.
+        seed: Seed of the values.
+        examples: Size of each axis of unknown size.
 
     Raises:
-        RequestError: an input takes strings, or does not declare a shape.
+        RequestError: An input takes strings, or has no declared shape.
 
     Example:
         >>> random_batch({"x": TensorInfo("x:0", "int32", (None, 2))}, seed=0, examples=3)["x"].shape
@@ -110,7 +110,7 @@ def random_batch(inputs: Mapping[str, TensorInfo], seed: int, examples: int = 16
             continue
         if info.shape is None or info.numpy_dtype.kind == "O":
             raise RequestError(
-                f"no random value can be made for the input {name!r} ({info}); give one", argument="batch"
+                f"no random value can be generated for the input {name!r} ({info}); give one", argument="batch"
             )
         shape = [examples if size is None else size for size in info.shape]
         floats = info.numpy_dtype.kind in "fcV"

@@ -1,4 +1,4 @@
-"""Which format a path holds, and which files; no TensorFlow."""
+"""Detection of the format of a model by its files; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PART_OF_CHECKPOINT = re.compile(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})")
 
 
 def detect_format(path: Path) -> tuple[Format, Path]:
-    """Returns the format of what is at a path, and the path to open it by.
+    """Returns the format of a model, and the path to open it with.
 
-    The parent of numbered SavedModels is the one of the highest number. Any other directory means a checkpoint.
+    A directory of numbered SavedModels means the one with the highest number. Any other directory means a checkpoint.
 
     Args:
-        path: Path of a file or a directory, or a reference that ``trainer.checkpoints.find`` takes.
+        path: Path of a file or a directory, or a reference as for ``trainer.checkpoints.find``.
 
     Raises:
-        RequestError: There is nothing.
+        RequestError: The path has no file, directory or checkpoint.
     """
     if path.is_dir():
         return _of_directory(path)
@@ -53,6 +53,6 @@ def _of_directory(path: Path) -> tuple[Format, Path]:
 
 
 def saved_model_file(path: Path) -> Path | None:
-    """Returns the file that makes a directory a SavedModel, or None."""
+    """Returns the ``saved_model.pb`` or ``.pbtxt`` of a directory; None if it is not a SavedModel."""
     files = (path / name for name in ("saved_model.pb", "saved_model.pbtxt"))
     return next((file for file in files if file.is_file()), None)

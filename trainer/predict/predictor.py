@@ -1,4 +1,4 @@
-"""Named arrays in, named arrays out, whatever computes in between; no TensorFlow."""
+"""Predictor: named arrays in, named arrays out, over any backend; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from trainer.predict.tensor_info import TensorInfo, convert_input
 
 
 class Backend(Protocol):
-    """What computes the outputs."""
+    """Computation of the outputs, by a session or another runtime."""
 
     def run(self, fed: Mapping[str, Array]) -> Sequence[Any]:
-        """Returns the outputs in their order; the arrays fit and stand in the order of the inputs."""
+        """Returns the outputs in their order.
+
+        Args:
+            fed: Converted arrays by name, in the order of the inputs.
+        """
 
     def close(self) -> None:
-        """Frees what it holds."""
+        """Frees its resources."""
 
 
 class Predictor:
-    """A model that is ready to be called; each has a graph and session of its own.
+    """Model that can be called; each predictor has a separate graph and session.
 
-    Values are checked before anything runs. Close it, or use it in a ``with`` block.
+    Values are checked before the model runs. Close it, or use it in a ``with`` block.
 
     Args:
-        source: the file or directory, for messages.
-        inputs: by name.
-        outputs: by name.
-        engine: computes.
+        source: Path of the model, for messages.
+        inputs: Inputs by name.
+        outputs: Outputs by name.
+        backend: Computation of the outputs; closed with the predictor.
 
     Example:
         >>> class Twice:
@@ -45,26 +49,26 @@ class Predictor:
     """
 
     def __init__(
-        self, source: str, inputs: Mapping[str, TensorInfo], outputs: Mapping[str, TensorInfo], engine: Backend
+        self, source: str, inputs: Mapping[str, TensorInfo], outputs: Mapping[str, TensorInfo], backend: Backend
     ) -> None:
         self.source = source
         self.inputs = dict(inputs)
         self.outputs = dict(outputs)
-        self._engine: Backend | None = engine
+        self._backend: Backend | None = backend
 
     def __call__(self, /, **values: Any) -> dict[str, Array]:
         """Returns the outputs by name.
 
         Args:
-            values: arrays, numbers or lists by the names of the inputs.
+            values: Arrays, numbers or lists by the names of the inputs.
 
         Raises:
-            TypeError: an input is missing or unknown, or a value is of a type that does not fit.
-            ValueError: a shape or a number does not fit, or the predictor is closed.
+            TypeError: An input is missing or unknown, or the type of a value does not match.
+            ValueError: A shape does not match, a number would change, or the predictor is closed.
         """
-        if self._engine is None:
+        if self._backend is None:
             raise RequestError(f"the predictor of {self.source} is closed")
-        results = self._engine.run(self._fed(values))
+        results = self._backend.run(self._fed(values))
         return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
 
     def _fed(self, values: Mapping[str, Any]) -> dict[str, Array]:
@@ -73,17 +77,17 @@ class Predictor:
             return fed
         extra = next((name for name in values if name not in self.inputs), None)
         if extra is not None:
-            raise TypeError(f"{extra!r} is no input of {self.source}; {suggestion(extra, self.inputs)}")
+            raise TypeError(f"{extra!r} is not an input of {self.source}; {suggestion(extra, self.inputs)}")
         for name, info in self.inputs.items():
             if name not in fed and not info.optional:
                 raise TypeError(f"the input {name!r} ({info}) of {self.source} is missing")
         return fed
 
     def close(self) -> None:
-        """Frees graph and session; closing twice does nothing."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
+        """Frees graph and session; a second call does nothing."""
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            backend.close()
 
     def __enter__(self) -> Predictor:
         return self

@@ -1,4 +1,4 @@
-"""What a predictor takes and gives, and how values are made to fit; no TensorFlow."""
+"""Inputs and outputs of a predictor, and conversion of values to them; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from trainer.data.arrays import Array
 from trainer.errors import RequestError
 
 SAFE = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc", "O": "OSU"}
-"""For each kind of dtype that may be wanted, the kinds that are taken for it if their values survive."""
+"""Kind of the input's dtype to the kinds that are converted to it if their values do not change."""
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output.
+    """Input or output of a predictor.
 
     Args:
-        tensor: its name in the graph, such as ``x:0``.
+        tensor: Name in the graph, such as ``x:0``.
         dtype: TensorFlow's name of the type, such as ``float32`` or ``string``.
-        shape: None in it is any size; None instead of it is any shape.
-        optional: whether the graph has a value of its own where none is given.
+        shape: Size of each axis, None for any size; None for any shape.
+        optional: True if the graph has a default value for the input.
 
     Example:
         >>> str(TensorInfo("x:0", "float32", (None, 2)))
@@ -38,39 +38,39 @@ class TensorInfo:
 
     @cached_property
     def numpy_dtype(self) -> np.dtype[Any]:
-        """The dtype of arrays; object for strings.
+        """NumPy dtype; object for strings.
 
         Raises:
-            RequestError: no array holds such a thing.
+            RequestError: NumPy has no such dtype.
         """
         try:
             return np.dtype(object if self.dtype == "string" else self.dtype)
         except TypeError as error:
-            raise RequestError(f"{self.tensor} is of type {self.dtype}, which no array can hold") from error
+            raise RequestError(f"{self.tensor} is of type {self.dtype}, which NumPy does not have") from error
 
     def __str__(self) -> str:
         return f"{self.dtype} {format_shape(self.shape)}"
 
 
 def format_shape(shape: Sequence[int | None] | None) -> str:
-    """Returns a shape with ``?`` for any size; ``of any shape`` for None."""
+    """Returns a shape as text, with ``?`` for any size; ``of any shape`` for None."""
     return "of any shape" if shape is None else f"[{', '.join('?' if n is None else str(n) for n in shape)}]"
 
 
 def convert_input(name: str, value: Any, info: TensorInfo) -> Array:
-    """Returns a value as the array that an input takes.
+    """Returns a value as an array with the dtype and shape of an input.
 
-    Numbers and lists are taken, wider floats are rounded, and integers are converted where each
-    keeps its value; a float is never made an integer.
+    Wider floats are rounded, and integers are converted if each keeps its value; a float is never
+    converted to an integer.
 
     Args:
-        name: of the input, for messages.
-        value: an array, a number, a string or nested lists of them.
-        info: of the input.
+        name: Name of the input, for messages.
+        value: Array, number, string or nested lists of them.
+        info: Dtype and shape of the input.
 
     Raises:
-        TypeError: the type does not go into the input's.
-        ValueError: the shape does not fit, or a number would change.
+        TypeError: The type cannot be converted to the input's.
+        ValueError: The shape does not match, or a number would change.
 
     Example:
         >>> convert_input("x", [[1, 2]], TensorInfo("x:0", "float32", (None, 2)))
@@ -88,15 +88,15 @@ def _from_python(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name} is no array: {error}") from error
+        raise ValueError(f"{name} is not an array: {error}") from error
 
 
 def _converted(name: str, array: Array, info: TensorInfo) -> Array:
     wanted = info.numpy_dtype
-    # The types that NumPy does not know itself, such as bfloat16, are of kind V.
+    # Types that NumPy itself lacks, such as bfloat16, are of kind V.
     if array.dtype.kind not in SAFE["f" if wanted.kind == "V" else wanted.kind]:
         given = array.dtype.name if array.dtype.kind in "biufc" else f"of values such as {next(array.flat, None)!r}"
-        raise TypeError(f"{name} is {given} and must be {info.dtype}; convert it, if that is meant")
+        raise TypeError(f"{name} is {given} and must be {info.dtype}; convert it if that is intended")
     if wanted.kind == "O":
         wrong = [each for each in array.flat if not isinstance(each, str | bytes)]
         if wrong:
@@ -110,7 +110,7 @@ def _converted(name: str, array: Array, info: TensorInfo) -> Array:
 
 
 def _kept(array: Array, result: Array) -> Array:
-    """Returns where integers are the same numbers, and where floats did not become infinite."""
+    """Returns a mask of the integers that kept their value, or of the floats that did not become infinite."""
     if array.dtype.kind in "iu":
         same: Array = (result.astype(array.dtype) == array) & ((result < 0) == (array < 0))
     else:

@@ -28,9 +28,9 @@ def test_every_path_opens_the_same_model(small_run, place) -> None:
     ("place", "options", "message"),
     [
         (".", {"outputs": ["opp"]}, r"has no node 'opp'; did you mean op\?"),
-        (".", {"outputs": ["op:1"]}, "'op:1' of .* is no tensor: the node has 1 outputs"),
+        (".", {"outputs": ["op:1"]}, "'op:1' of .* is not a tensor: the node has 1 outputs"),
         (".", {"outputs": ["train_step"]}, "the node has 0 outputs"),
-        (".", {"tags": ["serve"]}, "belong to a SavedModel"),
+        (".", {"tags": ["serve"]}, "are for a SavedModel"),
         ("export/frozen/model.pb", {"outputs": ["opp"]}, r"did you mean op\?"),
         ("export/saved_model/3", {}, "no graph tagged serve; there are: serve, gpu"),
         (
@@ -42,7 +42,7 @@ def test_every_path_opens_the_same_model(small_run, place) -> None:
         ("export", {}, r"looked for .* found frozen, saved_model"),
         ("nowhere", {}, r"there is no file, directory or checkpoint .*nowhere; .* has: .*checkpoints"),
         ("checkpoints/model.meta", {}, "a graph without weights: there is no model.index beside it"),
-        ("run.json", {}, "is no frozen graph, or only a part of one"),
+        ("run.json", {}, "is not a frozen graph, or is truncated"),
     ],
 )
 def test_what_cannot_be_opened(small_run, place, options, message) -> None:

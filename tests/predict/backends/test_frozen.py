@@ -21,7 +21,7 @@ def test_damage_in_a_frozen_graph(small_run, tmp_path) -> None:
         shutil.copy(small_run / "export/frozen" / name, tmp_path)
     content = (tmp_path / "model.pb").read_bytes()
     (tmp_path / "model.pb").write_bytes(content[:-9] + b"?" + content[-8:])
-    with pytest.raises(DamagedError, match="is not what its manifest says"):
+    with pytest.raises(DamagedError, match="differs from its manifest"):
         open_predictor(tmp_path / "model.pb")
 
 

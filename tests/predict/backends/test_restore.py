@@ -66,5 +66,5 @@ def test_a_checkpoint_of_another_graph_is_refused_with_all_differences(tmp_path)
 
     prefix = save_graph(tmp_path / "three", lambda: build(3))
     other = save_graph(tmp_path / "four", lambda: build(4))
-    with pytest.raises(RequestError, match=r"(?s)does not fit .*w: graph float32 \[4, 1\], file float32 \[3, 1\]"):
+    with pytest.raises(RequestError, match=r"(?s)does not match .*w: graph float32 \[4, 1\], file float32 \[3, 1\]"):
         open_checkpoint(prefix, ["op"], meta=f"{other}.meta")

@@ -1,4 +1,4 @@
-"""``graph-trainer models``, ``scripts/models``: what is in a model, what it gives, copies for other runtimes."""
+"""``graph-trainer models``, ``scripts/models``: shows, draws, runs, compares and converts models."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from trainer.cli.models import convert, inspect, run
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "scripts/models") -> int:
-    """Runs the command line; returns its exit code.
+    """Runs the command line and returns its exit code.
 
     Args:
-        arguments: Words after the name of the program, or None for those of this process.
+        arguments: Arguments after the name of the program; None for those of this process.
         prog: Name of the program, for usage lines.
     """
-    tool = Tool(prog, "Tools for models, whoever wrote them.")
+    tool = Tool(prog, "Tools for models from a run or from any graph-mode code.")
     for family in (inspect, run, convert):
         family.add_commands(tool)
     return tool.main(arguments)

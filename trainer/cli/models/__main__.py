@@ -1,4 +1,4 @@
-"""``python -m trainer.cli.models``."""
+"""Entry point of ``python -m trainer.cli.models``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the commands of ``scripts/models`` have in common."""
+"""Arguments that the commands of ``scripts/models`` share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ ANY = "a run, a checkpoint, a .pb, or a SavedModel's directory"
 
 
 def add_command(tool: Tool, name: str, summary: str, run: Run, file: str) -> argparse.ArgumentParser:
-    """Adds a command whose first argument is a file, and which runs once TensorFlow is there."""
+    """Adds a command with a file as its first argument; it imports TensorFlow before it runs.
+
+    Args:
+        tool: Command line.
+        name: Name of the command.
+        summary: Help text of the command.
+        run: Function that runs the command.
+        file: Help text of the file argument.
+    """
 
     def run_with_tensorflow(chosen: argparse.Namespace) -> Answer:
         import_tensorflow()
@@ -26,11 +34,11 @@ def add_command(tool: Tool, name: str, summary: str, run: Run, file: str) -> arg
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that choose a part of a model."""
-    parser.add_argument("--output", action="append", metavar="NODE", help="what to compute; may be repeated")
-    parser.add_argument("--tags", nargs="+", help="of a SavedModel (default: serve)")
-    parser.add_argument("--signature", help="of a SavedModel (default: serving_default)")
+    parser.add_argument("--output", action="append", metavar="NODE", help="node to compute; may be repeated")
+    parser.add_argument("--tags", nargs="+", help="tags of a SavedModel (default: serve)")
+    parser.add_argument("--signature", help="signature of a SavedModel (default: serving_default)")
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """Adds the seed of inputs that nobody gave."""
-    parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: %(default)s)")
+    """Adds the seed of random inputs."""
+    parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default: %(default)s)")

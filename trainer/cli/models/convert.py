@@ -1,4 +1,4 @@
-"""``convert``: a copy of a model for another runtime."""
+"""``convert``: converts a model for another runtime."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from trainer.files import format_size
 
 def add_commands(tool: Tool) -> None:
     """Adds the command to a command line."""
-    each = add_command(tool, "convert", "a copy for another runtime, checked against the .pb", _convert, "a frozen .pb")
+    each = add_command(
+        tool, "convert", "convert for another runtime, checked against the .pb", _convert, "a frozen .pb"
+    )
     each.add_argument("--to", choices=("tflite", "onnx"), required=True)
-    each.add_argument("-o", dest="target", type=Path, metavar="FILE", help="default: beside the .pb")
-    each.add_argument("--output", action="append", metavar="NODE", help="default: those of the manifest")
-    each.add_argument("--int8", action="store_true", help="tflite: integers alone; needs --representative")
+    each.add_argument("-o", dest="target", type=Path, metavar="FILE", help="file to write (default: beside the .pb)")
+    each.add_argument("--output", action="append", metavar="NODE", help="node to compute (default: the manifest's)")
+    each.add_argument("--int8", action="store_true", help="tflite only: integer arithmetic; needs --representative")
     each.add_argument("--representative", type=Path, metavar="FILE.npz", help="examples by input, for --int8")
-    each.add_argument("--batch", type=Path, metavar="FILE.npz", help="what to check on (default: random values)")
+    each.add_argument("--batch", type=Path, metavar="FILE.npz", help="batch to check on (default: random values)")
     add_seed(each)
 
 
@@ -32,9 +34,9 @@ def _convert(chosen: argparse.Namespace) -> Answer:
     if chosen.file.is_dir():
         raise RequestError(f"{chosen.file} is a directory; name a frozen .pb, such as a run's export/frozen/model.pb")
     if chosen.int8 != (chosen.representative is not None):
-        raise RequestError("--int8 and --representative FILE.npz go together: the ranges of the integers come from it")
+        raise RequestError("--int8 and --representative FILE.npz go together: the file sets the integers' ranges")
     if chosen.int8 and chosen.to == "onnx":
-        raise RequestError("--int8 is of --to tflite")
+        raise RequestError("--int8 is for --to tflite only")
     suffix = f"-int8.{chosen.to}" if chosen.int8 else f".{chosen.to}"
     target = chosen.target or chosen.file.with_name(f"{chosen.file.stem}{suffix}")
     common: dict[str, Any] = {"outputs": chosen.output, "seed": chosen.seed}

@@ -1,4 +1,4 @@
-"""``show``, ``graph``: what is in a model; nothing of it is run."""
+"""``show``, ``graph``: summary and picture of a model, which is not run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from trainer.files import format_size, write_atomically
 from trainer.predict.tensor_info import TensorInfo
 
 MAX_OP_TYPES = 12
-"""Rows of a table; --json has all."""
+"""Maximum number of rows in the table of ops; --json has all."""
 
 
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
     each = add_command(
-        tool, "show", "inputs, outputs, signatures, ops, size and parameters", _show, f"{ANY}, or a .meta"
+        tool, "show", "show inputs, outputs, signatures, ops, size and parameters", _show, f"{ANY}, or a .meta"
     )
     add_choice(each)
-    each = add_command(tool, "graph", "an SVG picture of the inference part", _graph, f"{ANY}, or a .meta")
+    each = add_command(tool, "graph", "draw the inference part as SVG", _graph, f"{ANY}, or a .meta")
     add_choice(each)
-    each.add_argument("-o", dest="target", type=Path, metavar="FILE.svg", help="default: the model's name, here")
-    each.add_argument("--depth", type=int, help="how many levels of name scopes to open (default: as fits)")
+    each.add_argument(
+        "-o", dest="target", type=Path, metavar="FILE.svg", help="file to write (default: the model's name)"
+    )
+    each.add_argument("--depth", type=int, help="levels of name scopes to open (default: up to 60 boxes)")
 
 
 def _show(chosen: argparse.Namespace) -> Answer:

@@ -1,4 +1,4 @@
-"""``run``, ``compare``: what models give."""
+"""``run``, ``compare``: outputs of one model, and differences between two."""
 
 from __future__ import annotations
 
@@ -22,28 +22,32 @@ from trainer.predict.compare import OutputDifference, compare_predictors, random
 from trainer.predict.formats import detect_format
 from trainer.predict.predictor import Predictor
 
-INPUT_HELP = "NAME=1,2,3 or NAME=[[1,2],[3,4]] or NAME=@FILE.npy or @FILE.npz; may be given for each input"
+INPUT_HELP = "NAME=1,2,3 or NAME=[[1,2],[3,4]] or NAME=@FILE.npy or @FILE.npz; may be repeated"
 
 
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
-    each = add_command(tool, "run", "what a model gives for some inputs", _run, f"{ANY}, a .tflite or an .onnx")
+    each = add_command(tool, "run", "compute the outputs of a model", _run, f"{ANY}, a .tflite or an .onnx")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
-    each.add_argument("--save", type=Path, metavar="FILE.npz", help="write the outputs there")
-    each = add_command(tool, "compare", "the largest differences of two models on one batch", _compare, "the reference")
-    each.add_argument("second", type=Path, metavar="SECOND", help="what is compared with it")
+    each.add_argument("--save", type=Path, metavar="FILE.npz", help="file for the outputs")
+    each = add_command(tool, "compare", "compare two models on one batch", _compare, "reference model")
+    each.add_argument("second", type=Path, metavar="SECOND", help="model to compare with it")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
     add_seed(each)
-    each.add_argument("--tolerance", type=float, default=1e-5, help="absolute and relative (default: %(default)s)")
+    each.add_argument(
+        "--tolerance", type=float, default=1e-5, help="absolute and relative tolerance (default: %(default)s)"
+    )
 
 
 def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -> Predictor:
-    """Opens a file of any format; of two, an option is for those whose format knows it."""
+    """Opens a model of any format; with ``one_of_two``, options that its format lacks are ignored."""
     if file.suffix in (".tflite", ".onnx"):
         if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
-            raise RequestError(f"{file} gives all its outputs; --output, --tags and --signature are for other formats")
+            raise RequestError(
+                f"{file} computes all its outputs; --output, --tags and --signature are for other formats"
+            )
         return convert.open_tflite(file) if file.suffix == ".tflite" else convert.open_onnx(file)
     tags, signature = chosen.tags, chosen.signature
     if one_of_two and detect_format(file)[0] != "saved_model":
@@ -79,7 +83,12 @@ def _compare(chosen: argparse.Namespace) -> Answer:
 
 
 def differences_table(found: Sequence[OutputDifference], steps: Mapping[str, float] | None = None) -> str:
-    """Returns a row for each output, with the int8 step of those that have one."""
+    """Returns a table with a row for each output.
+
+    Args:
+        found: Difference of each output.
+        steps: Quantisation step of each int8 output by name; None or empty for no such column.
+    """
     rows = [
         [each.output, list(each.shape), each.absolute, each.relative, f"{100 * (each.of_range or 0):.2g} %"]
         + ([steps.get(each.output)] if steps else [])

@@ -1,1 +1,1 @@
-"""TensorFlow sessions behind predictors, a format each, and ``open_predictor`` for all of them."""
+"""TensorFlow sessions behind predictors, one module for each format, and ``open_predictor`` for all formats."""

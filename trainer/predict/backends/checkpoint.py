@@ -1,4 +1,4 @@
-"""A checkpoint and the graph beside it as a predictor."""
+"""Predictor from a checkpoint and the graph of its ``.meta``."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def open_checkpoint(
     inputs: Names | None = None,
     meta: str | Path | None = None,
 ) -> Predictor:
-    """Opens a checkpoint with the graph of its ``.meta``, whoever wrote it; no model code is needed.
+    """Opens a checkpoint with the graph of its ``.meta``; external checkpoints too, without model code.
 
     Only the ops that the outputs need are imported, and only their variables are read. The inputs
-    are the placeholders among those ops; one with a default may be left out.
+    are the placeholders among those ops; a placeholder with a default may be omitted.
 
     Args:
-        path: Reference to the checkpoint, as ``trainer.checkpoints.find`` takes it.
-        outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
-            that the signature of the graph names.
-        inputs: tensors to feed besides the placeholders, such as what an input pipeline gives.
-        meta: File that has the graph; None for the one that ``trainer.checkpoints.meta_graph.find_meta`` finds.
+        path: Reference to the checkpoint, as for ``trainer.checkpoints.find``.
+        outputs: Nodes to compute, ``op`` or ``op:0``, or a mapping from new names to nodes; None for
+            those in the signature of the graph.
+        inputs: Tensors to feed besides the placeholders, such as the outputs of an input pipeline.
+        meta: Path of the ``.meta``; None for the one that ``trainer.checkpoints.meta_graph.find_meta`` finds.
 
     Raises:
-        RequestError: there is no checkpoint or no graph, or it has no such node.
-        CheckpointError: the checkpoint is damaged.
+        RequestError: There is no checkpoint or no graph, or the graph lacks a node.
+        CheckpointError: The checkpoint is damaged.
 
     Example:
         >>> open_checkpoint("nowhere/model-3")
@@ -55,7 +55,7 @@ def open_checkpoint(
     if not wanted:
         likely = ", ".join(likely_outputs(meta_graph.graph_def))
         raise RequestError(
-            f"{file} does not say what its outputs are; name them with outputs=[...]; likely: {likely}",
+            f"{file} does not declare its outputs; name them with outputs=[...]; likely: {likely}",
             argument="outputs",
         )
     prediction = extract_prediction(meta_graph.graph_def, wanted, inputs, str(file))

@@ -1,4 +1,4 @@
-"""One way to open all formats."""
+"""Opening a predictor of any format."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ def open_predictor(
     tags: Sequence[str] | None = None,
     signature: str | None = None,
 ) -> Predictor:
-    """Opens whatever is at a path: a run, a checkpoint, a frozen ``.pb`` or a SavedModel.
+    """Opens a run, a checkpoint, a frozen ``.pb`` or a SavedModel.
 
     Args:
-        path: Reference to a checkpoint, as ``trainer.checkpoints.find`` takes it; a ``.pb``; or the
-            directory of a SavedModel or of numbered ones.
-        outputs: what to compute; None for what the file records.
-        inputs: of a checkpoint or a ``.pb``: tensors to feed besides the placeholders.
-        tags: of a SavedModel; None for ``serve``.
-        signature: of a SavedModel; None for ``serving_default``, or the only one.
+        path: Reference to a checkpoint, as for ``trainer.checkpoints.find``; path of a ``.pb``; or directory
+            of a SavedModel or of numbered SavedModels.
+        outputs: Nodes to compute, ``op`` or ``op:0``, or a mapping from new names to nodes; names in the
+            signature of a SavedModel; None for those that the file declares.
+        inputs: Tensors to feed besides the placeholders; not for a SavedModel.
+        tags: Tags of a SavedModel's meta graph; None for ``serve``.
+        signature: Signature of a SavedModel; None for ``serving_default``, or the only one.
 
     Raises:
-        RequestError: there is nothing to open, or it has no such outputs, tags or signature.
-        CheckpointError: the checkpoint is damaged.
+        RequestError: There is nothing to open, or an output, the tags or the signature does not exist.
+        CheckpointError: The checkpoint is damaged.
 
     Example:
         >>> import tempfile, tensorflow as tf
@@ -56,7 +57,7 @@ def open_predictor(
         return open_saved_model(path, ("serve",) if tags is None else tags, signature, outputs)
     if tags is not None or signature is not None:
         raise RequestError(
-            f"tags and signature belong to a SavedModel; {path} is none",
+            f"tags and signature are for a SavedModel; {path} is not one",
             argument="signature" if tags is None else "tags",
         )
     if kind == "meta":

@@ -1,4 +1,4 @@
-"""A frozen ``.pb`` as a predictor."""
+"""Predictor from a frozen ``.pb``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from trainer.predict.predictor import Predictor
 
 
 def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | None = None) -> Predictor:
-    """Opens a one-file graph, compared with its manifest where one stands beside it.
+    """Opens a frozen graph, compared with the manifest beside it if there is one.
 
     Args:
-        path: of the ``.pb``.
-        outputs: nodes to compute, ``op`` or ``op:0``, or names of one's own to nodes; None for those
-            of the manifest, else for all that no other node reads.
-        inputs: tensors to feed besides the placeholders that the outputs need.
+        path: Path of the ``.pb``.
+        outputs: Nodes to compute, ``op`` or ``op:0``, or a mapping from new names to nodes; None for
+            those of the manifest, or for all nodes that no other node reads.
+        inputs: Tensors to feed besides the placeholders that the outputs need.
 
     Raises:
-        RequestError: it is missing, damaged, no graph or not frozen, or has no such node.
+        RequestError: The file is missing, damaged or not a frozen graph, or lacks a node.
 
     Example:
         >>> open_frozen("no.pb")
@@ -37,8 +37,8 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
     prediction = extract_prediction(graph_def, wanted, inputs, str(path))
     if prediction.part.variables:
         raise RequestError(
-            f"{path} is not frozen: it has the variable {min(prediction.part.variables)!r} and not its value; freeze "
-            "it, or open the checkpoint that belongs to it"
+            f"{path} is not frozen: it has the variable {min(prediction.part.variables)!r} without its value; freeze "
+            "it, or open its checkpoint"
         )
     with predictor_session() as session:
         infos = import_prediction(prediction, str(path))
@@ -47,14 +47,16 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
 
 
 def manifest_outputs(path: Path, graph_def: Any) -> list[str]:
-    """Returns the outputs that the manifest has, else the nodes that no other node reads."""
+    """Returns the outputs of the manifest, or without one the nodes that no other node reads."""
     manifest = path.with_suffix(".json")
     if manifest.is_file():
         try:
             return list(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RequestError(f"{manifest} is no manifest ({error}); remove it to do without") from error
+            raise RequestError(
+                f"{manifest} is not a manifest ({error}); remove it to open the .pb without one"
+            ) from error
     found = final_outputs(graph_def)
     if not found:
-        raise RequestError(f"{path} has no node that computes something")
+        raise RequestError(f"{path} has no node that computes an output")
     return found

@@ -1,7 +1,7 @@
-"""Values of variables from a checkpoint, under the names that the Saver of the graph gave them.
+"""Restoring of variables from a checkpoint by the names that the graph's Saver uses.
 
-Only what the outputs need is read, and none of the graph's own restoring ops runs: optimizer slots
-stay on the disk, and so does whatever else the ops of a stranger's graph might do.
+Only variables that the outputs need are read, so optimizer slots are not. The graph's own restore ops
+do not run: an external graph could contain any op there.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from trainer.graphdef.traverse import node_of, reads_of, upstream
 v1 = tf.compat.v1
 
 Stored = tuple[str, str]
-"""The name of a tensor in a file, and the slice of it; '' for the whole."""
+"""Name of a tensor in a file, and its slice; '' for the whole tensor."""
 
 
 def stored_names(meta_graph: Any) -> dict[str, Stored]:
-    """Returns what the Saver of a meta graph restores each variable from.
+    """Returns the stored tensor that the Saver of a meta graph restores each variable from.
 
-    A Saver's graph has, for each variable, an op that assigns one output of a restoring op, whose
-    second input lists the names in the file and whose third lists the slices
+    For each variable, a Saver's graph has an op that assigns one output of a restore op. The second
+    input of the restore op lists the names in the file, the third lists the slices
     (tensorflow/python/training/saver.py, ``_AddRestoreOps``).
 
     Args:
-        meta_graph: a MetaGraphDef; where it has no Saver the result is empty.
+        meta_graph: MetaGraphDef; the result is empty if it has no Saver.
     """
     nodes = {node.name: node for node in meta_graph.graph_def.node}
     found = {}
@@ -62,17 +62,18 @@ def _texts(node: Any) -> list[str]:
 
 
 def restore(session: Any, variables: Mapping[str, Any], saver_names: Mapping[str, Stored], prefix: Path) -> None:
-    """Gives variables their values in the session, whose graph is the default one.
+    """Restores variables in a session whose graph is the default one.
 
     Args:
-        session: of the graph.
-        variables: their nodes, by name.
-        saver_names: what a Saver restores them from; one that it does not know has its own name in the file.
-        prefix: of the checkpoint.
+        session: Session of the graph.
+        variables: Variable nodes by name.
+        saver_names: Stored tensor of each variable; a missing variable has the same name in the file.
+        prefix: Prefix of the checkpoint's files.
 
     Raises:
-        RequestError: the file does not fit; the message lists all differences, and nothing was restored.
-        CheckpointError: it cannot be read.
+        RequestError: The file does not match the variables; the message lists up to 30 differences, and
+            nothing was restored.
+        CheckpointError: The file cannot be read.
     """
     if not variables:
         return
@@ -89,14 +90,14 @@ def _check_fits(variables: Mapping[str, Any], names: Mapping[str, Stored], prefi
     declared = {}
     for variable, (name, part) in names.items():
         shape = tf.TensorShape(variables[variable].attr["shape"].shape)
-        # Of a part of a variable, or one whose shape is open, the file decides.
+        # For a slice of a variable, or a variable of unknown shape, the file determines the shape.
         known = shape.is_fully_defined() and not part
         dtype = tf.as_dtype(variables[variable].attr["dtype"].type).name
         declared[name] = Tensor(dtype, tuple(shape.as_list())) if known else stored.get(name, Tensor(dtype, ()))
     found = differences({name: stored[name] for name in declared if name in stored}, declared)
     if found:
         shown = "\n  ".join(found[:30])
-        raise RequestError(f"{prefix} does not fit the graph of its .meta; nothing was restored:\n  {shown}")
+        raise RequestError(f"{prefix} does not match the graph of its .meta; nothing was restored:\n  {shown}")
 
 
 def _assignment(variable: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A SavedModel as a predictor."""
+"""Predictor from a SavedModel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainer.predict.tensor_info import TensorInfo
 v1 = tf.compat.v1
 
 INIT = "__saved_model_init_op"
-"""A signature that TensorFlow itself adds, which predicts nothing."""
+"""Signature that TensorFlow adds for initialisation; it is not a prediction."""
 
 
 def open_saved_model(
@@ -31,16 +31,17 @@ def open_saved_model(
     signature: str | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Predictor:
-    """Opens one signature of a SavedModel; loading runs code of the model, so open what you trust.
+    """Opens one signature of a SavedModel; loading runs ops of the model: open only trusted files.
 
     Args:
-        path: the directory with ``saved_model.pb``.
-        tags: of the meta graph: exactly those.
-        signature: None for ``serving_default``, or the only one.
-        outputs: names in the signature; None for all.
+        path: Directory with ``saved_model.pb``.
+        tags: All tags of the meta graph.
+        signature: Name of the signature; None for ``serving_default``, or the only one.
+        outputs: Names of outputs in the signature; None for all.
 
     Raises:
-        RequestError: it is none, or has no such tags or signature; the message lists those there.
+        RequestError: There is no SavedModel, or it lacks the tags or the signature; the message lists its own.
+        ValueError: An output is not in the signature; the message has close names.
 
     Example:
         >>> open_saved_model("nowhere")
@@ -62,10 +63,11 @@ def open_saved_model(
 
 
 def read_saved_model(path: Path) -> Any:
-    """Returns the SavedModel message of a directory; nothing of it is run.
+    """Returns the SavedModel message of a directory without running the model.
 
     Raises:
-        RequestError: there is none, or it cannot be read.
+        RequestError: There is no SavedModel, or it has no graph.
+        DamagedError: The file cannot be read.
     """
     file = saved_model_file(path)
     if file is None:
@@ -75,9 +77,9 @@ def read_saved_model(path: Path) -> Any:
             return text_format.Parse(file.read_bytes(), saved_model_pb2.SavedModel())
         message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     except (OSError, DecodeError, text_format.ParseError) as error:
-        raise DamagedError(f"{file} is no SavedModel, or only a part of one ({error})") from error
+        raise DamagedError(f"{file} is not a SavedModel, or is truncated ({error})") from error
     if not message.meta_graphs:
-        raise RequestError(f"{file} holds no graph")
+        raise RequestError(f"{file} has no graph")
     return message
 
 
@@ -85,8 +87,8 @@ def meta_graph_of(saved_model: Any, tags: Sequence[str], path: Path) -> Any:
     """Returns the meta graph that has exactly these tags.
 
     Raises:
-        TypeError: tags is a string, whose letters would become tags.
-        RequestError: none has them; the message lists those there.
+        TypeError: ``tags`` is a single string.
+        RequestError: No meta graph has the tags; the message lists those that exist.
     """
     wanted = set(check_names("tags", tags))
     for meta_graph in saved_model.meta_graphs:
@@ -97,10 +99,10 @@ def meta_graph_of(saved_model: Any, tags: Sequence[str], path: Path) -> Any:
 
 
 def chosen_signature(signatures: Mapping[str, Any], name: str | None, path: Path) -> str:
-    """Returns the signature that was named, else the default one, else the only one.
+    """Returns the given name of a signature; for None the default signature or the only one.
 
     Raises:
-        RequestError: there is no such one; the message lists those there.
+        RequestError: There is no such signature; the message lists those that exist.
     """
     names = sorted(set(signatures) - {INIT})
     if name is None and SERVING not in names and len(names) == 1:
@@ -122,13 +124,13 @@ def _infos(infos: Mapping[str, Any], what: str) -> dict[str, TensorInfo]:
 
 
 def signature_info(info: Any, what: str) -> TensorInfo:
-    """Returns a tensor of a signature.
+    """Returns the TensorInfo of a tensor in a signature.
 
     Raises:
-        RequestError: it is sparse or composed of several.
+        RequestError: The tensor is sparse or a composite.
     """
     if info.WhichOneof("encoding") not in ("name", None):
-        raise RequestError(f"{what} is no dense tensor, and arrays hold nothing else")
+        raise RequestError(f"{what} is not a dense tensor; only dense tensors can be arrays")
     shape = None
     if not info.tensor_shape.unknown_rank:
         shape = tuple(None if dim.size == -1 else int(dim.size) for dim in info.tensor_shape.dim)

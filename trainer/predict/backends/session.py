@@ -1,4 +1,4 @@
-"""A TensorFlow session behind a predictor."""
+"""TensorFlow session behind a predictor."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ v1 = tf.compat.v1
 
 @contextlib.contextmanager
 def predictor_session() -> Iterator[Any]:
-    """Opens a session over a graph of its own, the default one inside the block; closes it only on an error.
+    """Opens a session of a new graph, which is the default one in the block; closes it only on an error.
 
-    Old graphs name devices that this machine may not have; their ops go where they can run.
+    Soft placement: old graphs name devices that this machine may not have.
     """
     with tf.Graph().as_default() as graph:
         session = v1.Session(graph=graph, config=v1.ConfigProto(allow_soft_placement=True))
@@ -38,22 +38,22 @@ def session_predictor(
     """Returns a predictor that owns the session.
 
     Args:
-        source: the file or directory, for messages.
-        session: its variables have their values.
-        inputs: by name; their tensors are in the session's graph.
-        outputs: the same.
+        source: Path of the model, for messages.
+        session: Session with restored variables.
+        inputs: Inputs by name; their tensors are in the session's graph.
+        outputs: Outputs by name; their tensors are in the session's graph.
     """
     return Predictor(source, inputs, outputs, SessionBackend(source, session, inputs, outputs))
 
 
 class SessionBackend:
-    """Calls a session through ``make_callable``, one callable for each set of inputs that is given.
+    """Backend that calls a session through ``make_callable``, one callable for each set of given inputs.
 
     Args:
-        source: for messages.
-        session: closed with the engine.
-        inputs: by name.
-        outputs: by name.
+        source: Path of the model, for messages.
+        session: Session with restored variables; closed with the backend.
+        inputs: Inputs by name.
+        outputs: Outputs by name.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SessionBackend:
         """Returns the outputs.
 
         Raises:
-            RequestError: the graph refuses the values.
+            RequestError: The graph cannot be run on the values.
         """
         names = tuple(fed)
         call = self._calls.get(names)
@@ -92,6 +92,6 @@ class SessionBackend:
 
 
 def tensor_info(tensor: Any, *, optional: bool = False) -> TensorInfo:
-    """Returns a graph's tensor as people see it."""
+    """Returns the TensorInfo of a tensor of a graph."""
     shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
     return TensorInfo(tensor.name, tensor.dtype.base_dtype.name, shape, optional)

@@ -1,4 +1,4 @@
-"""The part of a GraphDef that a predictor runs, imported into a graph of its own."""
+"""Extraction and import of the part of a GraphDef that a predictor runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ v1 = tf.compat.v1
 
 @dataclass(frozen=True)
 class PredictionSubgraph:
-    """A part of a graph and the tensors that are fed in place of what the graph had there.
+    """Part of a graph for a prediction, and the tensors that are fed instead of computed.
 
     Args:
-        part: What the outputs need beyond those tensors.
-        fed: Those tensors, by the name of the input.
+        part: Subgraph that the outputs need, without the nodes that only fed tensors need.
+        fed: Fed tensors by the name of the input.
     """
 
     part: Subgraph
@@ -33,16 +33,16 @@ class PredictionSubgraph:
 
 
 def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, what: str) -> PredictionSubgraph:
-    """Returns what the outputs need.
+    """Returns the part of a graph that the outputs need.
 
     Args:
-        graph_def: The whole graph.
-        outputs: What to compute.
-        inputs: Tensors to feed besides the placeholders, in place of a pipeline for example.
-        what: The file, for messages.
+        graph_def: Whole graph.
+        outputs: Nodes or tensors to compute.
+        inputs: Tensors to feed besides the placeholders, such as the outputs of an input pipeline.
+        what: Path of the file, for messages.
 
     Raises:
-        RequestError: There is no such node, or an output needs data that cannot be fed.
+        RequestError: A node is missing, or an output needs data that cannot be fed.
     """
     types = op_types_of(graph_def)
     wanted = named_tensors("outputs", outputs, types, lambda: likely_outputs(graph_def), what)
@@ -53,7 +53,7 @@ def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, wha
 
 
 def _refuse_pipelines(part: Subgraph, what: str) -> None:
-    # The last one is the nearest to the outputs: what gives the data, not what holds it.
+    # The last one is the nearest to the outputs: the op that reads the data, not its container.
     source = next((node for node in reversed(part.graph_def.node) if SOURCE_OP.search(node.op)), None)
     if source is not None:
         raise RequestError(
@@ -64,7 +64,7 @@ def _refuse_pipelines(part: Subgraph, what: str) -> None:
 
 
 def _declared(graph_def: Any, tensor: str, what: str) -> TensorInfo:
-    """Returns dtype and shape of a tensor, which only TensorFlow can tell from what is before it."""
+    """Returns dtype and shape of a tensor, inferred by TensorFlow from the nodes upstream."""
     with tf.Graph().as_default() as graph:
         _import(extract_subgraph(graph_def, {tensor: tensor}).graph_def, {}, what)
         return tensor_info(_tensor(graph, tensor, what))
@@ -74,17 +74,17 @@ def import_prediction(prediction: PredictionSubgraph, what: str) -> tuple[dict[s
     """Imports the part into the default graph.
 
     Args:
-        prediction: What to import.
-        what: The file, for messages.
+        prediction: Part to import.
+        what: Path of the file, for messages.
 
     Returns:
         Inputs and outputs by name.
 
     Raises:
-        RequestError: This TensorFlow cannot import it, or an output is no tensor.
+        RequestError: This version of TensorFlow cannot import the part, or an output is not a tensor.
     """
     graph, part = v1.get_default_graph(), prediction.part
-    # A name of the user's own may be that of a node too, so the placeholders have a scope to themselves.
+    # The names of inputs may be names of nodes too, so the placeholders have a separate scope.
     fed = {
         name: v1.placeholder(info.dtype, info.shape, name=f"fed_inputs/{i}")
         for i, (name, info) in enumerate(prediction.fed.items())
@@ -110,5 +110,5 @@ def _tensor(graph: Any, name: str, what: str) -> Any:
     except KeyError as error:
         count = len(graph.get_operation_by_name(node_of(name)).outputs)
         raise RequestError(
-            f"outputs: {name!r} of {what} is no tensor: the node has {count} outputs", argument="outputs"
+            f"outputs: {name!r} of {what} is not a tensor: the node has {count} outputs", argument="outputs"
         ) from error
