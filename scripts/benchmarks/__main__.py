@@ -1,7 +1,7 @@
-"""The command line of ``scripts/bench``: this trainer against others, medians and ratios within the one run.
+"""Command line of ``scripts/bench``: medians and ratios of this trainer against others, within one run.
 
-Each figure comes from a process of its own; the contenders take turns, so that a machine that slows down slows all
-of them. Let nothing else run meanwhile.
+Each figure comes from a separate process; the contenders take turns, so that a slower machine slows all of
+them. Run nothing else at the same time.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ WORKERS: dict[str, Callable[..., Figures]] = {
 }
 PARTS = ("speed", "flat", "saves", "resume", "export", "predict", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
-"""By megabytes of variables: enough steps for a save to end well before the next one."""
+"""Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
 
 def main() -> None:
-    """Runs a worker, or all parts that are asked for."""
+    """Runs a worker, or all chosen parts."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes: fewer cases, one short round")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES), help="of speed")
+    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES), help="cases of the part speed")
     parser.add_argument("--sizes", nargs="*", type=int, choices=STEPS_PER_SAVE, default=list(STEPS_PER_SAVE))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--secs", type=float, default=4.0, help="of each measurement of speed, after a warm-up")
-    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--secs", type=float, default=4.0, help="seconds of each measurement of speed, after a warm-up")
+    parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.worker:
@@ -64,7 +64,12 @@ def main() -> None:
 
 
 def work(what: str, options: str) -> None:
-    """Measures in this process and prints the figures."""
+    """Measures in this process and prints the figures.
+
+    Args:
+        what: Name of the worker.
+        options: Its arguments, as JSON.
+    """
     from trainer.tensorflow_import import import_tensorflow
 
     import_tensorflow()
@@ -72,7 +77,7 @@ def work(what: str, options: str) -> None:
 
 
 def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
-    """Returns the figures of a part, and a table of them."""
+    """Returns the figures of a part, and their table."""
     rounds = chosen.rounds
     if part == "speed":
         found = speed.compare(chosen.cases, rounds, chosen.secs)
@@ -97,7 +102,7 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
 
 
 def plain_table(figures: Figures) -> str:
-    """Returns a line for each figure."""
+    """Returns a table with a line for each figure."""
     return tabulate(
         [[name, f"{value:.3f}"] for name, value in figures.items()], tablefmt="plain", disable_numparse=True
     )

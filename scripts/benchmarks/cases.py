@@ -1,4 +1,4 @@
-"""The models and data that are measured, the same for every contender."""
+"""Models and data of the benchmarks, the same for every contender."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """A model and its data.
+    """Model and its data.
 
     Args:
-        batch_size: examples in a batch.
-        examples: in the data set.
-        shape: of an example.
-        classes: of its label; 0 for a number.
-        units: of the dense layers before the last.
-        filters: of the convolutions before them.
+        batch_size: Examples in a batch.
+        examples: Examples in the data set.
+        shape: Shape of an example.
+        classes: Number of classes of the label; 0 for a number.
+        units: Units of each dense layer before the last.
+        filters: Filters of each convolution before the dense layers.
+        learning_rate: Learning rate of gradient descent.
     """
 
     batch_size: int
@@ -39,13 +40,13 @@ CASES = {
 
 
 def sized(megabytes: int) -> Case:
-    """Returns a dense net whose variables take so much: four square layers."""
+    """Returns a dense net of four square layers, whose variables have a given size."""
     units = int((megabytes * 2**20 / 4 / 4) ** 0.5)
     return Case(64, 256, (units,), 0, units=(units,) * 4, learning_rate=1e-6)
 
 
 def data(case: Case) -> tuple[Any, Any]:
-    """Returns examples and labels."""
+    """Returns examples (float32) and labels (int32 for classes, else float32)."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(case.examples, *case.shape)).astype(np.float32)
     if case.classes == 0:
@@ -54,7 +55,7 @@ def data(case: Case) -> tuple[Any, Any]:
 
 
 def net(case: Case) -> Any:
-    """Returns the model as Keras layers, which every contender takes."""
+    """Returns the model as Keras layers, for every contender."""
     import keras
 
     layers = keras.layers

@@ -1,4 +1,4 @@
-"""What saves, resumes and exports cost, against TensorFlow's own and against the bare disk."""
+"""Costs of saves, resumes and exports, against plain TensorFlow and against the bare disk."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ SAVES = 5
 
 
 def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
-    """Worker: what a save costs a model whose every variable changes in every step.
+    """Worker: cost of a save of a model whose variables all change in every step.
 
     Args:
-        megabytes: of variables.
-        way: ``background``, ``foreground``, ``saver`` (a bare ``Saver.save`` and an fsync), ``none``.
-        steps_per_save: steps between two saves.
+        megabytes: Size of the variables, in MB.
+        way: Way to save: ``background``, ``foreground``, ``saver`` (a bare ``Saver.save`` and an fsync), ``none``.
+        steps_per_save: Steps between two saves.
 
     Returns:
-        Seconds of a step, and the greatest memory as a multiple of the variables, gradients and
-        the batch included. Of a save: seconds that training loses, seconds of the snapshot, and
-        seconds until the checkpoint is durable.
+        Seconds of a step, and the peak memory as a multiple of the variables, including gradients and the
+        batch. For a save: seconds that training loses, seconds of the snapshot, and seconds until the
+        checkpoint is durable.
     """
     from callbacks.checkpoint import Checkpoint
     from trainer.callback import Callback
@@ -49,13 +49,13 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     class Watch(Callback):
-        """Notes when each step ended, before any save."""
+        """Recorder of the end of each step, before any save."""
 
         def on_call_end(self, _context: Any, _steps: Any) -> None:
             ends.append(time.perf_counter())
 
     class BareSaver(Callback):
-        """What people write who have no trainer."""
+        """Saves of a hand-written training loop."""
 
         schedule = Schedule(every_n_steps=steps_per_save)
 
@@ -87,7 +87,7 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
     for save in range(SAVES):
         due = ends[(save + 1) * steps_per_save - 1]
         after = ends[(save + 1) * steps_per_save : (save + 2) * steps_per_save]
-        # What a save costs is over with the second step after it; the noise of all others is not its own.
+        # The cost of a save ends with the second step after it; later steps would only add noise.
         touched = sum(each <= durable[save] for each in after) + 2
         quiet = np.diff(after[touched - 1 :])
         if len(quiet) < 2:
@@ -102,7 +102,7 @@ def measure_saves(megabytes: int, way: str, steps_per_save: int) -> Figures:
 
 
 def noted(owner: type, name: str, note: Callable[[float, float], None]) -> None:
-    """Makes a method tell when it began and ended."""
+    """Wraps a method of a class to report its start and end times to ``note``."""
     method = getattr(owner, name)
 
     def timed(*args: Any) -> Any:
@@ -115,16 +115,16 @@ def noted(owner: type, name: str, note: Callable[[float, float], None]) -> None:
 
 
 def sync(path: Path) -> None:
-    """Returns when a file is on the disk."""
+    """Waits until a file is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
 
 
 def measure_write(megabytes: int) -> Figures:
-    """Worker: a plain write of so many bytes, and an fsync."""
+    """Worker: a plain write of a given size, and an fsync."""
     content = np.random.default_rng(0).bytes(megabytes * 2**20)
-    taken = []
+    seconds = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(SAVES):
             path = Path(folder) / str(number)
@@ -132,16 +132,19 @@ def measure_write(megabytes: int) -> Figures:
             with path.open("wb") as file:
                 file.write(content)
             sync(path)
-            # It stays, as a checkpoint does: pages that a removed file gave back are written faster.
-            taken.append(time.perf_counter() - began)
-    return {"write_secs": statistics.median(taken)}
+            # The file is kept, as a checkpoint is: pages freed by a removed file are written faster.
+            seconds.append(time.perf_counter() - began)
+    return {"write_secs": statistics.median(seconds)}
 
 
 def touch_memory(share: float = 0.7) -> Figures:
-    """Worker: writes to most of the free memory once and gives it back.
+    """Worker: writes to most of the free memory once and frees it.
 
     A virtual machine gets its pages from the host at their first use, which takes five times as
-    long as writing them; without this the first to use them would pay for all.
+    long as writing them; without this the first contender to use them would pay for all.
+
+    Args:
+        share: Share of the free memory to write to.
     """
     pages = np.zeros(int(share * (available_bytes() or 0)), np.uint8)
     pages[::4096] = 1
@@ -149,7 +152,7 @@ def touch_memory(share: float = 0.7) -> Figures:
 
 
 def measure_small_saves() -> Figures:
-    """Worker: a save of a few kB in the foreground, and how much of it is waiting for the disk."""
+    """Worker: a save of a few kB in the foreground, and its share of waiting for the disk."""
     from callbacks.checkpoint import Checkpoint
 
     saves: list[float] = []
@@ -197,7 +200,7 @@ def measure_resume(megabytes: int) -> Figures:
 
 
 def measure_exports(megabytes: int) -> Figures:
-    """Worker: both exports with their reading back, against freezing and the builder alone."""
+    """Worker: both exports with their verification, against freezing and the builder alone."""
     import tensorflow as tf
 
     from callbacks.checkpoint import Checkpoint
@@ -235,7 +238,7 @@ def measure_exports(megabytes: int) -> Figures:
 
 
 def compare_saves(megabytes: int, steps_per_save: int, rounds: int) -> Figures:
-    """Returns the figures of all ways to save so much, who take turns, and the ratios that matter."""
+    """Returns the figures of all ways to save, which take turns, and the relevant ratios."""
     measured = []
     for _ in range(rounds):
         figures = in_a_process("write", megabytes=megabytes)
@@ -246,14 +249,14 @@ def compare_saves(megabytes: int, steps_per_save: int, rounds: int) -> Figures:
     found = medians(measured)
     found["lost_against_saver"] = found["background_lost_secs"] / found["saver_lost_secs"]
     found["bandwidth_against_write"] = found["write_secs"] / found["background_durable_secs"]
-    # Of what a run takes without saves, the variables count, once; gradients, batches and code do not.
+    # Memory of the variables counts once; gradients, batches and code, as in a run without saves, do not.
     for way in WAYS:
         found[f"{way}_memory"] += 1 - found["none_memory"]
     return found
 
 
 def saves_table(found: dict[str, Figures]) -> str:
-    """Returns a row for each size and way."""
+    """Returns a table with a row for each size and way."""
     rows = []
     for megabytes, figures in found.items():
         rows += [

@@ -1,4 +1,4 @@
-"""What a predictor adds to a call of its graph."""
+"""Overhead of a predictor over a call of its graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each figure comes from a process of its own."""
+"""Workers in separate processes, and medians of their figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ Figures = dict[str, float]
 
 
 def in_a_process(what: str, **options: Any) -> Figures:
-    """Returns the figures that a worker measured in a fresh process."""
+    """Returns the figures of a worker in a new process.
+
+    Args:
+        what: Name of the worker.
+        options: Its arguments.
+    """
     command = [sys.executable, "-m", "benchmarks", "--worker", what, json.dumps(options)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     if done.returncode:

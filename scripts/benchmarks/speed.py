@@ -1,4 +1,4 @@
-"""Steps per second of this trainer against other ways to train the same models."""
+"""Steps per second of this trainer, against other ways to train the same models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from benchmarks.trainer_job import train_case
 
 
 def rate_of(step: Callable[[], int], secs: float) -> float:
-    """Returns steps per second of a function that runs some steps, after a warm-up."""
+    """Returns the steps per second of a function, after a warm-up.
+
+    Args:
+        step: Function that runs some steps and returns their number.
+        secs: Seconds to measure, after a warm-up of half as long.
+    """
     limit, calls = time.perf_counter() + secs / 2, 0
     while calls < 3 or time.perf_counter() < limit:
         step()
@@ -29,16 +34,16 @@ def rate_of(step: Callable[[], int], secs: float) -> float:
 
 
 def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) -> Figures:
-    """This trainer, with its default callbacks and a checkpoint about once a second, or with none.
+    """Returns the rates of this trainer, with its default callbacks and about one checkpoint a second, or bare.
 
     Args:
-        name: of the case.
-        secs: to measure, after a warm-up of half of that.
-        bare: with no callback.
-        kept: so many checkpoints are there already, and none is removed.
+        name: Name of the case.
+        secs: Seconds to measure, after a warm-up of half as long.
+        bare: True for a run without callbacks.
+        kept: Number of existing checkpoints; if not 0, none is removed.
 
     Returns:
-        Steps per second over all, in the first tenth, and in the last.
+        Steps per second over all, in the first tenth, and in the last tenth.
     """
     from callbacks.checkpoint import Checkpoint
     from callbacks.evaluate import Evaluate
@@ -49,7 +54,7 @@ def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) 
     from trainer.schedule import Schedule
 
     class Watch(Callback):
-        """Notes when which step was reached, and ends the run."""
+        """Recorder of steps and times, which ends the run."""
 
         schedule = Schedule(every_n_secs=0.25)
 
@@ -73,7 +78,7 @@ def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) 
         callbacks["checkpoint"] = Checkpoint(every_n_epochs=None, every_n_secs=1.0, max_to_keep=keep)
     with tempfile.TemporaryDirectory() as folder:
         train_case(CASES[name], Path(folder) / "run", callbacks)
-    # Calls grow to their length and XLA compiles in the warm-up.
+    # In the warm-up, calls grow to their full length and XLA compiles.
     measured = [each for each in watch.seen if each[0] - watch.seen[0][0] >= secs / 2]
     tenth = max(2, len(measured) // 10)
     return {
@@ -84,12 +89,12 @@ def trainer_rates(name: str, secs: float, *, bare: bool = False, kept: int = 0) 
 
 
 def rate_between(seen: list[tuple[float, int]]) -> float:
-    """Returns steps per second from the first to the last of some moments."""
+    """Returns the steps per second between the first and the last pair of time and step."""
     return (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
 
 
 def keep_checkpoints(directory: Path, count: int) -> None:
-    """Makes small checkpoints of a run that is no longer there."""
+    """Writes small checkpoints, as if left by an earlier run."""
     from trainer.checkpoints.record import CommitRecord
     from trainer.checkpoints.store import CheckpointStore
 
@@ -98,12 +103,12 @@ def keep_checkpoints(directory: Path, count: int) -> None:
     for number in range(count):
         for suffix in (".index", ".data-00000-of-00001", ".meta"):
             (directory / f"model-{number}{suffix}").write_bytes(b"kept")
-        # Not complete: nothing is to be resumed from them.
+        # Not complete, so that the run does not resume from them.
         store.commit(CommitRecord(f"model-{number}", number, 0, number, {"loss": 1.0}, {}, False, 0.0, ""))
 
 
 def session_rate(name: str, secs: float, *, monitored: bool) -> float:
-    """A session loop with feed_dict, plain or in a MonitoredTrainingSession."""
+    """Returns the rate of a session loop with feed_dict, plain or in a MonitoredTrainingSession."""
     import tensorflow as tf
 
     v1, case = tf.compat.v1, CASES[name]
@@ -129,7 +134,7 @@ def session_rate(name: str, secs: float, *, monitored: bool) -> float:
 
 
 def fit_rate(name: str, secs: float, *, steps_per_execution: int) -> float:
-    """Keras ``fit``."""
+    """Returns the rate of Keras ``fit``."""
     import keras
 
     case = CASES[name]
@@ -148,7 +153,7 @@ def fit_rate(name: str, secs: float, *, steps_per_execution: int) -> float:
 
 
 def graph_rate(name: str, secs: float, *, compiled: bool) -> float:
-    """A graph made by hand for speed: the same shuffled batches and optimizer, many steps in one call, nothing else."""
+    """Returns the rate of a hand-optimised graph: the same shuffled batches and optimizer, many steps in one call."""
     import keras
     import tensorflow as tf
 
@@ -176,10 +181,12 @@ def graph_rate(name: str, secs: float, *, compiled: bool) -> float:
 
         def batches(step: Any, steps: int) -> Any:
             at = step + tf.range(steps, dtype=tf.int64)
-            places = (at % steps_per_epoch)[:, tf.newaxis] * case.batch_size + tf.range(case.batch_size, dtype=tf.int64)
+            indices = (at % steps_per_epoch)[:, tf.newaxis] * case.batch_size + tf.range(
+                case.batch_size, dtype=tf.int64
+            )
             seeds = tf.stack([at // steps_per_epoch, tf.ones_like(at), tf.zeros_like(at)], 1)
             index = tf.raw_ops.RandomIndexShuffle(
-                index=tf.reshape(places, [-1]),
+                index=tf.reshape(indices, [-1]),
                 seed=tf.repeat(seeds, case.batch_size, axis=0),
                 max_index=tf.constant(case.examples - 1, tf.int64),
                 rounds=4,
@@ -235,7 +242,7 @@ def measure_rate(case: str, contender: str, secs: float) -> Figures:
 
 
 def compare(cases: list[str], rounds: int, secs: float) -> dict[str, Figures]:
-    """Returns the median rates by case and contender, who take turns."""
+    """Returns the median rates by case and contender; the contenders take turns."""
     found = {}
     for case in cases:
         rates = [
@@ -247,7 +254,7 @@ def compare(cases: list[str], rounds: int, secs: float) -> dict[str, Figures]:
 
 
 def speed_table(found: dict[str, Figures]) -> str:
-    """Returns steps per second and how many times faster this trainer is."""
+    """Returns a table of steps per second, and of the speed of this trainer relative to each contender."""
     rows = []
     for case, rates in found.items():
         rows.append([case, *(f"{rate:,.0f}" for rate in rates.values())])
@@ -256,7 +263,7 @@ def speed_table(found: dict[str, Figures]) -> str:
 
 
 def flatness(rounds: int, secs: float) -> Figures:
-    """Returns how the speed of ``linear`` changes with the epochs behind it and the checkpoints beside it."""
+    """Returns the speed of ``linear`` after many epochs and with many checkpoints, relative to a new run."""
     runs = [
         {
             "fresh": in_a_process("trainer", name="linear", secs=secs)["steps_per_sec"],

@@ -1,4 +1,4 @@
-"""How long it takes until something happens."""
+"""Start-up times."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ COMMANDS = {
 
 
 def start_up(rounds: int) -> Figures:
-    """Returns the seconds of whole processes, which take turns."""
+    """Returns the seconds of each command as a whole process; the commands take turns."""
     with tempfile.TemporaryDirectory() as folder:
         return medians([{name: secs(command, folder) for name, command in COMMANDS.items()} for _ in range(rounds)])
 
 
 def secs(arguments: list[str], directory: str) -> float:
-    """Returns how long Python takes with these arguments."""
+    """Returns the seconds of a Python process.
+
+    Args:
+        arguments: Arguments of Python.
+        directory: Working directory.
+    """
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], cwd=directory, capture_output=True, check=True)
     return time.perf_counter() - began

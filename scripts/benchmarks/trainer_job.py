@@ -1,4 +1,4 @@
-"""This trainer on a case: the job that the benchmarks run."""
+"""Job of this trainer for a case."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ from benchmarks.cases import Case, data, loss_of, net
 
 
 class Model:
-    """The net under this trainer's contract."""
+    """Net of a case under this trainer's model contract."""
 
     def __init__(self, case: Case) -> None:
         self.case, self.net = case, net(case)
 
     def __call__(self, inputs: Any, training: bool) -> Any:
-        """Returns ``op``."""
+        """Returns the outputs: ``op``."""
         return {"op": self.net(inputs["x"], training=training)}
 
     def loss(self, outputs: Any, labels: Any) -> Any:
-        """Returns the loss that all contenders have."""
+        """Returns the loss of all contenders."""
         return loss_of(self.case, outputs["op"], labels["y"])
 
 
 def train_case(case: Case, directory: Path, callbacks: Mapping[str, Any], **changes: Any) -> None:
-    """Trains in a new directory until the epochs are over or a callback asks for the end."""
+    """Trains in a new directory until the epochs are complete or a callback requests a stop.
+
+    Args:
+        case: Model and data.
+        directory: Directory of the run.
+        callbacks: Callbacks by name.
+        changes: Arguments of the job that differ from the defaults.
+    """
     import keras
 
     from trainer.data.arrays import Arrays, InMemory
