@@ -80,7 +80,7 @@ def test_a_slow_test_exists(beginning) -> None:
         (["--fast"], {"test_schedule.py"}),
         (["-m", "slow"], {"test_readme.py"}),
     ],
-    ids=" ".join,
+    ids=["default", "fast", "slow"],
 )
 def test_a_choice_of_tests(options, files) -> None:
     asked = [f"tests/{name}" for name in ("test_schedule.py", "test_same_bits.py", "test_readme.py")]
