@@ -208,9 +208,9 @@ def measure_exports(megabytes: int) -> Figures:
     from callbacks.saved_model import SavedModel
 
     v1 = tf.compat.v1
-    taken: dict[str, float] = {}
+    seconds: dict[str, float] = {}
     for callback in (Freeze, SavedModel):
-        note = partial(lambda name, began, ended: taken.update({name: ended - began}), callback.__name__)
+        note = partial(lambda name, began, ended: seconds.update({name: ended - began}), callback.__name__)
         noted(callback, "on_train_end", note)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -230,9 +230,9 @@ def measure_exports(megabytes: int) -> Figures:
             builder.save()
             plain_saved_model = time.perf_counter() - began
     return {
-        "freeze_secs": taken["Freeze"],
+        "freeze_secs": seconds["Freeze"],
         "plain_freeze_secs": plain_freeze,
-        "saved_model_secs": taken["SavedModel"],
+        "saved_model_secs": seconds["SavedModel"],
         "plain_saved_model_secs": plain_saved_model,
     }
 

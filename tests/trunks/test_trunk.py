@@ -148,7 +148,7 @@ WRONG = [
     ({"input_map": {"zz": "x"}}, "trunk.input_map: the outputs do not need the placeholder 'zz'; there are: keep, x"),
     ({"input_map": {"keep": "x"}}, "trunk.input_map lacks x, which the outputs need"),
     ({"input_map": {"x": "image"}}, "the data has no input 'image'; there are: x"),
-    ({"input_map": {"x": "x", "keep": "x"}}, "takes keep float32 [], and the data gives x float32 [batch, 2]"),
+    ({"input_map": {"x": "x", "keep": "x"}}, "takes keep float32 [], and the data has x float32 [batch, 2]"),
     ({"prefix": "a/b"}, "prefix ('a/b') must be"),
     ({"prefix": "x"}, "prefix ('x') is already a scope of the graph"),
     ({"trainable": ["dense/kernl"]}, "'dense/kernl' matches no constant of the trunk; did you mean dense/kernel?"),

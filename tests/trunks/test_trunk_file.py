@@ -45,7 +45,7 @@ def test_what_a_path_means(path, file, root) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("one/linear/c", "holds no run with a frozen graph"),
+        ("one/linear/c", "has no run with a frozen graph"),
         ("two/linear", "holds best.pb, last.pb; name one of them"),
         ("two", "trunk.path: .* holds runs of several names: digits, linear; name one"),
         ("one/linaer", "there is no .*linaer; did you mean linear"),

@@ -98,8 +98,8 @@ class Trunk:
         """
         self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs)
         self.inputs = _mapped(self.file, self._input_map)
-        taken = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
-        if self.prefix in taken:
+        scopes = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
+        if self.prefix in scopes:
             raise RequestError(
                 f"{PREFIX} ({self.prefix!r}) is already a scope of the graph; choose another", argument=PREFIX
             )
@@ -156,7 +156,7 @@ class Trunk:
         if wanted.dtype != given.dtype or not given.shape.is_compatible_with(wanted.shape):
             raise RequestError(
                 f"{ARGUMENT}: {self.file.file} takes {described({placeholder: wanted})}, "
-                f"and the data gives {described({name: given})}",
+                f"and the data has {described({name: given})}",
                 argument=ARGUMENT,
             )
         return given
