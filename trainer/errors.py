@@ -61,6 +61,8 @@ class ReadBackError(TrainerError):
 class NonFiniteError(TrainerError):
     """Value that is not finite, so that training cannot continue; no checkpoint holds it.
 
+    Remedies are a lower learning rate, or the callback ``NanGuard(action="rollback")``.
+
     Args:
         what: Name of the tensor: ``loss``, or a variable.
         value: Value as text: nan or an infinity.

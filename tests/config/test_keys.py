@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.processes import ROOT
-from trainer.config.keys import CONFIG_KEYS, with_key
-from trainer.errors import DamagedError, RequestError
+from trainer.config.keys import CONFIG_KEYS, NOT_FINITE, with_key
+from trainer.errors import DamagedError, NonFiniteError, RequestError
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,10 @@ from trainer.errors import DamagedError, RequestError
         (RequestError("no", argument="of_no_key"), "no"),
         (RequestError("no"), "no"),
         (ValueError("no"), "no"),
+        (
+            NonFiniteError("the variable w", "inf", 2000),
+            f"the variable w is inf after step 2,000 [{NOT_FINITE}]",
+        ),
         (DamagedError("bits", argument="path"), "bits [data.examples.path]"),
         (
             RequestError("callbacks.freeze: no 'opp'", argument="callbacks.freeze.outputs"),
@@ -51,7 +56,7 @@ def keys(node: Any, prefix: str) -> set[str]:
 
 def test_each_key_is_one_of_the_shipped_config() -> None:
     there = keys(yaml.safe_load((ROOT / "conf/train.yaml").read_text()), "")
-    for group in ("model", "data", "optimizer"):
+    for group in ("model", "data", "optimizer", "callbacks"):
         for file in (ROOT / "conf" / group).glob("*.yaml"):
             there |= keys(yaml.safe_load(file.read_text()), f"{group}.")
-    assert set(CONFIG_KEYS.values()) - there == set()
+    assert {*CONFIG_KEYS.values(), *re.findall(r"\w+(?:\.\w+)+", NOT_FINITE)} - there == set()

@@ -190,10 +190,10 @@ def tell(error: TrainerError) -> int:
 
 
 def exit_code(outcomes: list[Outcome]) -> int:
-    """Returns the code of the only job; of a sweep, 1 if any failed, with a line for each that did."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    """Returns the exit code of the only job, or that of a sweep: 1 if a job failed; each failed job is logged."""
+    failed = [(outcome.overrides, outcome.error) for outcome in outcomes if outcome.error is not None]
     if len(outcomes) > 1:
-        lines = [f"  {outcome.overrides}: {str(outcome.error).splitlines()[0]}" for outcome in failed]
+        lines = [f"  {overrides}: {with_key(error).splitlines()[0]}" for overrides, error in failed]
         log.info("\n".join([f"{len(failed)} of {len(outcomes)} jobs failed", *lines]))
         return 1 if failed else 0
-    return failed[0].error.exit_code if failed and failed[0].error else 0
+    return failed[0][1].exit_code if failed else 0

@@ -1,10 +1,10 @@
-"""Keys of the config by the arguments that they set, for messages of parts that know no config."""
+"""Config keys by the arguments that they set, for error messages of rooms that know no config."""
 
 from __future__ import annotations
 
 import re
 
-from trainer.errors import RequestError
+from trainer.errors import NonFiniteError, RequestError
 
 CONFIG_KEYS = {
     "batch_size": "data.batch_size",
@@ -33,33 +33,42 @@ CONFIG_KEYS = {
     "validation": "data.validation",
     "warm_start.path": "warm_start.path",
 }
-"""Argument of a RequestError to the key that sets it. Only arguments of data have no prefix."""
+"""Config key by the argument of a RequestError; only arguments of the data have no prefix."""
 
 CALLBACK = re.compile(r"callbacks\.\w+")
-"""The argument of an error that is about a whole callback."""
+"""Argument of an error about a callback: the whole callback, or a setting below it."""
+
+NOT_FINITE = "lower optimizer.learning_rate, or set callbacks.nan_guard.action=rollback"
+"""Remedy for a loss or a variable that is not finite, in config keys."""
 
 
 def with_key(error: Exception) -> str:
-    """Returns the message of an error, its first line followed by the config key to change.
+    """Returns the message of an error with the config key to change after its first line.
 
     Args:
-        error: Error to tell; one that names no argument of a key, or the key itself, stays as it is.
+        error: Error to report. Its message is unchanged if the key is unknown or already in it.
 
     Example:
         >>> with_key(RequestError("compile='xla' needs data in memory", argument="compile"))
         "compile='xla' needs data in memory [loop.compile]"
         >>> with_key(RequestError("callbacks.freeze: it cannot be exported", argument="callbacks.freeze"))
         'callbacks.freeze: it cannot be exported [~callbacks.freeze leaves it out]'
+        >>> with_key(NonFiniteError("loss", "nan", 7))
+        'loss is nan after step 7 [lower optimizer.learning_rate, or set callbacks.nan_guard.action=rollback]'
         >>> with_key(RequestError("there is no such run"))
         'there is no such run'
     """
-    message = str(error)
-    argument = error.argument if isinstance(error, RequestError) else ""
-    if CALLBACK.fullmatch(argument):
-        hint = f"~{argument} leaves it out"
-    else:
-        hint = CONFIG_KEYS.get(argument, argument if CALLBACK.match(argument) else "")
+    message, hint = str(error), _hint(error)
     if not hint or hint in message:
         return message
     first, newline, rest = message.partition("\n")
     return f"{first} [{hint}]{newline}{rest}"
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, NonFiniteError):
+        return NOT_FINITE
+    argument = error.argument if isinstance(error, RequestError) else ""
+    if CALLBACK.fullmatch(argument):
+        return f"~{argument} leaves it out"
+    return CONFIG_KEYS.get(argument, argument if CALLBACK.match(argument) else "")

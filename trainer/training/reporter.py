@@ -107,8 +107,7 @@ class RunReporter:
         self._run.update(lambda info: replace(info, status=status, ended=utc_now(), error=describe(error)))
         if isinstance(error, NonFiniteError):
             good = self._run.info().newest_checkpoint or "none was saved yet"
-            remedy = "lower the learning rate, or guard the run with NanGuard(action='rollback')"
-            log.error("the newest good checkpoint: %s; %s", good, remedy)
+            log.error("newest good checkpoint: %s", good)
 
     def finished(self, context: Context, steps: int, spent: TimeSpent) -> None:
         """Reports that the run ended in good order, after so many steps and seconds in this process."""
