@@ -1,1 +1,1 @@
-"""What the file tools in scripts/ run: command lines over the typed functions of the other packages."""
+"""Command lines of training and of the tools in ``scripts/``: thin shells over the typed functions of other rooms."""

@@ -1,4 +1,4 @@
-"""Arguments of the command line, put into the order that Hydra takes; plain functions over strings."""
+"""Command-line arguments in the order that Hydra expects; plain functions over strings."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ CHOICES = {
     "--cfg": ("job", "hydra", "all"),
     "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
 }
-INSTEAD_OF_A_RUN = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
-OF_THE_CONFIG = ("--config-path", "--config-name", "--config-dir")
-"""Flags that a command needs to give the same config again."""
+EXCLUSIVE_FLAGS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
+CONFIG_FLAGS = ("--config-path", "--config-name", "--config-dir")
+"""Flags that a command needs in order to give the same config again."""
 
 ADDED_CALLBACKS = re.compile(r"\+callbacks=(?:\[([\w/, -]*)\]|([\w/-]+))")
 SWEPT_EXPERIMENT = re.compile(r"\+?experiment=.*,")
@@ -49,11 +49,11 @@ SWEPT_EXPERIMENT = re.compile(r"\+?experiment=.*,")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Command line in the order that Hydra takes.
+    """Command line in the order that Hydra expects.
 
     Args:
-        flags: Flags, each a word of its own with its value, such as ``--cfg=job``.
-        overrides: The other words, in the order in which they were typed.
+        flags: Flags with their values, one word each, such as ``--cfg=job``.
+        overrides: Other words, in the order in which they were typed.
         verbose: Whether ``-v`` is among them.
     """
 
@@ -63,28 +63,28 @@ class CommandLine:
 
     @property
     def words(self) -> list[str]:
-        """All words, flags first."""
+        """Words of the command line, flags first."""
         return [*self.flags, *self.overrides]
 
     def has(self, flag: str) -> bool:
-        """Returns whether a flag is there, with a value or without."""
+        """Returns whether a flag is present, with or without a value."""
         return any(each.partition("=")[0] == flag for each in self.flags)
 
     def value(self, flag: str) -> str | None:
-        """Returns the last value of a flag, or None where it is not there."""
+        """Returns the last value of a flag, or None if it is absent."""
         values = [value for name, _, value in (each.partition("=") for each in self.flags) if name == flag]
         return values[-1] if values else None
 
 
 def arguments(typed: Sequence[str], commands: Iterable[str] = ()) -> CommandLine:
-    """Returns the arguments for Hydra, which wants its flags in one block and a plus before ``experiment=``.
+    """Returns the arguments for Hydra, which expects its flags in one block and a plus before ``experiment=``.
 
     Args:
         typed: Words after the name of the program.
-        commands: Names of the commands that may stand first, for the answer to a misspelt one.
+        commands: Names of the commands that may come first, as suggestions for a misspelt one.
 
     Raises:
-        RequestError: A flag or a word is not known, or two flags exclude each other.
+        RequestError: A flag or a word is unknown, or two flags exclude each other.
 
     Example:
         >>> arguments(["experiment=linear", "-m", "seed=1,2", "--config-dir", "conf"]).words
@@ -109,7 +109,7 @@ def arguments(typed: Sequence[str], commands: Iterable[str] = ()) -> CommandLine
 
 
 def _flag(word: str, following: list[str]) -> str:
-    """Returns a flag by its long name, with the value that it takes from the words that follow."""
+    """Returns a flag by its long name, with its value; a value may be taken from the words that follow."""
     typed, equals, value = word.partition("=")
     name = _long_name(typed)
     if name in SWITCHES:
@@ -130,9 +130,9 @@ def _flag(word: str, following: list[str]) -> str:
 
 
 def _long_name(typed: str) -> str:
-    """Returns the long name of a flag; the beginning of one is enough where it fits no other."""
-    begun = [each for each in FLAGS if each.startswith(typed)] if typed.startswith("--") else []
-    name = typed if typed in FLAGS else SHORT.get(typed) or (begun[0] if len(begun) == 1 else None)
+    """Returns the long name of a flag; an unambiguous prefix is enough."""
+    matches = [each for each in FLAGS if each.startswith(typed)] if typed.startswith("--") else []
+    name = typed if typed in FLAGS else SHORT.get(typed) or (matches[0] if len(matches) == 1 else None)
     if name is None:
         raise RequestError(f"there is no flag {typed}; {suggestion(typed, [*FLAGS, *SHORT])}")
     return name
@@ -147,7 +147,7 @@ def _check(line: CommandLine, commands: Sequence[str]) -> None:
         if "=" not in word and not word.startswith("~"):
             hint = suggestion(word, commands) if commands else "write KEY=VALUE"
             raise RequestError(f"{word!r} is neither KEY=VALUE nor a command; {hint}")
-    modes = [each for each in INSTEAD_OF_A_RUN if line.has(each)]
+    modes = [each for each in EXCLUSIVE_FLAGS if line.has(each)]
     if len(modes) > 1:
         raise RequestError(f"{modes[0]} and {modes[1]} exclude each other; leave one out")
     if line.has("--resolve") and not (line.has("--cfg") or line.has("--help")):
@@ -160,16 +160,16 @@ def adds_callbacks(override: str) -> bool:
 
 
 def with_added_callbacks(overrides: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """Returns the overrides with each ``+callbacks=NAME`` joined to the callbacks that are chosen without it.
+    """Returns the overrides with all ``+callbacks=NAME`` merged into one complete choice of callbacks.
 
-    Hydra gives a group one value, so an addition has to be the whole list.
+    Hydra gives a group one value, so an addition has to be the complete list.
 
     Args:
-        overrides: Words of the command line.
+        overrides: Overrides of the command line.
         chosen: Choices of the group without the additions, in running order.
 
     Raises:
-        RequestError: The words sweep over experiments, which may choose different callbacks.
+        RequestError: The overrides sweep over experiments, which may choose different callbacks.
 
     Example:
         >>> with_added_callbacks(["+experiment=linear", "+callbacks=early_stopping"], ["default"])
@@ -195,19 +195,19 @@ def shell_command(program: str, line: CommandLine, overrides: Iterable[str]) -> 
 
     Args:
         program: Name of the program, which may be several words.
-        line: What was typed; its flags that name configs are kept.
-        overrides: Settings of this job, which in a sweep are its own.
+        line: Command line as typed; its flags that name configs are kept.
+        overrides: Overrides of this job; in a sweep each job has others.
 
     Example:
         >>> shell_command("graph-trainer", arguments(["--config-dir", "my conf"]), ["seed=1", "~callbacks.freeze"])
         "graph-trainer '--config-dir=my conf' seed=1 '~callbacks.freeze'"
     """
-    flags = [each for each in line.flags if each.partition("=")[0] in OF_THE_CONFIG]
+    flags = [each for each in line.flags if each.partition("=")[0] in CONFIG_FLAGS]
     return " ".join([program, *map(_quoted, [*flags, *overrides])])
 
 
 def _quoted(word: str) -> str:
-    """Returns a word for a shell, on one line."""
+    """Returns a word quoted for a shell, on one line."""
     if word.isprintable():
         return shlex.quote(word)
     return "$'" + "".join(map(_escaped, word)) + "'"

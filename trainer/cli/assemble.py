@@ -1,4 +1,4 @@
-"""The composition root: the one place that turns the config into objects."""
+"""Composition root: the one place that turns the config into objects."""
 
 from __future__ import annotations
 
@@ -39,26 +39,28 @@ FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
 def run(config: DictConfig, settings: Settings, command: str, signals: Signals) -> None:
-    """Runs what the config asks for.
+    """Runs the training that the config describes.
 
-    What needs no TensorFlow comes first, so that a wrong request is answered at once.
+    Steps that need no TensorFlow come first, so that a wrong request is refused at once.
 
     Args:
-        config: composed and checked.
-        settings: its plain part.
-        command: as typed.
-        signals: caught since the start of the process.
+        config: Composed and checked config.
+        settings: Part of the config that is not nodes.
+        command: Command as typed, for ``run.json``.
+        signals: Signals caught since the start of the process.
 
     Raises:
-        RequestError: the request cannot be done; nothing was created.
-        TrainerError: the run failed.
+        RequestError: The request cannot be carried out; nothing was created.
+        TrainerError: The run failed.
     """
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
-        # A module of the user's own comes into play, whose imports nothing keeps quiet.
+        # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
         import_tensorflow()
     join_packages(targets)
-    callbacks = CallbackList({str(name): _made(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
+    callbacks = CallbackList(
+        {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
+    )
     now = datetime.now()
     with timed("find the run and verify its newest checkpoint"):
         start = decide(
@@ -66,31 +68,31 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
                 settings.resume, settings.root, settings.name, settings.run_dir, resume_prefixes(callbacks.savers), now
             )
         )
-    warm_start = _found(settings.warm_start, start)
+    warm_start = _resolved(settings.warm_start, start)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    taken = _taken_changes(start, plain, settings)
-    for change in taken:
+    accepted = _accepted_changes(start, plain, settings)
+    for change in accepted:
         log.info("changed: %s", change)
     invocation = Invocation(
         command=command,
         config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
         config_digest=digest(plain),
-        changes=tuple(map(str, taken)),
+        changes=tuple(map(str, accepted)),
     )
     with timed("read the data"):
-        data = _made("data", config.data)
+        data = _instantiated("data", config.data)
     signals.check()
     import_tensorflow()
     signals.check()
     training.train_job(
         Job(
             name=settings.name,
-            make_model=lambda: _made("model", config.model),
+            make_model=lambda: _instantiated("model", config.model),
             make_optimizer=_optimizer_maker(config.optimizer),
             data=data,
             callbacks=callbacks,
@@ -103,7 +105,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             seed=settings.seed,
             compile=settings.compile,
             rate_can_be_scaled="learning_rate" in config.optimizer,
-            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in taken),
+            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in accepted),
             invocation=invocation,
         ),
         signals,
@@ -111,20 +113,23 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
 
 
 def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
-    """Returns what makes the model of a run, and its data, by the config that the run has stored.
+    """Returns a function that makes the model of a run, and the data of the run, by its stored config.
+
+    Args:
+        run: Directory of the run.
 
     Raises:
-        RequestError: there is no config, or what it names is not there any more.
+        RequestError: There is no config, or an object that it names no longer exists.
     """
     stored = stored_config(run)
     if stored is None or not {"model", "data"} <= stored.keys():
         raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
     config = OmegaConf.create(dict(stored))
-    return lambda: _made("model", config.model), _made("data", config.data)
+    return lambda: _instantiated("model", config.model), _instantiated("data", config.data)
 
 
-def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
-    """Looks for the checkpoint before anything slow is done, and names it; a resume does without it."""
+def _resolved(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
+    """Resolves the path of a warm start to one checkpoint before slow work starts; None for a resume."""
     if warm_start is None or start.record is not None:
         return None
     if start.external is not None:
@@ -136,13 +141,13 @@ def _found(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
 
 
 def _targets(config: DictConfig) -> list[str]:
-    """Returns the targets of the nodes that are made before the graph is open."""
+    """Returns the targets of the nodes that are instantiated before the graph is open."""
     nodes = OmegaConf.to_yaml({"callbacks": config.callbacks, "data": config.data})
     return re.findall(r"_target_: (\S+)", nodes)
 
 
-def _taken_changes(start: Start, config: Any, settings: Settings) -> list[Change]:
-    """Returns what a resume takes of the changes of the config; a new run has none."""
+def _accepted_changes(start: Start, config: Any, settings: Settings) -> list[Change]:
+    """Returns the changes of the config that a resume accepts; a new run has none."""
     stored = stored_config(start.run.path) if start.record is not None else None
     if stored is None:
         return []
@@ -158,25 +163,25 @@ def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
     def make(global_step: Any, scale: Any) -> Any:
         if "learning_rate" not in node:
-            return _made("optimizer", node)
+            return _instantiated("optimizer", node)
         rate = node.learning_rate
         if OmegaConf.is_config(rate):
-            rate = _made("optimizer.learning_rate", rate)
-        # Keras refuses a whole number.
+            rate = _instantiated("optimizer.learning_rate", rate)
+        # Keras refuses a learning rate of type int.
         rate = float(rate) if isinstance(rate, int) else rate
         if str(node["_target_"]).startswith("tensorflow.compat.v1."):
             rate = graph.rate_of_step(rate, global_step, scale)
         elif scale is not None:
             rate = graph.ScaledRate(rate, scale)
-        return _made("optimizer", node, learning_rate=rate)
+        return _instantiated("optimizer", node, learning_rate=rate)
 
     return make
 
 
-def _made(key: str, node: Any, **extra: Any) -> Any:
-    """Instantiates a node; where that fails, the error names its key.
+def _instantiated(key: str, node: Any, **extra: Any) -> Any:
+    """Returns the object of a node; an error names the key of the node.
 
-    Lists and dicts reach the constructors as Python's own.
+    Constructors receive plain Python lists and dicts.
     """
     try:
         return instantiate(node, _convert_="all", **extra)
@@ -186,11 +191,11 @@ def _made(key: str, node: Any, **extra: Any) -> Any:
             raise cause from None
         inner = FULL_KEY.search(str(error))
         where = inner.group(1) if inner and inner.group(1).startswith(f"{key}.") else key
-        raise RequestError(f"{where}: {explain_target(_target_that_failed(node, error), cause)}") from error
+        raise RequestError(f"{where}: {explain_target(_failed_target(node, error), cause)}") from error
 
 
-def _target_that_failed(node: DictConfig, error: InstantiationException) -> str:
-    """Returns the ``_target_`` of the node, or of the node inside it that Hydra names."""
+def _failed_target(node: DictConfig, error: InstantiationException) -> str:
+    """Returns the ``_target_`` of the node, or of an inner node if Hydra names one."""
     inner = FULL_KEY.search(str(error))
     for key in inner.group(1).split(".") if inner else []:
         found = node.get(key)

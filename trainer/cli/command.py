@@ -1,4 +1,4 @@
-"""What the command lines of the tools share: parsing, answers, exit codes. No TensorFlow is imported here."""
+"""Parsing, answers and exit codes that the command lines of the tools share. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ FLAGS = {
     "signature": ("--signature",),
     "tags": ("--tags",),
 }
-"""Argument of a RequestError to the flags that set it; a command has one of them."""
+"""Flags by the argument of a RequestError that they set; a command has one of them."""
 
 EXIT_CODES = "Exit codes: 0 done; 1 something is damaged, different or failed; 2 the request was wrong."
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found.
+    """Result of a command.
 
     Args:
-        data: for programs, as JSON; numbers that JSON has no word for become null.
-        text: for people.
-        exit_code: 0, or 1 where something is damaged or different.
+        data: Result for ``--json``; nan and the infinities become null.
+        text: Result as text.
+        exit_code: Exit code: 0, or 1 if something is damaged or different.
     """
 
     data: Any
@@ -51,7 +51,7 @@ Run = Callable[[argparse.Namespace], Answer]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake with one line and the close names."""
+    """Argument parser that reports a mistake in one line, with close matches."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -59,20 +59,20 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raises instead of printing the usage.
+        """Raises an error instead of printing the usage.
 
         Raises:
-            RequestError: always.
+            RequestError: The arguments are wrong; this is always raised.
         """
         raise RequestError(f"{message} ({self.prog} --help shows how)")
 
 
 class Tool:
-    """A command line of several commands.
+    """Command line with several commands.
 
     Args:
-        prog: its name.
-        description: for ``--help``.
+        prog: Name of the program, for usage lines.
+        description: Description for ``--help``.
 
     Example:
         >>> tool = Tool("tool", "Says things.")
@@ -88,15 +88,25 @@ class Tool:
         self._commands: dict[str, argparse.ArgumentParser] = {}
 
     def command(self, name: str, summary: str, run: Run) -> argparse.ArgumentParser:
-        """Adds a command and returns its parser, for the arguments."""
+        """Adds a command and returns its parser, to which arguments can be added.
+
+        Args:
+            name: Name of the command.
+            summary: Summary for ``--help``, in lower case.
+            run: Function that carries out the command.
+        """
         parser = self._subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
         parser.set_defaults(run=run, parser=parser)
         self._commands[name] = parser
         return parser
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
-        """Runs the command line; returns its exit code."""
+        """Runs the command line and returns its exit code.
+
+        Args:
+            arguments: Words after the name of the program; None for those of this process.
+        """
         chosen = None
         try:
             chosen = self._parse(sys.argv[1:] if arguments is None else list(arguments))
@@ -131,11 +141,11 @@ def _refused(error: Exception, exit_code: int, help_text: str = "") -> int:
 
 
 def flag_hint(error: Exception, help_text: str) -> str:
-    """Returns the flag to change for an error, as `` [--flag VALUE]``, or '' where there is none.
+    """Returns the flag that sets the argument of an error, as `` [--flag VALUE]``, or '' if there is none.
 
     Args:
-        error: Error to tell.
-        help_text: Help of the command, which shows the flags that it has.
+        error: Error to report.
+        help_text: Help of the command, which lists its flags.
 
     Example:
         >>> flag_hint(RequestError("no node 'a'", argument="outputs"), "usage: freeze [--outputs NODE [NODE ...]]")
@@ -149,7 +159,7 @@ def flag_hint(error: Exception, help_text: str) -> str:
 
 
 def as_json(data: Any) -> str:
-    """Returns what programs read: nan and the infinities, for which JSON has no word, become null.
+    """Returns a value as JSON text; nan and the infinities, which JSON does not have, become null.
 
     Example:
         >>> print(as_json({"loss": float("nan"), "word": b"yes"}))
@@ -158,14 +168,14 @@ def as_json(data: Any) -> str:
           "word": "yes"
         }
     """
-    return json.dumps(_with_words_of_json(data), indent=2, allow_nan=False)
+    return json.dumps(_jsonable(data), indent=2, allow_nan=False)
 
 
-def _with_words_of_json(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _with_words_of_json(each) for key, each in value.items()}
+        return {str(key): _jsonable(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_with_words_of_json(each) for each in value]
+        return [_jsonable(each) for each in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, bytes):
@@ -174,12 +184,12 @@ def _with_words_of_json(value: Any) -> Any:
 
 
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], left: int = 1) -> str:
-    """Returns a table for people; None is an empty cell.
+    """Returns a table as text; None is an empty cell.
 
     Args:
-        rows: of cells.
-        headers: of the columns.
-        left: how many columns, from the first, are flush left; the others are flush right.
+        rows: Rows of cells.
+        headers: Headers of the columns.
+        left: Number of columns, from the first, that are left-aligned; the others are right-aligned.
     """
     align = ["left" if i < left else "right" for i in range(len(headers))]
     return tabulate(
@@ -188,7 +198,7 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], left: int = 1) 
 
 
 def as_text(value: Any) -> str:
-    """Returns a cell of a table: four figures of a float, thousands apart in a whole number.
+    """Returns a cell of a table: floats with four significant digits, integers with thousands separators.
 
     Example:
         >>> as_text(0.123456), as_text(123456), as_text(None), as_text((3, 4))
@@ -206,7 +216,10 @@ def as_text(value: Any) -> str:
 
 
 def age(secs: float) -> str:
-    """Returns a length of time in the unit that people use.
+    """Returns a duration in a readable unit.
+
+    Args:
+        secs: Duration in seconds.
 
     Example:
         >>> age(42), age(600), age(9000), age(400_000)

@@ -1,4 +1,4 @@
-"""Tab completion: the question of a shell, put into words that Hydra's completion understands."""
+"""Tab completion: the query of a shell, translated for Hydra's completion."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from trainer.cli.program import COMMAND
 
 @dataclass(frozen=True)
 class Query:
-    """Question of a shell.
+    """Query of a shell for completions.
 
     Args:
-        line: What was typed before the word that is completed.
-        word: The word itself, "" for a new one.
-        shell: The override that names the shell, such as ``query=bash``.
+        line: Command line before the word to complete.
+        word: Word to complete, "" for a new one.
+        shell: Override that names the shell, such as ``query=bash``.
     """
 
     line: CommandLine
@@ -28,19 +28,19 @@ class Query:
 
 
 def asks(line: CommandLine) -> bool:
-    """Returns whether a shell asks for completions; else it installs them."""
+    """Returns whether a shell asks for completions, rather than for their installation."""
     return line.has("--shell-completion") and any(each.startswith("query=") for each in line.overrides)
 
 
 def query_of(line: CommandLine, environment: Mapping[str, str]) -> Query:
-    """Returns the question of a shell.
+    """Returns the query of a shell.
 
     Args:
-        line: Arguments of this process: the shell runs ``PROGRAM -sc query=SHELL``.
-        environment: With ``COMP_LINE``, the whole line that is typed.
+        line: Arguments of this process; the shell runs ``PROGRAM -sc query=SHELL``.
+        environment: Environment variables; ``COMP_LINE`` has the line typed so far.
 
     Raises:
-        RequestError: The typed line cannot be read, as it is not finished yet.
+        RequestError: The line typed so far cannot be parsed, as it is not finished yet.
     """
     shell = next(each for each in line.overrides if each.startswith("query="))
     typed = environment.get("COMP_LINE", "")
@@ -50,7 +50,11 @@ def query_of(line: CommandLine, environment: Mapping[str, str]) -> Query:
 
 
 def own_words(query: Query, commands: Sequence[str]) -> list[str]:
-    """Returns completions that Hydra does not know: commands at the first place, and flags.
+    """Returns completions that Hydra does not know: flags, and the commands if no word comes before.
+
+    Args:
+        query: Query of the shell.
+        commands: Names of the commands that may come first.
 
     Example:
         >>> own_words(Query(arguments([]), "che"), ["checkpoints", "models"])
@@ -61,14 +65,15 @@ def own_words(query: Query, commands: Sequence[str]) -> list[str]:
 
 
 def ask_hydra(query: Query, overrides: Sequence[str], run_hydra: Callable[[list[str]], None]) -> None:
-    """Lets Hydra print completions of the word.
+    """Makes Hydra print the completions of the word.
 
-    Hydra splits the line at blanks, and takes a program below a directory with "python" in its name for Python.
+    Hydra splits the line at spaces, so overrides with spaces are left out. It mistakes a program for Python if a
+    directory in its path contains "python", so the line starts with the installed command.
 
     Args:
-        query: Question of the shell.
-        overrides: Settings before the word.
-        run_hydra: Runs Hydra with these arguments.
+        query: Query of the shell.
+        overrides: Overrides before the word.
+        run_hydra: Function that runs Hydra with the given arguments.
     """
     before = [each for each in overrides if not any(map(str.isspace, each))]
     mode = ["--multirun"] if query.line.has("--multirun") else []
@@ -81,5 +86,5 @@ def ask_hydra(query: Query, overrides: Sequence[str], run_hydra: Callable[[list[
 def _words(line: str) -> list[str]:
     try:
         return shlex.split(line)
-    except ValueError:  # a quotation mark is still open
+    except ValueError:  # a quotation mark is not closed yet
         return line.split()

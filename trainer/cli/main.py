@@ -8,11 +8,11 @@ from importlib import import_module
 from trainer.cli.program import import_from_working_directory, program_name
 
 COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.models"}
-"""Name of a command to the module whose ``main`` runs it; only the chosen one is imported."""
+"""Module whose ``main`` runs a command, by the name of the command; only the chosen one is imported."""
 
 
 def main() -> None:
-    """Runs the command line and exits with the code of what happened."""
+    """Runs the command line and exits with its exit code."""
     program, typed = program_name(), sys.argv[1:]
     import_from_working_directory()
     if typed and typed[0] in COMMANDS:

@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 VARIABLE = "TRAINER_PROGRAM"
-"""Environment variable in which a script of ``scripts/`` hands its own name on."""
+"""Environment variable in which a script of ``scripts/`` passes its own name on."""
 
 MODULE = "python -m trainer"
 COMMAND = "graph-trainer"
 
 
 def program_name() -> str:
-    """Returns what a shell needs to start this program again: ``graph-trainer``, ``python -m trainer`` or a script.
+    """Returns the command that starts this program: ``graph-trainer``, ``python -m trainer`` or a script.
 
-    The environment variable is removed, so that no process started from here takes the name over.
+    The environment variable is removed, so that child processes do not inherit the name.
     """
     script = os.environ.pop(VARIABLE, "")
     if script:
@@ -30,13 +30,13 @@ def program_name() -> str:
 
 
 def command_name(path: str) -> str:
-    """Returns the name of an executable if the shell finds it by that name, else its path."""
+    """Returns the name of an executable if it is on the search path of the shell, else its path."""
     found = shutil.which(Path(path).name)
     return Path(path).name if found and Path(found).samefile(path) else path
 
 
 def import_from_working_directory() -> None:
-    """Makes modules in the working directory importable, as ``python -m`` does and an installed command does not."""
+    """Makes modules in the working directory importable; ``python -m`` does so, an installed command does not."""
     here = str(Path.cwd())
     if not getattr(sys.flags, "safe_path", False) and not {here, ""} & set(sys.path):
         sys.path.insert(0, here)

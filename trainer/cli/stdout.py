@@ -1,4 +1,4 @@
-"""Standard output, which may be closed from the other side at any time."""
+"""Standard output, whose reader may close it at any time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def close_output() -> None:
-    """Flushes standard output, and gives it up where nobody reads it any more."""
+    """Flushes standard output; if its reader has closed it, further output is discarded."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Training from the command line: Hydra composes the config, errors become exit codes. Needs no TensorFlow."""
+"""Training from the command line: Hydra composes the config, errors become exit codes. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ from trainer.training.signals import Signals
 log = logging.getLogger(__name__)
 
 VERBOSE = "TRAINER_VERBOSE"
-"""The environment variable that shows tracebacks, as ``-v`` does."""
+"""Environment variable that shows tracebacks, as ``-v`` does."""
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
 NULL_GROUP = "Config group override must be"
-"""Beginning of the plain ValueError that Hydra raises for GROUP=null."""
+"""Prefix of the plain ValueError that Hydra raises for GROUP=null."""
 
 
 def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> NoReturn:
-    """Runs the command line and exits with the code of what happened.
+    """Runs the command line and exits with its exit code.
 
     Args:
         typed: Words after the name of the program.
         program: Name of the program as the user typed it.
-        commands: Names of the commands that may stand first.
+        commands: Names of the commands that may come first.
     """
-    # Hydra would print its own report and exit with 1; this makes it raise.
+    # Hydra would print its own report and exit with 1; with this it raises.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    # A reader that has gone (trainer ... | head) must neither stop a run nor fill the terminal.
+    # A closed pipe (trainer ... | head) must neither stop a run nor fill the terminal with logging errors.
     logging.raiseExceptions = False
     schema.register()
     try:
@@ -81,7 +81,7 @@ def _be_verbose(verbose: bool) -> None:
 
 
 def _run(line: CommandLine, program: str) -> int:
-    """Runs what Hydra makes of the command line: a job, a sweep, or an answer without a job; returns the exit code."""
+    """Runs Hydra, which starts a job, a sweep or none (``--help``, ``--cfg``), and returns the exit code."""
     sources = _sources(line)
     outcomes: list[Outcome] = []
 
@@ -110,7 +110,7 @@ def _sources(line: CommandLine) -> ConfigSources:
 
 
 def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:
-    """Returns the overrides with ``+callbacks=NAME`` as the whole choice, which has to be composed to be known."""
+    """Returns the overrides with ``+callbacks=NAME`` merged into a complete choice; composes the config to find it."""
     if not any(map(adds_callbacks, overrides)):
         return tuple(overrides)
     others = [each for each in overrides if not adds_callbacks(each)]
@@ -118,7 +118,7 @@ def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tupl
 
 
 def _complete(line: CommandLine, program: str, commands: Sequence[str]) -> int:
-    """Answers a shell; says nothing of a line that cannot be completed, as it is not finished yet."""
+    """Prints completions for a shell; a line that cannot be completed gives none, as it is not finished yet."""
     if any(each.startswith("install=") for each in line.overrides) and program.startswith("python "):
         raise RequestError(f"a shell completes a command, not {program}; pip install . gives the command {COMMAND}")
     if not asks(line):
@@ -138,11 +138,11 @@ def _complete(line: CommandLine, program: str, commands: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job of the command line ended.
+    """Outcome of a job.
 
     Args:
-        overrides: Settings that made the job.
-        error: Why it failed, or None.
+        overrides: Overrides of the job.
+        error: Error that ended the job, or None.
     """
 
     overrides: str
@@ -150,8 +150,14 @@ class Outcome:
 
 
 def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
-    """Runs one job: the only one, or one of a sweep, whose other jobs go on if it fails."""
-    # Not earlier: Hydra adds a handler of its own for --info, and every line would be printed twice.
+    """Runs one job and returns its outcome; in a sweep the other jobs run even if one fails.
+
+    Args:
+        config: Composed config of the job.
+        line: Command line as typed.
+        program: Name of the program as the user typed it.
+    """
+    # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     typed = HydraConfig.get().overrides
     overrides = " ".join(typed.task)
@@ -168,7 +174,16 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
 
 
 def start(config: DictConfig, command: str) -> None:
-    """Checks the config and hands it to the composition root."""
+    """Checks the config and passes it to the composition root.
+
+    Args:
+        config: Composed config.
+        command: Command that gives the same config again.
+
+    Raises:
+        RequestError: The config is wrong; nothing was created.
+        TrainerError: The run failed.
+    """
     choices = HydraConfig.get().runtime.choices
     experiment = choices.get("experiment")
     if experiment is None and choices.get("model") is None:
@@ -181,7 +196,7 @@ def start(config: DictConfig, command: str) -> None:
 
 
 def tell(error: TrainerError) -> int:
-    """Prints what went wrong, without a traceback unless it is asked for; returns the exit code."""
+    """Prints an error, with a traceback only if ``VERBOSE`` is set, and returns its exit code."""
     if os.environ.get(VERBOSE, "0") not in ("", "0"):
         traceback.print_exception(error)
     sys.stdout.flush()
