@@ -1,1 +1,1 @@
-"""The config: its schema, checks that need no TensorFlow, and answers to what is wrong with it."""
+"""Config: schema, checks that need no TensorFlow, and explanations of mistakes."""

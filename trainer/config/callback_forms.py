@@ -1,7 +1,7 @@
-"""Forms in which callbacks are written into a config, and the right form for each wrong one.
+"""Forms in which a config contains callbacks, and the correct form for each wrong one.
 
-A file of ``callbacks/`` holds a node under its own key. ``+callbacks=NAME`` adds it, in an experiment
-``- override /callbacks: [default, NAME]``.
+A file of ``callbacks/`` contains a node under its own key. ``+callbacks=NAME`` adds it on the command line,
+``- override /callbacks: [default, NAME]`` in an experiment.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TARGET = "_target_"
 
 
 def check_callback_nodes(callbacks: Any) -> None:
-    """Refuses callbacks that are mounted in another form than a node under its own key.
+    """Refuses callbacks in any form other than a node under its own key.
 
     Args:
-        callbacks: Name to node, as plain Python.
+        callbacks: Node by name of the callback, as plain Python.
 
     Raises:
-        RequestError: The message has the right form.
+        RequestError: A callback has another form; the message shows the correct one.
     """
     if callbacks is None:
         raise RequestError("callbacks is null; leave callbacks out, or drop one by name with '~callbacks.NAME'")
@@ -59,15 +59,15 @@ def _settings_alone(name: str, node: Mapping[Any, Any]) -> str:
 
 
 def check_choice_of_callbacks(choice: str | None, callbacks: Mapping[str, Any], defaults: Sequence[str]) -> None:
-    """Refuses a choice of one callback alone, which drops all the others.
+    """Refuses a choice of a single callback, which drops all the others.
 
     Args:
-        choice: Value of the group, or None for a list, which says by itself that it is all.
-        callbacks: Name to node, as composed.
-        defaults: Names of the callbacks that a run has without that choice.
+        choice: Value of the group, or None for a list, which is explicit and accepted.
+        callbacks: Composed node by name of the callback.
+        defaults: Names of the callbacks without the choice.
 
     Raises:
-        RequestError: The message names what is dropped and how to add the callback instead.
+        RequestError: The choice drops callbacks; the message names them and shows how to add one instead.
     """
     chosen = [name for name, node in callbacks.items() if isinstance(node, Mapping) and TARGET in node]
     dropped = [name for name in defaults if name not in chosen]
@@ -80,10 +80,10 @@ def check_choice_of_callbacks(choice: str | None, callbacks: Mapping[str, Any], 
 
 
 def dropped_by_choice(before: Iterable[str], callbacks: Mapping[str, Any]) -> list[str]:
-    """Returns the callbacks that a choice on the command line leaves out of the experiment's own.
+    """Returns the callbacks of the experiment that a choice on the command line drops.
 
     Args:
-        before: Names of the callbacks without that choice.
-        callbacks: Name to node, with it.
+        before: Names of the callbacks without the choice.
+        callbacks: Node by name of the callback, with the choice.
     """
     return [name for name in before if TARGET not in (callbacks.get(name) or {})]

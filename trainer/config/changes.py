@@ -1,4 +1,4 @@
-"""What differs between the config of a run and the one that it is resumed with."""
+"""Differences between the stored config of a run and the config of its resume."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 
 from trainer.errors import RequestError
 
-# What may change without changing a bit of what training computes from here on.
 HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "loop.epochs", "loop.steps_per_call")
+"""Keys that may change without changing a bit of the training after a resume."""
 
-# What says where a run begins, and nothing of how it goes on.
-NOT_OF_A_RESUME = ("resume", "run", "resume_changes", "warm_start")
+START_ONLY = ("resume", "run", "resume_changes", "warm_start")
+"""Keys that determine only how a run starts; a change of one is not recorded."""
 
 ABSENT = "(absent)"
+"""Value of a key that a config does not have."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A key that differs.
+    """Key whose value differs.
 
     Args:
-        key: dotted.
-        old: its value in the run's config.
-        new: its value now.
+        key: Dotted key.
+        old: Value in the stored config of the run.
+        new: Value in the config of the resume.
     """
 
     key: str
@@ -35,7 +36,7 @@ class Change:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether a resume takes it without being told to."""
+        """True if a resume accepts the change without ``resume_changes=allow``."""
         return self.key.startswith(tuple(f"{each}." for each in HARMLESS)) or self.key in HARMLESS
 
     def __str__(self) -> str:
@@ -43,7 +44,11 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Returns the keys that differ between two configs, sorted; a key that is not there is null.
+    """Returns the keys that differ between two configs, sorted; null equals a missing key.
+
+    Args:
+        old: Stored config of the run.
+        new: Config of the resume.
 
     Example:
         >>> [str(each) for each in changes({"loop": {"epochs": 1}, "seed": 0}, {"loop": {"epochs": 2}})]
@@ -58,7 +63,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns dotted keys to values; lists are values."""
+    """Returns the values of a nested config by dotted key; a list is one value."""
     result: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
@@ -69,16 +74,21 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def digest(config: Mapping[str, Any]) -> str:
-    """Returns a SHA-256 of what is not harmless to change, in hexadecimal."""
-    kept = {key: value for key, value in flat(config).items() if not Change(key, None, None).is_harmless}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+    """Returns a SHA-256 of all keys that are not harmless to change, in hexadecimal."""
+    relevant = {key: value for key, value in flat(config).items() if not Change(key, None, None).is_harmless}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool) -> list[Change]:
-    """Returns the changes that a resume takes.
+    """Returns the changes that a resume accepts.
+
+    Args:
+        old: Stored config of the run.
+        new: Config of the resume.
+        allow: Whether changes that affect the result are accepted.
 
     Raises:
-        RequestError: some change what is computed, and were not allowed; the message lists them.
+        RequestError: Changes that affect the result are not allowed; the message lists them.
     """
     found = changes(old, new)
     refused = [each for each in found if not each.is_harmless]
@@ -87,6 +97,6 @@ def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool
         more = f"\n  and {len(refused) - 6} more" if len(refused) > 6 else ""
         raise RequestError(
             f"the config differs from the run's:\n  {lines}{more}\n"
-            "give the run's own values, or resume_changes=allow to insist"
+            "use the values of the run, or set resume_changes=allow"
         )
-    return [each for each in found if each.key.split(".")[0] not in NOT_OF_A_RESUME]
+    return [each for each in found if each.key.split(".")[0] not in START_ONLY]

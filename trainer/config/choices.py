@@ -1,4 +1,4 @@
-"""Choices of a run's config that compose and are surely not meant, or drop something silently."""
+"""Choices that compose without an error but are surely not intended, or silently drop callbacks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CHOICE = "callbacks="
 
 
 def check_choices(config: DictConfig) -> None:
-    """Refuses slips that compose, and names the callbacks that a choice on the command line drops.
+    """Refuses mistakes that compose, and logs the callbacks that a choice on the command line drops.
 
     Args:
-        config: The composed config of the job that Hydra has started.
+        config: Composed config of the job that Hydra has started.
 
     Raises:
-        RequestError: An added key is there in another spelling, or one callback is chosen in place of all.
+        RequestError: An added key exists in another spelling, or a single callback replaces all others.
     """
     typed = list(HydraConfig.get().overrides.task)
     check_added_keys(config, typed)
@@ -41,7 +41,7 @@ def check_choices(config: DictConfig) -> None:
 
 
 def _callbacks_without_choice(typed: list[str]) -> list[str]:
-    """Returns the names of the callbacks that the experiment has by itself, but those deleted by name."""
+    """Returns the names of the experiment's own callbacks, except those deleted by name."""
     hydra = HydraConfig.get()
     others = [each for each in typed if not each.lstrip("+~").startswith("callbacks")]
     config = compose(hydra.job.config_name, overrides=[*hydra.overrides.hydra, *others])

@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf refuse, in the words of the command line and with close matches."""
+"""Errors of Hydra and OmegaConf, explained in terms of the command line and with close matches."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NULL_GROUP = "Config group override must be a string or a list"
 
 
 def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) -> str:
-    """Returns what is wrong with the request, in a few lines.
+    """Returns an explanation of an error in a few lines.
 
     Args:
-        error: Error of Hydra or OmegaConf, raised while the config was composed.
-        overrides: Settings as typed.
-        sources: Directories of the config, to find close matches in.
+        error: Error that Hydra or OmegaConf raised while composing the config.
+        overrides: Overrides as typed.
+        sources: Directories of the config, for close matches.
     """
     chain = _chain(error)
     text = "\n".join(str(each) for each in chain)
@@ -61,7 +61,8 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
         return f"{key} ({match.group(1)!r}) must be {_kind(match.group(2))}"
     if match := WITHOUT_PACKAGE.search(key):
         return (
-            f"the experiment chooses {match.group(1)} and lacks '# @package _global_'; make that its file's first line"
+            f"the experiment chooses {match.group(1)} and lacks '# @package _global_'; "
+            "add that as the first line of its file"
         )
     config = _without(key, overrides, sources)
     known = list(_keys(config, ""))
@@ -101,7 +102,7 @@ def _about_second_choice(group: str, choice: str, overrides: Iterable[str]) -> s
 
 
 def _without(wrong: str, overrides: Iterable[str], sources: ConfigSources) -> DictConfig:
-    """Returns the config without the overrides of the wrong key; an empty one where nothing can be composed."""
+    """Returns the config without the overrides of the wrong key, or an empty config if none can be composed."""
     others = [each for each in overrides if re.split("[=@]", each.lstrip("+~"))[0] != wrong]
     for attempt in (others, [each for each in others if each.lstrip("+").startswith("experiment=")]):
         try:
@@ -120,7 +121,7 @@ def _keys(node: DictConfig, prefix: str) -> Iterable[str]:
 
 
 def _parameters_beside(key: str, config: DictConfig) -> list[str]:
-    """Returns the keys that the node of a key could have by the signature of its ``_target_``."""
+    """Returns the keys that the signature of the node's ``_target_`` accepts beside a key."""
     parent = key.rpartition(".")[0]
     node = OmegaConf.select(config, parent) if parent else None
     target = node.get("_target_") if isinstance(node, DictConfig) else None

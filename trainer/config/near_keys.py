@@ -1,4 +1,4 @@
-"""Keys that look like a key that was typed."""
+"""Keys similar to a typed key."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from trainer.errors import RequestError
 
 ADDED = re.compile(r"\+{1,2}([\w.]+)=")
 SURE = 0.9
-"""Likeness above which an added key is taken for a misspelt one; names of two settings are less alike."""
+"""Similarity from which an added key counts as misspelt; the names of two settings are less similar."""
 
 
 def close_keys(key: str, known: Iterable[str]) -> list[str]:
-    """Returns the known keys that look like a key: by their last part beside it, else as a whole.
+    """Returns known keys similar to a key: keys of the same node by their last part, else whole keys.
+
+    Args:
+        key: Dotted key.
+        known: Dotted keys that exist.
 
     Example:
         >>> close_keys("optimizer.learningrate", ["optimizer._target_", "optimizer.learning_rate", "loop.epochs"])
@@ -32,17 +36,17 @@ def close_keys(key: str, known: Iterable[str]) -> list[str]:
 
 
 def check_added_keys(config: DictConfig, overrides: Iterable[str]) -> None:
-    """Refuses ``+node.key=VALUE`` where the node has that key in another spelling.
+    """Refuses ``+node.key=VALUE`` if the node has that key in another spelling.
 
-    An optimizer of Keras takes keys that only its signature has, and the signature needs TensorFlow. So only what is
-    surely a slip is refused here.
+    A Keras optimizer accepts keys that only its signature lists, and reading the signature needs TensorFlow. So only
+    certain mistakes are refused here.
 
     Args:
-        config: The composed config.
-        overrides: Settings as typed.
+        config: Composed config.
+        overrides: Overrides as typed.
 
     Raises:
-        RequestError: The message has the key that is there.
+        RequestError: An added key is misspelt; the message has the existing key.
     """
     added = {match.group(1) for match in map(ADDED.match, overrides) if match and "." in match.group(1)}
     for key in sorted(added):
@@ -55,7 +59,7 @@ def check_added_keys(config: DictConfig, overrides: Iterable[str]) -> None:
 
 
 def _is_slip(name: str, known: str) -> bool:
-    """Returns whether two names are one in two spellings, and not two of a series such as beta_1 and beta_2."""
+    """Returns whether two names are spellings of one name, rather than a series such as beta_1 and beta_2."""
     if re.sub(r"[\d_]", "", name) == re.sub(r"[\d_]", "", known):
         return re.sub(r"\D", "", name) == re.sub(r"\D", "", known)
     return difflib.SequenceMatcher(None, name, known).ratio() >= SURE

@@ -1,4 +1,4 @@
-"""The keys of the config and their types; Hydra refuses anything else when it composes."""
+"""Keys of the config and their types; Hydra refuses anything else when it composes the config."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from omegaconf import MISSING
 
 @dataclass
 class RunConfig:
-    """Where a run is.
+    """Location of a run.
 
     Args:
-        root: the directory of all runs.
-        name: of the run; null is the name of the experiment.
-        dir: of this run; null is <root>/<name>/<date_time>.
+        root: Directory of all runs.
+        name: Name of the run; null for the name of the experiment.
+        dir: Directory of this run; null for <root>/<name>/<date_time>.
     """
 
     root: str = "outputs"
@@ -26,13 +26,13 @@ class RunConfig:
 
 @dataclass
 class LoopConfig:
-    """How long and how fast.
+    """Length and speed of the training loop.
 
     Args:
-        epochs: to complete, counted from the first start of the run.
-        steps_per_epoch: null is the whole data set.
-        steps_per_call: ``auto``, or the most steps in a call into the graph.
-        compile: ``auto`` (by a rule), ``off`` or ``xla``.
+        epochs: Number of epochs to complete, counted from the first start of the run.
+        steps_per_epoch: Number of steps in an epoch; null for the whole data set.
+        steps_per_call: Maximum number of steps in a call into the graph, or ``auto``.
+        compile: Compilation of the steps: ``auto`` (by a rule), ``off``, ``xla`` or ``measure`` (by timing).
     """
 
     epochs: int = MISSING
@@ -43,15 +43,15 @@ class LoopConfig:
 
 @dataclass
 class WarmStartConfig:
-    """Whose variables the model's begin with, at the first start of a run.
+    """Warm start: variables that a run takes from a checkpoint at its first start.
 
     Args:
-        path: a run directory, a directory of runs (the newest), a checkpoint directory,
-            DIRECTORY@WHICH with a number, last or best, or the prefix of a checkpoint, of this trainer
-            or of plain TensorFlow; null is the model's own start.
-        variables: null (all that both have), names or patterns of variables, or a mapping from the
-            name in the file to the variable's.
-        exclude: names or patterns of variables that keep the model's own start.
+        path: Reference to a checkpoint of this trainer or an external one: a run directory, a directory of
+            runs (the newest), a checkpoint directory, DIRECTORY@WHICH with a number, a name, last or best,
+            or the prefix or a file of a checkpoint; null for no warm start.
+        variables: Names or patterns of the variables to take, or a mapping from the name in the file to
+            the name of the variable; null for all variables that both have.
+        exclude: Names or patterns of variables that keep the model's own initial values.
     """
 
     path: str | None = None
@@ -61,18 +61,20 @@ class WarmStartConfig:
 
 @dataclass
 class TrainConfig:
-    """The whole config; the groups hold nodes with a ``_target_``.
+    """Complete config; the groups contain nodes with a ``_target_``.
 
     Args:
-        run: where.
-        resume: ``never``, ``latest``, ``auto``, or a path.
-        resume_changes: ``refuse`` or ``allow`` what changes the result of a resumed run.
-        warm_start: whose variables the model's begin with; null is the model's own start.
-        seed: of initial values, the order of the data and random ops.
-        trainable: names or patterns of the variables that are trained; null is all.
-        loop: how long and how fast.
-        model, data, optimizer: a node each.
-        callbacks: name to node, in running order.
+        run: Location of the run.
+        resume: Run to continue: ``never``, ``latest``, ``auto``, or a reference to a checkpoint.
+        resume_changes: Treatment of changes that affect the result of a resumed run: ``refuse`` or ``allow``.
+        warm_start: Variables taken from a checkpoint at the first start; null for none.
+        seed: Seed of initial values, of the order of the data and of random ops.
+        trainable: Names or patterns of the variables to train; null for all.
+        loop: Length and speed of the training loop.
+        model: Node of the model.
+        data: Node of the data.
+        optimizer: Node of the optimizer.
+        callbacks: Node by name of the callback, in running order.
     """
 
     run: RunConfig = field(default_factory=RunConfig)
@@ -89,5 +91,5 @@ class TrainConfig:
 
 
 def register() -> None:
-    """Makes the schema known to Hydra under the name that ``conf/train.yaml`` begins with."""
+    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``."""
     ConfigStore.instance().store(name="schema", node=TrainConfig)

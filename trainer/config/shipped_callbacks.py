@@ -1,4 +1,4 @@
-"""Package ``callbacks`` of this trainer, found beside a package of the same name in the user's directory."""
+"""Shipped package ``callbacks``, importable beside a package of the same name in the user's directory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SHIPPED = Path(__file__).resolve().parents[2] / NAME
 
 
 def is_hidden() -> bool:
-    """Returns whether Python finds another module or package in place of the shipped one; imports nothing."""
+    """Returns whether Python finds another module or package instead of the shipped one; imports nothing."""
     spec = importlib.util.find_spec(NAME)
     return spec is None or spec.origin is None or Path(spec.origin).resolve().parent != SHIPPED
 
 
 def join_packages(targets: Iterable[str]) -> None:
-    """Makes the shipped modules of ``callbacks`` importable, and those of the user's package of that name too.
+    """Makes the modules of the shipped package ``callbacks`` and of the user's importable together.
 
-    The shipped directory stands first, so that a shipped name means the shipped module.
+    The shipped directory comes first in the search path, so a shipped name always means the shipped module.
 
     Args:
-        targets: The ``_target_`` names that are going to be looked up.
+        targets: ``_target_`` names that are going to be looked up.
 
     Raises:
         RequestError: A plain ``callbacks.py`` hides the package, and a target needs a shipped module.
@@ -44,10 +44,10 @@ def join_packages(targets: Iterable[str]) -> None:
 
 
 def hidden_file(target: str) -> Path | None:
-    """Returns the user's own file that a shipped module of the same name hides, or None.
+    """Returns the user's file that a shipped module of the same name hides, or None.
 
     Args:
-        target: A ``_target_`` that was not found, such as ``callbacks.checkpoint.Mine``.
+        target: ``_target_`` that was not found, such as ``callbacks.checkpoint.Mine``.
     """
     if not target.startswith(f"{NAME}.") or not _shipped_file(target).is_file():
         return None

@@ -1,4 +1,4 @@
-"""Directories that configs come from, and what is composed from them beside the run itself."""
+"""Directories of configs, and configs composed from them for messages and completion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parent.parent
 def conf_directory() -> Path:
     """Returns the directory of the shipped configs: inside the installed package, or beside it in a checkout.
 
-    Absolute, so that a working directory with a ``conf/`` of its own never shadows it.
+    The path is absolute, so that a ``conf/`` in the working directory never shadows it.
     """
     installed = PACKAGE / "conf"
     return installed if installed.is_dir() else PACKAGE.parent / "conf"
@@ -28,11 +28,11 @@ def conf_directory() -> Path:
 
 @dataclass(frozen=True)
 class ConfigSources:
-    """Directories that configs come from.
+    """Directories of configs.
 
     Args:
         shipped: Directory of the configs of this trainer.
-        own: Directory of the user's own configs (``--config-dir``), or None.
+        own: Directory of the user's configs (``--config-dir``), or None.
         name: Name of the top config (``--config-name``).
     """
 
@@ -41,19 +41,26 @@ class ConfigSources:
     name: str = "train"
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """Returns the config that the overrides give.
+        """Returns the composed config.
+
+        Args:
+            overrides: Overrides as typed.
 
         Raises:
-            HydraException: They cannot be composed.
+            HydraException: The config cannot be composed.
         """
         with self._opened():
             return compose(self.name, overrides=self._with_own(overrides))
 
     def chosen(self, group: str, overrides: Sequence[str]) -> list[str]:
-        """Returns what the overrides choose of a group, in order; a group may have several choices.
+        """Returns the choices of a group, in order.
+
+        Args:
+            group: Name of the group.
+            overrides: Overrides as typed.
 
         Raises:
-            HydraException: They cannot be composed.
+            HydraException: The config cannot be composed.
         """
         with self._opened() as loader:
             defaults = loader.compute_defaults_list(self.name, self._with_own(overrides), RunMode.MULTIRUN).defaults
@@ -61,7 +68,7 @@ class ConfigSources:
         return [path.removeprefix(f"{group}/") for path in dict.fromkeys(paths) if path.startswith(f"{group}/")]
 
     def choices(self, group: str) -> list[str]:
-        """Returns the names of the files in a group, the user's own included."""
+        """Returns the names of all files in a group, those of the user included."""
         folders = [self.shipped, *([self.own] if self.own else [])]
         return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 

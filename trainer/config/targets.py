@@ -1,4 +1,4 @@
-"""What is wrong with a ``_target_`` or its arguments, with close matches."""
+"""Explanations of a wrong ``_target_`` or wrong arguments of one, with close matches."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from trainer.config.shipped_callbacks import hidden_file
 from trainer.errors import describe
 from trainer.runs.stored_config import RENAMED_KEYS, RENAMED_TARGETS
 
-# Python's own words, and those of Keras for a class that takes **kwargs.
+# The second form is that of Keras for a class with **kwargs.
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'|not recognized: \{'(\w+)'")
 LACKING = re.compile(r"missing \d+ required (?:keyword-only |positional )?arguments?: (.+)")
 
 WITHOUT_TENSORFLOW = ("callbacks.", "trainer.data.")
-"""Beginnings of the ``_target_`` names whose modules import no TensorFlow."""
+"""Prefixes of the ``_target_`` names whose modules import no TensorFlow."""
 
 
 def explain_target(target: str, cause: BaseException | None, renamed: Mapping[str, str] = RENAMED_TARGETS) -> str:
-    """Returns why a node could not be made.
+    """Returns the reason why a node could not be instantiated.
 
     Args:
-        target: Dotted name in the ``_target_`` of the node.
-        cause: Error of looking the target up or calling it.
-        renamed: Old ``_target_`` to the one of today.
+        target: ``_target_`` of the node, a dotted name.
+        cause: Error raised while looking up or calling the target.
+        renamed: Current ``_target_`` by the old one.
     """
     found = find_object(target)
     if found is None and target in renamed:
@@ -45,7 +45,7 @@ def explain_target(target: str, cause: BaseException | None, renamed: Mapping[st
 
 
 def find_object(target: str) -> Any:
-    """Returns the object of a dotted name, such as a class or a method of one, or None where there is none."""
+    """Returns the object of a dotted name, such as a class or a method, or None if there is none."""
     try:
         return get_object(target)
     except (ImportError, ValueError, AttributeError):
@@ -72,16 +72,16 @@ def _not_found(target: str) -> str:
 
 
 def cheap_parameters(target: str) -> list[str]:
-    """Returns the parameters of a shipped class that is looked up without TensorFlow, [] of any other.
+    """Returns the parameters of a target whose module imports no TensorFlow, [] for any other target.
 
     Args:
-        target: The dotted name in a ``_target_``.
+        target: ``_target_`` of a node, a dotted name.
     """
     return parameters_of(find_object(target)) if target.startswith(WITHOUT_TENSORFLOW) else []
 
 
 def parameters_of(found: Any) -> list[str]:
-    """Returns the names of the parameters that a config can give; [] where there is no signature."""
+    """Returns the names of the parameters that a config can set; [] if there is no signature."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     try:
         return [name for name, each in inspect.signature(found).parameters.items() if each.kind in named]

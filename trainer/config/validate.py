@@ -1,4 +1,4 @@
-"""Checks of a composed config that its types alone do not make; no TensorFlow."""
+"""Checks of a composed config beyond its types; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ MAX_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Settings:
-    """The part of the config that is not a node, checked.
+    """Checked values of the config that are not nodes.
 
     Args:
-        root: of all runs.
-        name: of the run.
-        run_dir: of this run, or None for a new one.
-        resume: ``never``, ``latest``, ``auto`` or a path.
-        may_change: whether a resume takes settings that change its result.
-        warm_start: what a new run begins with, or None for the model's own start.
-        trainable: patterns of the variables that are trained, or None for all.
-        seed: 0 or more, in 31 bits, as the graph's random ops take it.
-        epochs: at least 1.
-        steps_per_epoch: at least 1, or None for the whole data set.
-        steps_per_call: at least 1, or None to learn it.
-        compile: ``auto``, ``off`` or ``xla``.
+        root: Directory of all runs.
+        name: Name of the run.
+        run_dir: Directory of this run, or None for a new one.
+        resume: Run to continue: ``never``, ``latest``, ``auto``, or a reference to a checkpoint.
+        may_change: Whether a resume accepts changes that affect its result.
+        warm_start: Variables that a new run takes from a checkpoint, or None.
+        trainable: Names or patterns of the variables to train, or None for all.
+        seed: Seed from 0 to 2**31 - 1, the range of the graph's random ops.
+        epochs: Number of epochs to complete, at least 1.
+        steps_per_epoch: Number of steps in an epoch, at least 1, or None for the whole data set.
+        steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
+        compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
     """
 
     root: Path
@@ -55,14 +55,14 @@ class Settings:
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
-    """Checks the values and returns those that are not nodes.
+    """Checks the config and returns the values that are not nodes.
 
     Args:
-        config: composed.
-        experiment: the name that was chosen, for the name of the run.
+        config: Composed config.
+        experiment: Name of the chosen experiment, the default name of the run; None if none is chosen.
 
     Raises:
-        RequestError: a value is out of range or a node lacks its ``_target_``.
+        RequestError: A value is out of range, or a node has no ``_target_``.
     """
     try:
         _check_nodes(config)
