@@ -1,4 +1,4 @@
-"""What the tests share: the command lines, and runs that tests of many rooms read."""
+"""Fixtures shared by all tests: the command lines, and runs that are read by the tests of many rooms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.processes import ROOT, python
 from trainer.tensorflow_import import stderr_kept_back
 
-with stderr_kept_back():  # TensorFlow's first lines would stand below pytest's report
+with stderr_kept_back():  # TensorFlow's first log lines would appear below pytest's report
     from tests.marks import mark
     from tests.runs_to_read import copy, linear_run, plain, small_run, trained
     from trainer.cli.checkpoints import main as checkpoints_main
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def trainer(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command line, in an empty working directory."""
+    """Training from the command line, in an empty working directory."""
 
     def run(*args: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
         return python("-m", "trainer", *args, cwd=cwd, **env)
@@ -48,7 +48,7 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def tool(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """The command line in this process: its exit code and what it printed, errors included."""
+    """``scripts/checkpoints`` in this process: returns exit code and output, errors included."""
 
     def call(*arguments: Any) -> tuple[int, str]:
         capsys.readouterr()
@@ -62,7 +62,7 @@ def tool(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
 
 @pytest.fixture
 def tool_json(tool: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, Any]]:
-    """The same with --json: its exit code and what it says."""
+    """``scripts/checkpoints --json`` in this process: returns exit code and parsed output."""
 
     def call(*arguments: Any) -> tuple[int, Any]:
         code, text = tool(*arguments, "--json")
@@ -75,7 +75,7 @@ def tool_json(tool: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, 
 def models(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
-    """The command line in this process, in an empty directory: exit code, what it printed, its errors."""
+    """``scripts/models`` in this process, in an empty directory: returns exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
 
     def run(*args: Any) -> tuple[int, str, str]:

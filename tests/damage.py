@@ -1,4 +1,4 @@
-"""What can happen to a file."""
+"""Kinds of damage to a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.chmod(0o644)
-    # A file of its own: .meta is a hard link that other checkpoints share.
+    # A new file, since .meta is a hard link that other checkpoints share.
     path.unlink()
     path.write_bytes(data)
 

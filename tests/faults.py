@@ -1,4 +1,4 @@
-"""Each file operation of a run fails in turn; the run is then resumed and compared."""
+"""Faults: each file operation of a run fails in turn, then the run is resumed and compared."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from trainer.errors import CheckpointError
 class Faults:
     """Lets the n-th file operation below a directory fail; use it in a ``with`` block.
 
-    Python tells of every open, rename, link, unlink and mkdir before it is done (audit events), and an error
-    raised there is the operation's error. fsync is not told of, and TensorFlow writes without Python; both are
+    Python raises an audit event before each open, rename, link, unlink and mkdir; an error raised in its hook
+    becomes the error of the operation. fsync has no event, and TensorFlow writes without Python; both are
     replaced.
     """
 
@@ -72,7 +72,7 @@ class Faults:
 
 class _NoFaults:
     def operation(self, name: str, path: str) -> None:
-        """Nothing fails."""
+        """Does not fail."""
 
 
 _Nothing: Any = _NoFaults()
@@ -87,7 +87,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most: int = 10_000) -> int:
-    """Lets each file operation of a run fail in turn, then resumes; returns how many were tried."""
+    """Lets each file operation of a run fail in turn, then resumes; returns the number of operations."""
     from callbacks.checkpoint import Checkpoint
     from callbacks.freeze import Freeze
     from callbacks.saved_model import SavedModel
@@ -115,7 +115,7 @@ def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most
                 run(directory, parts(), epochs=3)
                 assert_same_bits(reference / "checkpoints/model-3", directory / "checkpoints/model-3")
                 check_nothing_is_left_over(directory)
-                # A save that failed is one that a rotation did not count: one older checkpoint may stand for it.
+                # A rotation does not count a failed save, so one older checkpoint may be kept in its place.
                 wanted = {name for name in files(reference) if not name.startswith("checkpoints/model-")}
                 missing = wanted - files(directory)
                 if missing:
@@ -138,7 +138,7 @@ def _one_fault(directory: Path, at: int, code: int, train: Callable[[Path], Any]
 
 
 def _check_after_fault(directory: Path, failed: str) -> None:
-    """Old or new, complete; never none, once there was one."""
+    """Checks that the old or the new checkpoint is there, complete; never none after the first commit."""
     store = CheckpointStore(directory / "checkpoints", "model")
     records, unreadable = store.records()
     if unreadable:

@@ -1,4 +1,4 @@
-"""Small real things for tests: a model, data, a job without Hydra, readers of what it left."""
+"""Small models, data and jobs without Hydra for tests, and readers of their results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainer.training.train import train_job
 
 
 class Line:
-    """y = x @ w + b, with ``loss`` and one metric."""
+    """Linear model ``y = x @ w + b`` with ``loss`` and one metric."""
 
     def __init__(self) -> None:
         self.w = tf.compat.v1.get_variable("w", [2, 1])
@@ -41,7 +41,7 @@ class Line:
 
 
 class Unsteady(Line):
-    """Gives the seconds since it was made too, so that no export gives what the live session gave."""
+    """Model whose inference output depends on the time, so that an export never equals the live session."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Unsteady(Line):
 
 
 class Two:
-    """A body of a Keras layer with averages, and a head."""
+    """Model with a head, and a body of Keras layers with moving averages."""
 
     head = 1
 
@@ -69,19 +69,19 @@ class Two:
 
 
 def points(examples: int = 40) -> Arrays:
-    """x [examples, 2], y [examples, 1] on a plane."""
+    """Returns x [examples, 2] and y [examples, 1] on a plane."""
     x = np.random.default_rng(1).normal(size=(examples, 2)).astype(np.float32)
     return Arrays({"x": x}, {"y": (x @ np.float32([[2.0], [-1.0]]) + 0.5).astype(np.float32)})
 
 
 def dataset() -> tf.data.Dataset:
-    """The same as a pipeline of single examples."""
+    """Returns the examples of ``points`` as a pipeline of single examples."""
     arrays = points()
     return tf.data.Dataset.from_tensor_slices((dict(arrays.inputs), dict(arrays.labels)))
 
 
 def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume: str = "auto", **changes: Any) -> Job:
-    """A job of 5 steps an epoch in the directory; without callbacks a checkpoint each epoch."""
+    """Returns a job of 5 steps per epoch in the directory; the default callback saves each epoch."""
     named = {"checkpoint": Checkpoint(every_n_epochs=1)} if callbacks is None else callbacks
     listed = CallbackList(named)
     prefixes = resume_prefixes(listed.savers)
@@ -98,12 +98,12 @@ def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume
 
 
 def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> RunState:
-    """Trains and returns where it ended."""
+    """Trains and returns the final state."""
     return train_job(job(directory, callbacks, **changes))
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """All that a checkpoint holds but the state of pipelines, read with plain TensorFlow."""
+    """Returns all variables of a checkpoint except pipeline states, read with plain TensorFlow."""
     reader = tf.train.load_checkpoint(str(prefix))
     dtypes = reader.get_variable_to_dtype_map()
     return {name: reader.get_tensor(name) for name in dtypes if dtypes[name] != tf.variant}

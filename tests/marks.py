@@ -1,4 +1,4 @@
-"""Which tests train or start a process, and which are slow: decided here for all of them, not test by test."""
+"""Marks of slow tests, and of tests that train or start a process; decided here for all tests."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SLOW = {
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",
 }
-"""Tests of ``scripts/test -m slow`` by the beginning of their names, and what takes long in them."""
+"""Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""
 
 WORK = (subprocess, subprocess.run, subprocess.Popen, train_job)
-"""What trains or starts a process."""
+"""Functions and modules that train or start a process."""
 
 
 def mark(item: pytest.Item) -> None:
-    """Adds ``slow`` to what the table names, ``integration`` to what trains or starts a process."""
+    """Adds ``slow`` to the tests in the table, ``integration`` to those that train or start a process."""
     if item.nodeid.removeprefix("tests/").startswith(tuple(SLOW)):
         item.add_marker("slow")
     if any(reaches_work(function) for function in functions_of(item)):
@@ -39,7 +39,7 @@ def mark(item: pytest.Item) -> None:
 
 
 def functions_of(item: pytest.Item) -> list[Callable[..., Any]]:
-    """Returns the function of a test and those of its fixtures; none for an example in a docstring."""
+    """Returns the functions of a test and its fixtures; none for an example in a docstring."""
     if not isinstance(item, pytest.Function):
         return []
     fixtures = item._fixtureinfo.name2fixturedefs.values()
@@ -47,7 +47,7 @@ def functions_of(item: pytest.Item) -> list[Callable[..., Any]]:
 
 
 def reaches_work(function: Callable[..., Any]) -> bool:
-    """Returns whether a function names what trains or starts a process, itself or by way of other tests' functions.
+    """Returns whether a function refers to ``WORK``, directly or through other functions of the tests.
 
     >>> reaches_work(lambda: subprocess.run(["true"]))
     True
@@ -67,7 +67,7 @@ def reaches_work(function: Callable[..., Any]) -> bool:
 
 
 def names_in(code: types.CodeType) -> Iterator[str]:
-    """Yields the names that a function looks up, those of the functions inside it too."""
+    """Yields the names that a function looks up, including those of its inner functions."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

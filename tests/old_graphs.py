@@ -1,4 +1,4 @@
-"""Directories as graph-mode code of ten years ago left them: plain TensorFlow and nothing of ours."""
+"""Directories in the form that ten-year-old graph-mode code writes; made with plain TensorFlow only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ X = np.float32([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 
 
 def write_old_run(directory: Path, scale: float = 1.0, **saver: Any) -> None:
-    """Reference variables on a GPU that is not there, Adam, summaries, a bare Saver with absolute paths.
+    """Writes an old run: reference variables on a missing GPU, Adam, summaries, a plain Saver with absolute paths.
 
-    ``prediction`` is ``scale * (x @ W) + B``, twice of it where ``is_training`` is fed as true.
+    ``prediction`` is ``scale * (x @ W) + B``, and twice that if ``is_training`` is fed as true.
     """
     with tf.Graph().as_default(), v1.Session(config=v1.ConfigProto(allow_soft_placement=True)) as session:
         x = v1.placeholder(tf.float32, name="x")
@@ -41,12 +41,12 @@ def write_old_run(directory: Path, scale: float = 1.0, **saver: Any) -> None:
 
 
 def variable(name: str, value: Any, **options: Any) -> Any:
-    """A reference variable, which no new code has."""
+    """Returns a reference variable, which current code no longer makes."""
     return v1.get_variable(name, initializer=tf.constant(value), use_resource=False, **options)
 
 
 def save_graph(directory: Path, build: Any, **saver: Any) -> Path:
-    """Saves what a function builds, and returns the prefix."""
+    """Saves the graph that a function builds, and returns the prefix."""
     with tf.Graph().as_default(), v1.Session() as session:
         build()
         session.run([v1.global_variables_initializer(), v1.tables_initializer()])

@@ -1,4 +1,4 @@
-"""Python in processes of its own."""
+"""Python in separate processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def python(*args: str, cwd: Path, ours: bool = True, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python in a process of its own; without ``ours`` nothing of this project can be imported."""
+    """Runs Python in a separate process; without ``ours`` this project cannot be imported."""
     surroundings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TERM")}
     if ours:
         surroundings["PYTHONPATH"] = str(ROOT)

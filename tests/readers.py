@@ -1,4 +1,4 @@
-"""What a run left, read with plain TensorFlow and computed by hand."""
+"""Readers of a run's files: plain TensorFlow and NumPy, independent of the code under test."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ X = np.float32([[1.0, 2.0], [0.0, -3.0]])
 
 
 def line(prefix: Path, x: Any = X) -> Any:
-    """What ``tests.helpers.Line`` gives, computed by hand from a checkpoint."""
+    """Returns the output of ``tests.helpers.Line``, computed from the variables of a checkpoint."""
     values = variables(prefix)
     return x @ values["w"] + values["b"]
 
 
 def expected(run: Path, number: int, x: Any) -> Any:
-    """The same for a checkpoint of a run."""
+    """Returns the output of ``line`` for a checkpoint of a run."""
     return line(run / f"checkpoints/model-{number}", x)
 
 

@@ -1,4 +1,4 @@
-"""Runs and directories that tests of many rooms read, each made once; the fixtures are imported by conftest.py."""
+"""Fixtures with runs and directories for the tests of many rooms, each made once; conftest.py imports them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ callbacks:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of four epochs with all its checkpoints; by its monitor the first is the best."""
+    """Run of four epochs with all its checkpoints; the first is the best by its monitor."""
     directory = tmp_path_factory.mktemp("tools") / "run"
     callbacks = {
         "metrics": Metrics(),
@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(trained: Path, tmp_path: Path) -> Path:
-    """The same run, to be changed."""
+    """Copy of the run ``trained``, which a test may change."""
     directory = Path(shutil.copytree(trained, tmp_path / "run"))
     for path in (directory / "checkpoints").glob("model-*.meta"):
         path.unlink()
@@ -54,7 +54,7 @@ def copy(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ten-year-old code leaves: reference variables, Adam of graph mode, absolute paths, no record."""
+    """Directory of ten-year-old code: reference variables, Adam of graph mode, absolute paths, no commit record."""
     directory = tmp_path_factory.mktemp("plain")
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 2], "x")
@@ -75,7 +75,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run of ``tests.helpers.Line`` that left all formats."""
+    """Directory of a run of ``tests.helpers.Line`` with files of all formats."""
     directory = tmp_path_factory.mktemp("small") / "run"
     run(directory, {"c": Checkpoint(), "f": Freeze(), "s": SavedModel(tags=["gpu"])})
     return directory
@@ -83,7 +83,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def linear_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The run of the first README command: its directory and what it printed."""
+    """Directory and output of the run of the first README command."""
     cwd = tmp_path_factory.mktemp("linear")
     done = python("-m", "trainer", "+experiment=linear", cwd=cwd)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
-"""Kills and faults in great number: ``scripts/soak --kills 200`` and ``scripts/soak --faults``.
+"""Soak tests with many kills and faults: ``scripts/soak --kills 200`` and ``scripts/soak --faults``.
 
-Every round of kills trains a small model to its end, however often it is killed on the way, and compares all
-variables and the metrics of every epoch with those of a run that nobody touched. The first deviation ends it.
+Every round of kills trains a small model to its end through any number of kills, and compares all variables and the
+metrics of every epoch with those of an uninterrupted run. The first deviation ends the soak.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ MOMENTS = {"anywhere": 0.3, "in training": 0.4, "in a save": 0.3}
 
 
 class DeviationError(Exception):
-    """Something that must hold did not."""
+    """Guarantee that did not hold."""
 
 
 @dataclass
 class Tally:
-    """What a soak has seen."""
+    """Counts of kills, resumes and lost work."""
 
     kills: dict[str, int] = field(default_factory=dict)
     resumes: int = 0
@@ -71,14 +71,14 @@ def start(directory: Path, epochs: int) -> subprocess.Popen[str]:
 
 
 def kill_soak(kills: int, seed: int, say: Callable[[str], None], epochs: int = 12_000) -> Tally:
-    """Runs rounds until so many kills have struck."""
+    """Runs rounds until the number of kills is reached."""
     tally, rng = Tally(), random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         reference = Path(folder) / "reference"
         process = start(reference, epochs)
         output, _ = process.communicate()
         if process.returncode:
-            raise DeviationError(f"the run that nobody touches failed:\n{output}")
+            raise DeviationError(f"the uninterrupted run failed:\n{output}")
         while sum(tally.kills.values()) < kills:
             directory = Path(folder) / f"round-{tally.rounds}"
             one_round(directory, kills, epochs, tally, rng)
@@ -115,7 +115,7 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
 
 
 def wait_for(moment: str, directory: Path, rng: random.Random, process: Any) -> None:
-    """Returns when the moment to strike has come, or the process has ended."""
+    """Waits for the moment of the kill, or for the end of the process."""
     limit = time.monotonic() + (rng.uniform(0, 8) if moment == "anywhere" else 60)
     patience = rng.uniform(0, 1.5)
     while process.poll() is None and time.monotonic() < limit:
@@ -162,7 +162,7 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool)
         raise DeviationError(f"epoch {newest} was committed and the newest good one is {record.epoch}")
     metrics = directory / "metrics.jsonl"
     seen = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-    # One that was stopped before it began leaves the lines of the one before it, which was killed.
+    # A process stopped before its start leaves the lines of the process before it, which was killed.
     if saved and seen > record.epoch:
         raise DeviationError(f"SIGTERM lost {seen - record.epoch} epochs")
     tally.lost_epochs.append(max(seen - record.epoch, 0))
@@ -170,7 +170,7 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool)
 
 
 def compare(reference: Path, directory: Path, epochs: int) -> None:
-    """Compares the ends of two runs; reads the checkpoints with plain TensorFlow."""
+    """Compares the final states of two runs; reads the checkpoints with plain TensorFlow."""
     from tests.helpers import assert_same_bits
 
     try:
@@ -202,7 +202,7 @@ def files(directory: Path) -> set[str]:
 
 
 def main() -> None:
-    """The command line of ``scripts/soak``."""
+    """Runs the command line of ``scripts/soak``."""
     parser = argparse.ArgumentParser(
         prog="scripts/soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Which room imports which, and which may import TensorFlow: the table in CONTRIBUTING.md is the rule."""
+"""Imports between rooms, and of TensorFlow: the table in CONTRIBUTING.md is the rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KNOWS_HYDRA = {"cli", "config"}
 
 
 def table() -> dict[str, tuple[set[str], bool, set[str]]]:
-    """Returns the rows of the table, from the top: room to what it imports, whether TensorFlow, and exceptions."""
+    """Returns the rows of the table by room, from the top: imports, whether TensorFlow, exceptions."""
     rows = {}
     for match in ROW.finditer((ROOT / "CONTRIBUTING.md").read_text()):
         imports = set(re.findall(r"[\w/]+", match["imports"]))
@@ -38,7 +38,7 @@ GROUND = {room for room, (imports, _, _) in TABLE.items() if imports == {"ground
 
 
 def room_of(module: str) -> str:
-    """Returns the room of a module: a folder, a sub-room with a row of its own, or a loose module."""
+    """Returns the room of a module: a folder, a subfolder with its own row, or a module outside folders."""
     parts = module.split(".")
     if parts[0] == "callbacks" or len(parts) == 1:
         return parts[0]
@@ -47,7 +47,7 @@ def room_of(module: str) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Returns the modules of ours that a file imports anywhere, those for type checkers left out."""
+    """Returns the modules of this project that a file imports, except imports for type checkers."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -129,7 +129,7 @@ def test_rooms_without_tensorflow_import_none() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_stand_at_the_top(module) -> None:
-    """What is loaded late is loaded by the lazy names of a package; TensorFlow's own quiet import is the exception."""
+    """Late loading goes through the lazy names of a package, except for the quiet import of TensorFlow."""
     functions = [node for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.FunctionDef)]
     inside = [node for each in functions for node in ast.walk(each) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not inside or module == "trainer.tensorflow_import"
@@ -158,7 +158,7 @@ def test_only_the_way_in_knows_the_config() -> None:
 
 
 def makes_a_default_graph(path: Path) -> bool:
-    """Returns whether the code of a file does, its examples left out."""
+    """Returns whether the code of a file makes a default graph, outside its examples."""
     return any(
         isinstance(node, ast.Attribute) and node.attr == "as_default" for node in ast.walk(ast.parse(path.read_text()))
     )
@@ -167,8 +167,8 @@ def makes_a_default_graph(path: Path) -> bool:
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     makers = {name for name, path in MODULES.items() if makes_a_default_graph(path)}
     allowed = {"trainer.graph.build", "trainer.graph.data_source", "trainer.training.session", "trainer.training.train"}
-    # Devices are opened in a graph of its own, and each thread has its own default: saves run in another one.
+    # Devices are opened in a separate graph; each thread has its own default graph, and saves run in another thread.
     allowed |= {"trainer.tensorflow_import", "trainer.checkpoints.writing.writer"}
-    # These make graphs of their own, which no run ever sees.
+    # These make separate graphs that no run uses.
     apart = ("export", "convert", "inspection", "models", "predict", "trunks", "checkpoints.analysis")
     assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

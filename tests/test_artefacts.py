@@ -1,4 +1,4 @@
-"""What a run leaves, read by plain TensorFlow in a fresh process, with nothing of ours to import."""
+"""Files of a run, read with plain TensorFlow in a fresh process that cannot import this project."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ say(op=op.ravel().tolist(), inputs=sorted(signature.inputs), outputs=sorted(sign
 
 
 def answer(code: str, run: Path) -> dict[str, object]:
-    """Runs the code in a fresh process in another directory and returns what it says."""
+    """Runs the code in a fresh process in another directory and returns its output."""
     done = python("-c", HEAD + code, str(run), cwd=run.parent, ours=False)
     assert done.returncode == 0, done.stderr[-2000:]
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]

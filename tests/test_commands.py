@@ -1,4 +1,4 @@
-"""The command line in a subprocess: help, refusals, what a run prints and leaves."""
+"""Training from the command line in a subprocess: help, errors, output and files of a run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_help_is_of_this_program(trainer) -> None:
         assert word in text
 
 
-# What is typed, and what of the answer shows that it names the mistake and the remedy.
+# Arguments, and a part of the error that names the mistake and the remedy.
 REFUSED_WITHOUT_TENSORFLOW = [
     ([], "+experiment=NAME, one of: " + ", ".join(EXPERIMENTS)),
     (["+experiment=liner"], "did you mean linear"),

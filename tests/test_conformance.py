@@ -1,4 +1,4 @@
-"""What must hold for every callback, every config file, every experiment."""
+"""Rules for every callback, every config file and every experiment."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_an_experiment_is_valid(experiment) -> None:
 
 @pytest.fixture(scope="session")
 def earlier_runs(tmp_path_factory) -> Callable[[str], Path]:
-    """Runs an experiment that others build on, once, and returns the directory of its runs."""
+    """Runs an experiment whose runs another one needs, once, and returns the directory of its runs."""
 
     @functools.cache
     def runs_of(experiment: str) -> Path:
@@ -153,7 +153,7 @@ def earlier_runs(tmp_path_factory) -> Callable[[str], Path]:
 
 
 def builds_on(experiment: str) -> set[str]:
-    """Returns the experiments whose runs another one names by their directory."""
+    """Returns the experiments whose run directories the config of another one names."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         text = OmegaConf.to_yaml(compose("train", [f"+experiment={experiment}"]))
     return set(re.findall(r"path: \$\{run\.root\}/(\w+)", text))
@@ -181,7 +181,7 @@ def test_every_python_file_is_of_a_size_that_can_be_read() -> None:
 
 
 def test_every_package_is_installed() -> None:
-    """setuptools takes only the packages that pyproject.toml lists."""
+    """setuptools installs only the packages that pyproject.toml lists."""
     text = (ROOT / "pyproject.toml").read_text()
     for folder in ("trainer", "callbacks"):
         for path in (ROOT / folder).rglob("__init__.py"):

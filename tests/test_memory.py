@@ -1,4 +1,4 @@
-"""Memory that a process may still take, of the machine or of its container."""
+"""Available memory of the machine or of its container."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tests stand where their modules do: ``tests/graph/test_build.py`` shows ``trainer/graph/build.py``.
+"""Test files mirror the modules: ``tests/graph/test_build.py`` shows ``trainer/graph/build.py``.
 
-``python -m tests.test_mirror`` lists the modules that have no test file of their own. That is allowed: a small
-module is shown by the tests of the one that uses it.
+``python -m tests.test_mirror`` lists the modules without a test file. That is allowed: the tests of its user
+show a small module.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WHOLE = {
     "test_serving": "SERVING.md",
     "test_tutorials": "snippets of graph-mode tutorials",
 }
-"""Tests at the root that show more than one module, and what they show; ``scenarios/`` holds others."""
+"""Subject of each test file at the root that shows more than one module; ``scenarios/`` has others."""
 
 FILES = sorted(path for path in TESTS.rglob("test_*.py") if path.stem not in WHOLE and "scenarios" not in path.parts)
 

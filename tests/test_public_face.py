@@ -1,4 +1,4 @@
-"""The public names: list, documentation and code agree, and importing them costs no TensorFlow."""
+"""Public names: list, documentation and code agree, and importing them does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FACES = {
 
 
 def documented(face: str) -> set[str]:
-    """Returns the names in the first column of a face's table."""
+    """Returns the names in the first column of a package's table."""
     table = DOC.split(f"| `{face}.` | |")[1].split("\n\n")[0]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     return {name for cell in cells for name in re.findall(r"`(\w+)", cell)}

@@ -1,4 +1,4 @@
-"""A public name means one thing in the whole framework."""
+"""Uniqueness of public names in the whole framework."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMAND_LINES = {
 
 
 def public_names() -> dict[str, list[str]]:
-    """Returns the public functions and classes at the top of modules: name to the files that define it."""
+    """Returns the defining files by name of each public function and class at the top of a module."""
     found = defaultdict(list)
     for path in sorted((ROOT / "trainer").rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -1,4 +1,4 @@
-"""Every command and every program in the README runs, in the order in which they stand there."""
+"""Commands and programs of the README, run in their order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.processes import ROOT
 
 BLOCK = re.compile(r"^```(bash|python|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(?:# @package .*\n)?# ([\w/]+\.(?:py|yaml))\n")
-"""Beginning of a block that is a file; the files are there in all sections."""
+"""First lines of a block that is a file; all sections have these files."""
 
 HEADING = re.compile(r"^##+ (.*)\n", re.MULTILINE)
 
@@ -24,7 +24,7 @@ SECTIONS = {
 }
 FILES = {match.group(1): text for blocks in SECTIONS.values() for _, text in blocks if (match := FILE.match(text))}
 
-# What sections go on from, as the ones before them leave it.
+# Commands of earlier sections that a section depends on.
 BEFORE = {
     "Then": "scripts/train +experiment=linear",
     "Use what a run left": "scripts/train +experiment=linear",
@@ -47,14 +47,14 @@ def test_every_command_runs(heading, tmp_path) -> None:
         run(["bash", "-euc", BEFORE[heading]], tmp_path)
     for language, text in SECTIONS[heading]:
         if language == "bash":
-            # The suite within the suite would never end; that the command starts is what is left to show.
+            # The suite within the suite would never end, so only the start of the command is shown.
             run(["bash", "-euc", text.replace("scripts/test\n", "scripts/test --version\n")], tmp_path)
         elif not FILE.match(text):
             run([sys.executable, "-c", text], tmp_path)
 
 
 def run(command: list[str], directory: Path) -> None:
-    """Runs a command as a person would, in a shell of its own."""
+    """Runs a command in a separate process, without the paths of the test environment."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -1,4 +1,4 @@
-"""Models, data and optimizers of every family: neither a resume nor the length of calls changes a bit."""
+"""Bit-identical results under resumes and calls of any length, for models, data and optimizers of every family."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ v1 = tf.compat.v1
 
 
 class Module(tf.Module):
-    """The same line as a tf.Module with tf.Variables."""
+    """Linear model as a tf.Module with tf.Variables."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Module(tf.Module):
 
 
 class Net(Line):
-    """Keras layers with BatchNormalization and Dropout, made when they are first called."""
+    """Keras layers with BatchNormalization and Dropout, built on their first call."""
 
     def __init__(self) -> None:
         layers = keras.layers
@@ -53,7 +53,7 @@ class Net(Line):
 
 
 class Noisy(Line):
-    """Takes the seed of the step for a stateless random op."""
+    """Model with a stateless random op that is seeded by the step."""
 
     def __call__(self, inputs: Any, training: bool, seed: Any) -> Any:
         x = inputs["x"]
@@ -88,7 +88,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 class Stop(Callback):
-    """Ends a run at a step, in good order; the checkpoint saves there."""
+    """Callback that stops a run regularly at a step, where the checkpoint callback then saves."""
 
     def __init__(self, at: int) -> None:
 
@@ -122,7 +122,7 @@ def test_the_number_of_steps_per_call_changes_no_bit(case, tmp_path) -> None:
 
 @pytest.mark.parametrize("case", ["plain TensorFlow", "tf.data"])
 def test_a_call_that_is_longer_than_its_plans_changes_no_bit(case, tmp_path) -> None:
-    """250 steps in one call: two whole plans and a part of the third."""
+    """Runs 250 steps in one call: two complete plans and a part of the third."""
     assert 2 * STEPS_AHEAD < 250 < 3 * STEPS_AHEAD
     for per_call in (1, 250):
         changes = {key: value() if key == "data" else value for key, value in CASES[case].items()}
@@ -132,7 +132,7 @@ def test_a_call_that_is_longer_than_its_plans_changes_no_bit(case, tmp_path) -> 
 
 
 class Watch(Callback):
-    """Notes where it was visited, with the bits of all variables."""
+    """Callback that records its calls and the bits of all variables."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -153,7 +153,7 @@ def random_schedule(rng: random.Random) -> Schedule:
 
 
 def one_run(directory: Path, seed: int, steps_per_call: int | None, mode: str) -> dict[str, object]:
-    """Runs with the schedules of the seed; returns all that must not depend on the calls."""
+    """Runs with the schedules of the seed; returns all results that must not depend on the calls."""
     rng = random.Random(seed)
     watches = [Watch(random_schedule(rng)) for _ in range(2)]
     saves = random_schedule(rng)

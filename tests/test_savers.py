@@ -1,4 +1,4 @@
-"""Savers are asked, not known by their names: subclasses, second savers, other names in the config."""
+"""Savers under other names: subclasses, second savers, other names in the config."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from trainer.training.train import train_job
 
 
 class Mine(Checkpoint):
-    """A saver of a user's own."""
+    """Saver class of a user."""
 
 
 class Stop(Callback):
-    """Asks for a stop at a step."""
+    """Callback that interrupts a run at a step."""
 
     def __init__(self, step: int) -> None:
         self._step = step

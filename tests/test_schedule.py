@@ -1,4 +1,4 @@
-"""When something is due."""
+"""Schedules: steps, epochs and times at which a callback is due."""
 
 from __future__ import annotations
 

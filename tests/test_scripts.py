@@ -1,4 +1,4 @@
-"""scripts/train and scripts/test as a person with a fresh machine meets them."""
+"""scripts/train and scripts/test in a fresh checkout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.processes import ROOT
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy without .venv."""
+    """Copy of the checkout without .venv."""
     for name in ("scripts", "trainer", "callbacks", "conf"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("requirements.txt", "requirements-test.txt"):

@@ -1,4 +1,4 @@
-"""Every example in SERVING.md runs, in the order in which they stand there."""
+"""Examples of SERVING.md, run in their order."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NAMED = "outputs/linear/2026-11-23_14-07-00"
 
 
 def blocks(language: str) -> list[str]:
-    """Returns the program texts of one language."""
+    """Returns the code blocks of one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def beside_the_run(linear_run, tmp_path, monkeypatch) -> Path:
-    """A working directory in which the run has the name that the page gives it."""
+    """Working directory in which the run has the name used in SERVING.md."""
     (tmp_path / NAMED).parent.mkdir(parents=True)
     (tmp_path / NAMED).symlink_to(linear_run[0])
     monkeypatch.chdir(tmp_path)

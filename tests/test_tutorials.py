@@ -1,4 +1,4 @@
-"""The snippets of graph-mode tutorials, run on what a run left, by plain TensorFlow with nothing of ours to import."""
+"""Snippets of graph-mode tutorials, run on the files of a run with plain TensorFlow only."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ assert not any(name.split(".")[0] in ("trainer", "callbacks") for name in sys.mo
 
 @pytest.fixture(scope="module")
 def answers(linear_run) -> dict[str, object]:
-    """What each snippet gives, from one process."""
+    """Results of all snippets, from one process."""
     run, _ = linear_run
     done = python("-c", PROGRAM, str(run), cwd=run.parent, ours=False, stdin=json.dumps(SNIPPETS))
     assert done.returncode == 0, done.stderr[-2000:]

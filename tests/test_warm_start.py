@@ -1,4 +1,4 @@
-"""The settings of a warm start."""
+"""Settings of a warm start."""
 
 from __future__ import annotations
 
