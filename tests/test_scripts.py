@@ -78,7 +78,7 @@ def test_a_slow_test_exists(beginning) -> None:
     [
         ([], {"test_schedule.py", "test_same_bits.py"}),
         (["--fast"], {"test_schedule.py"}),
-        (["-m", "slow"], {"test_readme.py"}),
+        (["-m", "slow"], {"test_readme.py", "test_same_bits.py"}),
     ],
     ids=["default", "fast", "slow"],
 )
