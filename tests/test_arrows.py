@@ -17,7 +17,9 @@ FILES = sorted([*(ROOT / "trainer").rglob("*.py"), *(ROOT / "callbacks").rglob("
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 STUBS = sorted((ROOT / "trainer").rglob("__init__.pyi"))
 
-ROW = re.compile(r"^\| `(?P<rooms>[^|]+)` \|[^|]*\|(?P<imports>[^|]*)\|(?P<tensorflow>[^|]*)\|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(?P<rooms>[^|]+)` \|[^|]*\| (?P<lines>[\d,]+) \|(?P<imports>[^|]*)\|(?P<tensorflow>[^|]*)\|$", re.MULTILINE
+)
 KNOWS_HYDRA = {"cli", "config"}
 
 
@@ -35,6 +37,19 @@ def table() -> dict[str, tuple[set[str], bool, set[str]]]:
 
 TABLE = table()
 GROUND = {room for room, (imports, _, _) in TABLE.items() if imports == {"ground"}}
+
+
+def lines_by_row() -> dict[str, tuple[int, int]]:
+    """Returns the lines of each row of the table: those that it says, and those that are there."""
+    sizes: dict[str, int] = dict.fromkeys(TABLE, 0)
+    for module, path in MODULES.items():
+        if (room := room_of(module)) in sizes:
+            sizes[room] += len(path.read_text().splitlines())
+    rows = ROW.finditer((ROOT / "CONTRIBUTING.md").read_text())
+    return {
+        row["rooms"]: (int(row["lines"].replace(",", "")), sum(sizes[room] for room in row["rooms"].split("`, `")))
+        for row in rows
+    }
 
 
 def room_of(module: str) -> str:
@@ -69,6 +84,11 @@ def arrows() -> dict[str, set[str]]:
             names = {name for name in imported(path) if name in MODULES}
             found[room] |= {room_of(name) for name in names if name != "trainer"}
     return {room: targets - {room} for room, targets in found.items()}
+
+
+def test_the_table_says_about_how_large_a_room_is() -> None:
+    wrong = {row: sizes for row, sizes in lines_by_row().items() if abs(sizes[0] - sizes[1]) > 50 + sizes[1] // 5}
+    assert wrong == {}
 
 
 def test_every_room_is_in_the_table() -> None:
