@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -53,37 +53,18 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
-    targets = _targets(config)
-    if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
-        # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
-        import_tensorflow()
-    join_packages(targets)
-    callbacks = CallbackList(
-        {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
-    )
-    now = datetime.now()
+    callbacks = _callbacks(config)
     with timed("find the run and verify its newest checkpoint"):
-        start = decide(
-            Request(
-                settings.resume, settings.root, settings.name, settings.run_dir, resume_prefixes(callbacks.savers), now
-            )
-        )
+        start = _start(settings, callbacks)
     warm_start = _resolved(settings.warm_start, start)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    accepted = _accepted_changes(start, plain, settings)
-    for change in accepted:
+    changes = _accepted_changes(start, config, settings)
+    for change in changes:
         log.info("changed: %s", change)
-    invocation = Invocation(
-        command=command,
-        config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
-        config_digest=digest(plain),
-        changes=tuple(map(str, accepted)),
-    )
     with timed("read the data"):
         data = _instantiated("data", config.data)
     signals.check()
@@ -105,11 +86,42 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
             seed=settings.seed,
             compile=settings.compile,
             rate_can_be_scaled="learning_rate" in config.optimizer,
-            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in accepted),
-            invocation=invocation,
+            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
+            invocation=_invocation(config, command, changes),
         ),
         signals,
     )
+
+
+def _callbacks(config: DictConfig) -> CallbackList:
+    targets = _targets(config)
+    if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
+        # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
+        import_tensorflow()
+    join_packages(targets)
+    return CallbackList(
+        {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
+    )
+
+
+def _start(settings: Settings, callbacks: CallbackList) -> Start:
+    prefixes = resume_prefixes(callbacks.savers)
+    return decide(
+        Request(settings.resume, settings.root, settings.name, settings.run_dir, prefixes, now=datetime.now())
+    )
+
+
+def _invocation(config: DictConfig, command: str, changes: Sequence[Change]) -> Invocation:
+    return Invocation(
+        command=command,
+        config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
+        config_digest=digest(_plain(config)),
+        changes=tuple(map(str, changes)),
+    )
+
+
+def _plain(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config, resolve=True)
 
 
 def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
@@ -146,12 +158,12 @@ def _targets(config: DictConfig) -> list[str]:
     return re.findall(r"_target_: (\S+)", nodes)
 
 
-def _accepted_changes(start: Start, config: Any, settings: Settings) -> list[Change]:
+def _accepted_changes(start: Start, config: DictConfig, settings: Settings) -> list[Change]:
     """Returns the changes of the config that a resume accepts; a new run has none."""
     stored = stored_config(start.run.path) if start.record is not None else None
     if stored is None:
         return []
-    return check_changes(stored, config, allow=settings.may_change)
+    return check_changes(stored, _plain(config), allow=settings.may_change)
 
 
 def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
