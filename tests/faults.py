@@ -86,7 +86,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             Faults.installed.operation(event, os.fspath(path))
 
 
-def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most: int = 10_000) -> int:
+def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, limit: int = 10_000) -> int:
     """Lets each file operation of a run fail in turn, then resumes; returns the number of operations."""
     from callbacks.checkpoint import Checkpoint
     from callbacks.freeze import Freeze
@@ -102,7 +102,7 @@ def fault_soak(codes: list[int], say: Callable[[str], None], step: int = 1, most
         reference = Path(folder) / "reference"
         run(reference, parts(), epochs=3)
         for code in codes:
-            for at in range(1, most, step):
+            for at in range(1, limit, step):
                 directory = Path(folder) / f"{code}-{at}"
                 outcome, failed = _one_fault(directory, at, code, lambda d: run(d, parts(), epochs=3))
                 if not failed:
