@@ -240,7 +240,7 @@ def test_a_used_directory_is_refused_without_resume(trainer, tmp_path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("mine")
     done = trainer("+experiment=linear", "run.dir=used")
-    assert (done.returncode, "is in use" in done.stderr) == (2, True)
+    assert (done.returncode, "choose another directory [run.dir]" in done.stderr) == (2, True)
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["file"]
 
 

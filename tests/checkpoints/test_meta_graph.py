@@ -96,7 +96,7 @@ def test_verify_tells_of_a_graph_elsewhere_and_calls_no_other_checkpoint_damaged
     assert "is in model.ckpt-1000.meta and cannot be used" in data["graphs"]["model.ckpt-2000"]
     assert tool("verify", once / "model.ckpt-2000")[0] == 0
     code, text = tool("show", once / "model.ckpt-2000")
-    assert (code, "model.ckpt-1000.meta is no graph" in text, "has no .meta of its own" in text) == (1, True, True)
+    assert (code, "model.ckpt-1000.meta is not a graph" in text, "has no .meta of its own" in text) == (1, True, True)
 
 
 def test_the_files_and_the_size_of_a_checkpoint_are_its_own(once) -> None:
@@ -109,5 +109,5 @@ def test_the_files_and_the_size_of_a_checkpoint_are_its_own(once) -> None:
 
 def test_a_damaged_graph_elsewhere_is_named_when_it_is_needed(once) -> None:
     (once / "model.ckpt-1000.meta").write_bytes(b"\xff")
-    with pytest.raises(CheckpointError, match=r"model.ckpt-1000.meta is no graph"):
+    with pytest.raises(CheckpointError, match=r"model.ckpt-1000.meta is not a graph"):
         open_predictor(once / "model.ckpt-2000", ["op"])

@@ -168,7 +168,7 @@ def test_a_relative_reference_from_inside(copy, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("notes.txt", "is no checkpoint: there is no notes.txt.index beside it, and it is not the one file"),
+        ("notes.txt", "is not a checkpoint: there is no notes.txt.index beside it, and it is not in the one-file"),
         ("model.meta", "belongs to no checkpoint: there is no model.index beside it"),
     ],
 )

@@ -35,10 +35,10 @@ def test_one_that_lost_its_end_is_damaged_where_a_graph_says_what_it_was(tmp_pat
     file = tmp_path / "old/model.ckpt-2"
     file.write_bytes(file.read_bytes()[:-20])
     assert resolve_checkpoint(tmp_path / "old").name == "model.ckpt-1"
-    with pytest.raises(CheckpointError, match=r"model.ckpt-2 does not end as a checkpoint of one file does"):
+    with pytest.raises(CheckpointError, match=r"model.ckpt-2 does not end like a checkpoint in the one-file format"):
         resolve_checkpoint(file)
     (tmp_path / "old/model.ckpt-2.meta").unlink()
-    with pytest.raises(RequestError, match=r"model.ckpt-2 is no checkpoint"):
+    with pytest.raises(RequestError, match=r"model.ckpt-2 is not a checkpoint"):
         resolve_checkpoint(file)
 
 

@@ -84,7 +84,7 @@ def test_11_a_lock_file_that_cannot_be_removed_hinders_nothing(tmp_path, caplog)
     with Faults(tmp_path, 2, errno.EIO) as faults, RunLock(path):
         pass
     assert faults.failed == "os.remove run.lock"
-    assert "run.lock is left behind (Input/output error)" in caplog.text
+    assert "run.lock cannot be removed (Input/output error)" in caplog.text
     with RunLock(path):
         pass
     assert not path.exists()

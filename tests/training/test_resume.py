@@ -110,7 +110,7 @@ def test_another_optimizer_is_refused_with_what_matched_and_begins_warm(tmp_path
     message = str(refused.value)
     assert "(3 of 9 variables match); nothing was restored" in message
     assert "b/Adam: graph float32 [1], not in the file" in message
-    assert f"warm_start.path={tmp_path / 'then/model.ckpt-7'} takes what matches" in message
+    assert f"warm_start.path='{tmp_path / 'then/model.ckpt-7'}' loads the variables that match" in message
     assert len(message.splitlines()) < 10
     assert not (tmp_path / "run").exists()
     whole_batches(tmp_path / "run", OPTIMIZERS["adam"], epochs=1, warm_start=WarmStart(tmp_path / "then"))
@@ -244,8 +244,37 @@ def test_a_copy_inside_the_run_directory_is_an_external_checkpoint(form, copy, t
 
 
 def test_a_directory_of_ones_own_does_not_go_with_a_checkpoint_of_a_run(copy, tmp_path) -> None:
-    with pytest.raises(RequestError, match=r"works in the directory of that run; leave out run.dir=.*mine"):
+    with pytest.raises(
+        RequestError, match=r"continues in the directory of that run; leave out run_dir=.*mine"
+    ) as refused:
         job(tmp_path / "mine", resume=f"{copy}@2")
+    assert refused.value.argument == "run_dir"
+
+
+@pytest.mark.parametrize(
+    ("file", "run_dir", "resume", "message", "argument"),
+    [
+        ("mine/notes.txt", "mine", "never", "is in use: it holds files of no run; choose another directory", "run_dir"),
+        ("mine/run.json", "mine", "never", "is in use: resume='auto' continues its run, or choose another", "run_dir"),
+        ("mine", "mine", "never", "is a file; name a directory", "run_dir"),
+        ("mine", "mine/deep", "never", "is a file; choose another directory", "run_dir"),
+        ("test", None, "never", "is a file; choose another directory", "root"),
+        ("other", None, "latest", "resume='latest': there is no run named 'test'", "resume"),
+        ("other", "mine", "latest", "resume='latest': there is no run in .*mine; leave out resume", "resume"),
+        ("other", None, "no/run", "resume: there is no directory no", "resume"),
+    ],
+)
+def test_a_refusal_names_the_argument_that_is_wrong(
+    file, run_dir, resume, message, argument, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    directory = None if run_dir is None else tmp_path / run_dir
+    with pytest.raises(RequestError, match=message) as refused:
+        decide(Request(resume, tmp_path, "test", directory, ("model",), datetime(2026, 11, 24)))
+    assert refused.value.argument == argument
 
 
 @pytest.mark.parametrize(("word", "meant"), [("latst", "latest"), ("Auto", "auto"), ("nevr", "never")])

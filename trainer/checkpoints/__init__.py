@@ -1,6 +1,6 @@
-"""Checkpoints on disk: commit records, the store of files, what a directory holds, which one a reference means.
+"""Checkpoints on disk: commit records, the store of files, catalogs of directories, resolution of references.
 
-Sub-rooms write, restore, keep and analyse them. The public names are listed in ``__init__.pyi``.
+Sub-packages write, restore, retain and analyse them. The public names are listed in ``__init__.pyi``.
 """
 
 from trainer.lazy_face import attach

@@ -1,4 +1,4 @@
-"""The public functions on checkpoints, loaded on first use."""
+"""Public functions on checkpoints, loaded on first use."""
 
 from trainer.checkpoints.analysis.average import average as average
 from trainer.checkpoints.analysis.compare import compare as compare

@@ -1,4 +1,4 @@
-"""The checkpoints of a directory, written by this trainer or by a plain ``tf.compat.v1.train.Saver``."""
+"""Catalog of the checkpoints in a directory, from this trainer or a plain ``tf.compat.v1.train.Saver``."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 STATE_LINE = re.compile(r'^(?:all_)?model_checkpoint_paths?: "(?P<path>.*)"$', re.MULTILINE)
 
 LAST, BEST = "last", "best"
-"""Words that choose a checkpoint of a directory."""
+"""Words that select a checkpoint of a directory, as in ``DIRECTORY@best``."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The checkpoints of a directory, the oldest first.
+    """Checkpoints of a directory, the oldest first.
 
     Args:
         directory: Directory that holds the files.
@@ -44,18 +44,18 @@ class Catalog:
 
     @property
     def prefixes(self) -> list[str]:
-        """The prefixes of its checkpoints' names."""
+        """Prefixes of the checkpoints' names, sorted."""
         return sorted({each.name_prefix for each in self.checkpoints})
 
     def checkpointing(self, prefix: str) -> CheckpointSettings:
-        """Returns what the config of the run says about the checkpoints of a prefix."""
+        """Returns the settings of the run's saver for the checkpoints of a prefix."""
         return checkpoint_settings_of(self.run.path if self.run else None, prefix)
 
     def last(self) -> StoredCheckpoint:
-        """Returns the newest checkpoint that verifies; a warning names those that were skipped.
+        """Returns the newest checkpoint that verifies; warns about each one that was skipped.
 
         Raises:
-            CheckpointError: None verifies; the message lists what was tried.
+            CheckpointError: No checkpoint verifies; the message lists what was tried.
         """
         problems = []
         for checkpoint in self._newest_first():
@@ -71,39 +71,39 @@ class Catalog:
         raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
 
     def _newest_first(self) -> list[StoredCheckpoint]:
-        # One without a number, such as an average, is no step of the training where others are.
+        # A checkpoint without a number, such as an average, is not a step of the training: numbered ones come first.
         candidates = [each for each in self.checkpoints if each.number is not None] or list(self.checkpoints)
-        # Files of a plain Saver have no record that tells their order; its own list names the newest.
+        # Checkpoints of a plain Saver have no record with their order; its state file names the newest.
         candidates.reverse()
         candidates.sort(key=lambda each: each.record is not None or each.name not in self.listed[:1])
         return candidates
 
     def best(self, monitor: str | None = None, mode: str | None = None) -> StoredCheckpoint:
-        """Returns the checkpoint with the best metric, as its commit record has it.
+        """Returns the checkpoint with the best metric in its commit record.
 
         Args:
-            monitor: Metric that tells what is best; None for the one of the run's saver.
-            mode: ``min`` or ``max``; None for that of the run's saver.
+            monitor: Metric that decides which checkpoint is the best; None for that of the run's saver.
+            mode: ``min`` or ``max``, the end of the metric that is best; None for that of the run's saver.
 
         Raises:
             RequestError: No record has the metric; the message has close names.
         """
         for prefix in self.prefixes:
             known = self.checkpointing(prefix)
-            wanted, end = monitor or known.monitor, check_choice("mode", mode or known.mode, ("min", "max"))
+            metric, end = monitor or known.monitor, check_choice("mode", mode or known.mode, ("min", "max"))
             records = [each.record for each in self.checkpoints if each.record and each.name_prefix == prefix]
-            if ranked := best_first(records, wanted, end):
+            if ranked := best_first(records, metric, end):
                 return self.named(ranked[0].name)
         metrics = {name for each in self.checkpoints if each.record for name in each.record.metrics}
         if not metrics:
-            raise RequestError(f"{self.directory}: no checkpoint has a commit record with metrics to be best by")
-        raise RequestError(f"no checkpoint has the metric {wanted!r}; {suggestion(wanted, metrics)}")
+            raise RequestError(f"{self.directory}: no commit record has metrics, so no checkpoint is the best")
+        raise RequestError(f"no checkpoint has the metric {metric!r}; {suggestion(metric, metrics)}")
 
     def named(self, which: str) -> StoredCheckpoint:
-        """Returns the checkpoint of a name or a number.
+        """Returns the checkpoint with a name or a number.
 
         Raises:
-            RequestError: There is none; the message has close names.
+            RequestError: There is no such checkpoint; the message has close names.
         """
         exact = [each for each in self.checkpoints if each.name == which]
         # model-7+43 was saved inside the eighth epoch: 7 means the one at the end of the seventh.
@@ -119,13 +119,13 @@ class Catalog:
 
 
 def read_catalog(path: str | Path) -> Catalog:
-    """Returns what is in a run or a checkpoint directory; reads no large file.
+    """Returns the catalog of a run or a checkpoint directory; reads no large file.
 
     Args:
         path: Run directory, checkpoint directory, or directory of runs for the newest run that has a checkpoint.
 
     Raises:
-        RequestError: It is no directory, or holds no checkpoint; the message says what is there.
+        RequestError: The path is not a directory, or holds no checkpoint; the message says what is there.
 
     Example:
         >>> import tempfile
@@ -172,10 +172,10 @@ def list_checkpoints(path: str | Path) -> tuple[StoredCheckpoint, ...]:
     """Returns the checkpoints of a run or of a directory, the oldest first, damaged ones included.
 
     Args:
-        path: Directory, as ``read_catalog`` takes it.
+        path: Run directory, checkpoint directory, or directory of runs, as for ``read_catalog``.
 
     Raises:
-        RequestError: There is no directory, or no checkpoint in it.
+        RequestError: The path is not a directory, or holds no checkpoint.
     """
     return read_catalog(path).checkpoints
 
@@ -186,7 +186,7 @@ def run_of(checkpoint: StoredCheckpoint) -> RunDirectory | None:
 
 
 def listed_names(directory: Path) -> tuple[str, ...]:
-    """Returns the names in TensorFlow's own list, the newest first; the directories in it are dropped."""
+    """Returns the checkpoints' names in TensorFlow's state file, the newest first, without their directories."""
     try:
         text = (directory / STATE_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -195,11 +195,11 @@ def listed_names(directory: Path) -> tuple[str, ...]:
 
 
 def nothing_at(path: Path, what: str = "file, directory or checkpoint") -> str:
-    """Returns the message for a path at which there is nothing, with close names.
+    """Returns the error message for a path that does not exist, with close names.
 
     Args:
-        path: Path that was looked for.
-        what: Kind of thing that was looked for.
+        path: Path that does not exist.
+        what: Kind of thing that was expected there.
 
     Example:
         >>> nothing_at(Path("/nowhere/model-3"))
@@ -212,7 +212,7 @@ def nothing_at(path: Path, what: str = "file, directory or checkpoint") -> str:
 
 
 def _beside(path: Path, *, all_names: bool = True) -> str:
-    """Returns a hint with close names in the directory of a path, or with all where none is close."""
+    """Returns a hint with close names in the directory of a path, or with all names if none is close."""
     if not path.parent.is_dir() or not os.access(path.parent, os.R_OK | os.X_OK):
         return ""
     names = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]

@@ -1,4 +1,4 @@
-"""Place of the graph of a checkpoint: its ``.meta``, or that of its series."""
+"""Location of a checkpoint's graph: its own ``.meta``, or one of its series."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from trainer.errors import RequestError
 
 
 def find_meta(checkpoint: StoredCheckpoint) -> Path | None:
-    """Returns the ``.meta`` that has the graph of a checkpoint, or None.
+    """Returns the ``.meta`` with the graph of a checkpoint, or None.
 
     A Saver that writes the graph once (``write_meta_graph=False`` in later saves) leaves it beside one
-    checkpoint of a series. Its own file comes first, then ``<series>.meta``, which this trainer writes,
-    then that of the last checkpoint before it, then that of the first after it.
+    checkpoint of a series. The checkpoint's own file comes first, then ``<series>.meta``, written by this
+    trainer, then the file of the last checkpoint before it, then that of the first one after it.
 
     Args:
         checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
@@ -32,11 +32,11 @@ def find_meta(checkpoint: StoredCheckpoint) -> Path | None:
     of_series = checkpoint.directory / f"{checkpoint.name_prefix}{META}"
     if of_series.is_file():
         return of_series
-    others = {place: path for path in _metas(checkpoint.directory) if (place := _place(path.stem, checkpoint))}
-    here = _place(checkpoint.name, checkpoint)
-    if not others or here is None:
+    others = {found: path for path in _metas(checkpoint.directory) if (found := _position(path.stem, checkpoint))}
+    own = _position(checkpoint.name, checkpoint)
+    if not others or own is None:
         return None
-    before = [place for place in others if place <= here]
+    before = [position for position in others if position <= own]
     return others[max(before) if before else min(others)]
 
 
@@ -44,8 +44,8 @@ def _metas(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"*{META}") if path.is_file())
 
 
-def _place(name: str, checkpoint: StoredCheckpoint) -> tuple[int, int] | None:
-    """Returns the place of a name in the series of a checkpoint; None where it is of another series."""
+def _position(name: str, checkpoint: StoredCheckpoint) -> tuple[int, int] | None:
+    """Returns the position of a name in the series of a checkpoint; None for a name of another series."""
     match = NUMBERED.fullmatch(name)
     if match is None or match["prefix"] != checkpoint.name_prefix:
         return None
@@ -53,14 +53,14 @@ def _place(name: str, checkpoint: StoredCheckpoint) -> tuple[int, int] | None:
 
 
 def require_meta(checkpoint: StoredCheckpoint, remedy: str) -> Path:
-    """Returns the ``.meta`` that has the graph of a checkpoint.
+    """Returns the ``.meta`` with the graph of a checkpoint.
 
     Args:
-        checkpoint: Checkpoint, as for ``find_meta``.
-        remedy: What the user can do without one, for the message.
+        checkpoint: Checkpoint, as ``trainer.checkpoints.find`` returns it.
+        remedy: Remedy for a checkpoint without a graph, for the message.
 
     Raises:
-        RequestError: There is none; the message has what was looked for and what is there.
+        RequestError: There is no ``.meta``; the message has the names that were looked for and those that exist.
     """
     if found := find_meta(checkpoint):
         return found

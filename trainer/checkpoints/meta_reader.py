@@ -1,4 +1,4 @@
-"""The graph in the ``.meta`` of a checkpoint; nothing of it is run."""
+"""Reader of the graph in the ``.meta`` of a checkpoint; nothing of it is run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ v1 = tf.compat.v1
 
 
 def read_graph_of(checkpoint: StoredCheckpoint) -> Any:
-    """Returns the MetaGraphDef of a checkpoint, or None where no ``.meta`` has it.
+    """Returns the MetaGraphDef of a checkpoint, or None if there is no ``.meta`` with it.
 
     Raises:
-        CheckpointError: The ``.meta`` is damaged; the message says so where it belongs to another checkpoint.
-        RequestError: It cannot be opened.
+        CheckpointError: The ``.meta`` is damaged; the message says if it belongs to another checkpoint.
+        RequestError: The ``.meta`` cannot be opened.
     """
     file = find_meta(checkpoint)
     if file is None:
@@ -39,22 +39,22 @@ def read_meta(file: Path) -> Any:
     """Returns the MetaGraphDef of a ``.meta``; nothing of it is run.
 
     Raises:
-        CheckpointError: It is damaged.
-        RequestError: It cannot be opened.
+        CheckpointError: The file is damaged.
+        RequestError: The file cannot be opened.
     """
     try:
         meta = v1.MetaGraphDef.FromString(file.read_bytes())
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from error
     except DecodeError as error:
-        raise CheckpointError(f"{file} is no graph, or only a part of one ({error})") from error
+        raise CheckpointError(f"{file} is not a graph, or only a part of one ({error})") from error
     if not meta.graph_def.node:
         raise CheckpointError(f"{file} holds no node of a graph")
     return meta
 
 
 def trainable_names(meta: Any) -> set[str]:
-    """Returns the names that the trainable variables of a MetaGraphDef have in a checkpoint."""
+    """Returns the names of a MetaGraphDef's trainable variables, as a checkpoint stores them."""
     values = meta.collection_def[v1.GraphKeys.TRAINABLE_VARIABLES].bytes_list.value
     variables = [VariableDef.FromString(value) for value in values]
     # The parts of a partitioned variable are one tensor in the file.

@@ -1,4 +1,4 @@
-"""Reading the tensors of a checkpoint, and what its ``.meta`` says of them."""
+"""Reader of the tensors in a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from trainer.errors import CheckpointError, describe
 v1 = tf.compat.v1
 
 OPAQUE = ("variant", "resource")
-"""Dtypes that have no form outside a graph: the state of a data pipeline is one."""
+"""Dtypes that have no form outside a graph, such as that of a data pipeline's state."""
 
 
 class TensorReader:
-    """The tensors of a checkpoint; each is checked against its CRC as it is read.
+    """Reader of a checkpoint's tensors; each is compared with its CRC.
 
     Args:
-        prefix: of the checkpoint's files.
+        prefix: Prefix of the checkpoint's files.
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: The checkpoint cannot be read.
 
     Example:
         >>> import tempfile
@@ -44,7 +44,7 @@ class TensorReader:
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
-        """Name of a tensor to its shape."""
+        """Shapes of the tensors, by name."""
         return {name: tensor.shape for name, tensor in self.tensors.items()}
 
     def is_opaque(self, name: str) -> bool:
@@ -53,14 +53,14 @@ class TensorReader:
 
     @property
     def readable(self) -> dict[str, Tensor]:
-        """The tensors that have a value outside a graph."""
+        """Tensors that have a value outside a graph, by name."""
         return {name: tensor for name, tensor in self.tensors.items() if not self.is_opaque(name)}
 
     def value(self, name: str) -> Array:
-        """Returns a tensor's value.
+        """Returns the value of a tensor.
 
         Raises:
-            CheckpointError: what is on the disk is not what was written.
+            CheckpointError: The bytes on the disk are not those that were written.
         """
         try:
             return np.asarray(self._reader.get_tensor(name))
@@ -70,7 +70,12 @@ class TensorReader:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A variable as a graph declares it or a file stores it."""
+    """Type of a variable, as a graph declares or a file stores it.
+
+    Args:
+        dtype: Name of the dtype, such as ``float32``.
+        shape: Size of each dimension; None for one that is not known.
+    """
 
     dtype: str
     shape: tuple[int | None, ...]
@@ -80,10 +85,10 @@ class Tensor:
 
 
 def stored_tensors(prefix: Path) -> dict[str, Tensor]:
-    """Reads what a checkpoint holds.
+    """Returns the dtypes and shapes of a checkpoint's tensors, by name.
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: The checkpoint cannot be read.
     """
     try:
         reader = tf.train.load_checkpoint(str(prefix))

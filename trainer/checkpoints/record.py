@@ -1,4 +1,4 @@
-"""The commit record of a checkpoint: the file that makes it count, written last."""
+"""Commit record of a checkpoint: the file that makes it count, written last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file of a checkpoint as it was when the checkpoint was committed.
+    """Size and checksum of a checkpoint's file at the commit.
 
     Args:
         size: Size in bytes.
@@ -29,20 +29,20 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """What is known of a committed checkpoint; JSON on disk, beside its files.
+    """Metadata of a committed checkpoint; JSON on disk, beside its files.
 
     Args:
         name: Name of the checkpoint, such as ``model-300``; its files are ``<name>.index`` and so on.
-        number: Completed epochs where saves are scheduled by epochs alone, else the global step.
+        number: Number in the name: completed epochs if epochs alone schedule saves, else the global step.
         epoch: Completed epochs.
         global_step: Updates of the variables.
         metrics: Metrics of the last completed epoch; None for what is not finite.
-        state: State of the loop and of the callbacks, as their ``state_dict`` gave it.
+        state: State of the loop and of the callbacks, as their ``state_dict`` returned it.
         complete: Whether the files hold all that a resume needs.
         trained_secs: Seconds spent in training until this save, over all processes.
         saved_at: Time of the save, UTC, ISO 8601.
-        settings: What the variables depend on besides the data: seed, compile mode, digest of the
-            config, versions.
+        settings: Settings that the variables depend on besides the data: seed, compile mode, digest of
+            the config, versions.
         files: Size and checksum of each file, by the file's name.
     """
 
@@ -65,10 +65,10 @@ class CommitRecord:
 
     @classmethod
     def from_json(cls, value: Any) -> CommitRecord:
-        """Returns the record that ``to_json`` gave.
+        """Returns the record of JSON data that ``to_json`` returned.
 
         Raises:
-            CheckpointError: It is no record, was changed, or is of a later format.
+            CheckpointError: The value is not a commit record, was changed, or has a later format.
         """
         try:
             fields = dict(value)
@@ -79,7 +79,7 @@ class CommitRecord:
             files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
             return cls(**fields, files=files)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"this is no commit record ({type(error).__name__}: {error})") from error
+            raise CheckpointError(f"this is not a commit record ({type(error).__name__}: {error})") from error
 
 
 def _checksum(value: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ def read_record(path: Path) -> CommitRecord:
     """Reads a commit record.
 
     Raises:
-        CheckpointError: It cannot be read; the message has the file and the reason.
+        CheckpointError: The file cannot be read; the message has its path and the reason.
     """
     try:
         return CommitRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -99,7 +99,7 @@ def read_record(path: Path) -> CommitRecord:
 
 
 def best_first(records: Sequence[CommitRecord], monitor: str, mode: str) -> list[CommitRecord]:
-    """Returns the records that have the metric, the best first, of equals the older."""
+    """Returns the records that have the metric, the best first; of equal ones, the older first."""
     sign = 1 if mode == "min" else -1
     measured = [(value, r) for r in records if (value := r.metrics.get(monitor)) is not None]
     return [r for _, r in sorted(measured, key=lambda pair: (sign * pair[0], pair[1].global_step))]

@@ -1,4 +1,4 @@
-"""Which checkpoint a reference means: the one rule for configs, command lines and Python."""
+"""Resolution of references to checkpoints: one rule for configs, command lines and Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resolve_checkpoint(
     mode: str | None = None,
     allow_damaged: bool = False,
 ) -> StoredCheckpoint:
-    """Returns the checkpoint that a reference means, by this trainer or by a plain ``tf.compat.v1.train.Saver``.
+    """Returns the checkpoint that a reference means, of this trainer or of a plain ``tf.compat.v1.train.Saver``.
 
     | reference | means |
     |---|---|
@@ -28,22 +28,22 @@ def resolve_checkpoint(
     | ``.../model-300.index`` | the checkpoint that this file belongs to; ``.meta``, ``.data-...``, ``.json`` alike |
     | a directory of checkpoints | its newest good checkpoint |
     | a run | the newest good checkpoint in it |
-    | a directory of runs | that of the newest run that has one |
-    | ``DIRECTORY@WHICH`` | that of this number or name, ``last`` or ``best``, for each of these directories |
+    | a directory of runs | the newest good checkpoint of the newest run that has one |
+    | ``DIRECTORY@WHICH`` | the checkpoint of this number or name, ``last`` or ``best``, in any of these directories |
 
     Args:
         reference: Path or ``DIRECTORY@WHICH``; a checkpoint that was resolved before is returned as it is.
-        monitor: Metric that tells what ``best`` is; None for the one of the run's saver.
-        mode: ``min`` or ``max``: which end of it is best; None for that of the run's saver.
-        allow_damaged: Whether a checkpoint that is named is returned unread, even if it is damaged. Of a
-            directory the newest that verifies is returned in any case.
+        monitor: Metric that decides which checkpoint is the best; None for that of the run's saver.
+        mode: ``min`` or ``max``, the end of the metric that is best; None for that of the run's saver.
+        allow_damaged: Whether a named checkpoint is returned unread, even if it is damaged. For a
+            directory, the newest checkpoint that verifies is returned in any case.
 
     Returns:
-        The checkpoint; each byte was compared with its commit record, where it has one.
+        Checkpoint; each byte was compared with its commit record if it has one.
 
     Raises:
-        RequestError: There is none; the message has what was looked for and close names.
-        CheckpointError: It is damaged, or all of a directory are.
+        RequestError: There is no such checkpoint; the message has what was looked for and close names.
+        CheckpointError: The checkpoint is damaged, or all checkpoints of a directory are.
 
     Example:
         >>> import tempfile
@@ -74,13 +74,13 @@ def resolve_checkpoint(
 
 
 def split_reference(reference: str | Path) -> tuple[Path, str | None]:
-    """Returns the path of a reference, and what follows its ``@``.
+    """Returns the path of a reference and the part after its ``@``.
 
     Args:
-        reference: Path or ``DIRECTORY@WHICH``; an ``@`` in the name of something that exists is a part of the path.
+        reference: Path or ``DIRECTORY@WHICH``; an ``@`` in the name of an existing file belongs to the path.
 
     Returns:
-        The directory and WHICH, or the path and None.
+        Directory and WHICH, or path and None.
 
     Example:
         >>> split_reference("outputs/mine@best")
@@ -96,7 +96,7 @@ def split_reference(reference: str | Path) -> tuple[Path, str | None]:
 
 
 def newest_is_meant(reference: str | Path) -> Path | None:
-    """Returns the directory whose newest checkpoint a reference means, or None where it names a checkpoint."""
+    """Returns the directory whose newest checkpoint a reference means, or None if it names a checkpoint."""
     path, which = split_reference(reference)
     return path if which == LAST or (which is None and path.is_dir()) else None
 
@@ -105,7 +105,7 @@ def _at(path: Path) -> StoredCheckpoint:
     """Returns the checkpoint of a prefix or of one of its files.
 
     Raises:
-        RequestError: There is none.
+        RequestError: There is no such checkpoint.
     """
     found = checkpoint_at(path)
     if found is not None:
@@ -116,6 +116,6 @@ def _at(path: Path) -> StoredCheckpoint:
     if part:
         raise RequestError(f"{path} belongs to no checkpoint: there is no {part['name']}{INDEX} beside it")
     raise RequestError(
-        f"{path} is no checkpoint: there is no {path.name}{INDEX} beside it, and it is not the one file that a "
-        "checkpoint was before TensorFlow 0.12"
+        f"{path} is not a checkpoint: there is no {path.name}{INDEX} beside it, and it is not in the one-file format "
+        "of TensorFlow before 0.12"
     )

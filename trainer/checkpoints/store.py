@@ -1,4 +1,4 @@
-"""The files of a checkpoint directory: which checkpoints are committed, which are whole."""
+"""Store of the checkpoint files in a directory: markers, commits, verification, removal."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from trainer.files import (
 
 DATA, INDEX, META, RECORD = ".data-00000-of-00001", ".index", ".meta", ".json"
 STATE_FILE = "checkpoint"
-
+"""Name of TensorFlow's own list of checkpoints."""
 
 IN_PROGRESS = ".unfinished-"
 """Prefix of the marker file that exists while a checkpoint is being written or removed."""
 
 MAX_SHOWN = 7
-"""Checkpoints that a message names at most where none is good."""
+"""Max number of checkpoints listed in the message that none is good."""
 
 DAMAGED, SUPERSEDED = "damaged", "superseded"
-"""Folders for checkpoints that no longer count and are kept all the same."""
+"""Folders for checkpoints that no longer count but are not removed."""
 
 
 @dataclass(frozen=True)
 class SkippedCheckpoint:
-    """A checkpoint that cannot be used.
+    """Checkpoint that cannot be used.
 
     Args:
         name: Name of the checkpoint.
-        reason: File and what is wrong with it.
-        damaged: False where the checkpoint is whole and holds only a part of the variables.
+        reason: Path of a file and its problem.
+        damaged: Whether a file is damaged; False for an undamaged checkpoint of only a part of the variables.
     """
 
     name: str
@@ -67,11 +67,11 @@ class CheckpointStore:
 
     @property
     def meta_file(self) -> Path:
-        """The graph, written once, outside rotation."""
+        """Path of the graph, which is written once, outside rotation."""
         return self.directory / f"{self.prefix}{META}"
 
     def path(self, name: str) -> Path:
-        """Returns what TensorFlow calls the checkpoint's path: a prefix of file names."""
+        """Returns the prefix of a checkpoint's file names, which TensorFlow calls its path."""
         return self.directory / name
 
     def file(self, name: str, suffix: str) -> Path:
@@ -79,7 +79,7 @@ class CheckpointStore:
         return self.directory / f"{name}{suffix}"
 
     def records(self) -> tuple[list[CommitRecord], list[SkippedCheckpoint]]:
-        """Returns the commit records, the oldest first, and the checkpoints whose record is unreadable."""
+        """Returns the commit records, the oldest first, and the checkpoints with an unreadable record."""
         records, unreadable = [], []
         if not self.directory.is_dir():
             return [], []
@@ -93,7 +93,7 @@ class CheckpointStore:
         return sorted(records, key=lambda record: record.global_step), unreadable
 
     def _record(self, entry: os.DirEntry[str]) -> CommitRecord:
-        """Reads a record unless its file is the one that was read before: a save looks at all of them."""
+        """Returns a record; reads only files that have changed, since each save needs all records."""
         status = entry.stat()
         seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         known, record = self._known.get(entry.name, (None, None))
@@ -103,18 +103,18 @@ class CheckpointStore:
         return record
 
     def has_step(self, global_step: int) -> bool:
-        """Returns whether a committed checkpoint is of this step."""
+        """Returns whether there is a committed checkpoint of a step."""
         return any(record.global_step == global_step for record in self.records()[0])
 
     def measure(self, name: str, data: FileEntry | None = None) -> dict[str, FileEntry]:
-        """Reads the checkpoint's files back and returns their sizes and checksums, synced to disk.
+        """Syncs the checkpoint's files to disk, reads them back and returns their sizes and checksums.
 
         Args:
             name: Name of the checkpoint.
-            data: Size and checksum of its data file, where that was synced and read already.
+            data: Size and checksum of the data file if it was synced and read already, else None.
 
         Raises:
-            CheckpointError: The data or the index is missing.
+            CheckpointError: The data file or the index is missing.
         """
         entries = {}
         for suffix in (DATA, INDEX, META):
@@ -134,7 +134,7 @@ class CheckpointStore:
 
         Args:
             record: Commit record of the checkpoint.
-            sizes_only: Whether only the sizes are compared; no file is read then.
+            sizes_only: Whether to compare only the sizes, without reading any file.
 
         Raises:
             CheckpointError: A file is missing or differs; the message says which and how.
@@ -149,16 +149,16 @@ class CheckpointStore:
                 raise CheckpointError(f"{path} differs from what was written (XXH3)")
 
     def commit(self, record: CommitRecord) -> None:
-        """Makes the checkpoint count; durable when this returns."""
+        """Writes the record, which makes the checkpoint count; durable on return."""
         write_json(self.file(record.name, RECORD), record.to_json())
 
     def write_state(self, names: Sequence[str]) -> None:
-        """Writes TensorFlow's own list of checkpoints, with paths relative to the directory.
+        """Writes TensorFlow's state file, the list of checkpoints by paths relative to the directory.
 
         Format: the text form of ``CheckpointState`` in tensorflow/python/training/checkpoint_state.proto.
 
         Args:
-            names: Names of the checkpoints, the oldest first; where there is none, nothing is written.
+            names: Names of the checkpoints, the oldest first; if empty, nothing is written.
         """
         if names:
             lines = [f'model_checkpoint_path: "{names[-1]}"']
@@ -168,7 +168,7 @@ class CheckpointStore:
     def begin(self, name: str) -> None:
         """Writes the in-progress marker of a checkpoint, before its files are written or removed.
 
-        The marker tells the leftovers of a killed process from an external checkpoint, which is never removed.
+        The marker distinguishes leftovers of a killed process from an external checkpoint, which is never removed.
         """
         if not self.directory.is_dir():
             make_directory(self.directory)
@@ -182,7 +182,7 @@ class CheckpointStore:
         return self.directory / f"{IN_PROGRESS}{name}"
 
     def remove(self, name: str) -> None:
-        """Removes a checkpoint: the record first, so that half of one never counts."""
+        """Removes a checkpoint: the record first, so that an incomplete one never counts."""
         self.begin(name)
         self.file(name, RECORD).unlink(missing_ok=True)
         self._remove_files(name)
@@ -195,7 +195,7 @@ class CheckpointStore:
                 path.unlink(missing_ok=True)
 
     def clean_up(self) -> None:
-        """Removes what killed processes left unfinished; a committed checkpoint is never touched."""
+        """Removes the unfinished files of killed processes; never touches a committed checkpoint."""
         if not self.directory.is_dir():
             return
         for path in list(self.directory.iterdir()):
@@ -207,7 +207,7 @@ class CheckpointStore:
         remove_temporaries(self.directory)
 
     def set_aside(self, name: str, folder: str) -> None:
-        """Moves a checkpoint's files into a folder beside it; the record first, so that it no longer counts."""
+        """Moves a checkpoint's files into a folder beside it: the record first, so that it no longer counts."""
         aside = self.directory / folder
         aside.mkdir(exist_ok=True)
         for suffix in (RECORD, INDEX, DATA, META):
@@ -217,7 +217,7 @@ class CheckpointStore:
         sync_directory(self.directory)
 
     def link_meta(self, name: str) -> None:
-        """Puts the graph beside the checkpoint: a hard link, a copy where the disk has no links."""
+        """Puts the graph beside the checkpoint: a hard link, or a copy on a disk without links."""
         target = self.file(name, META)
         temporary = temporary_beside(target)
         temporary.unlink(missing_ok=True)
@@ -229,13 +229,13 @@ class CheckpointStore:
 
 
 def newest_good(store: CheckpointStore) -> tuple[CommitRecord, list[SkippedCheckpoint]]:
-    """Returns the newest checkpoint that holds all a resume needs and verifies.
+    """Returns the newest checkpoint that verifies and is complete, so that a resume can use it.
 
     Returns:
-        The record, and the checkpoints that were skipped: newer ones, and unreadable ones.
+        Record of the checkpoint, and the checkpoints that were skipped: newer ones and unreadable ones.
 
     Raises:
-        CheckpointError: None is good; the message lists what was tried.
+        CheckpointError: No checkpoint is good; the message lists what was tried.
     """
     records, skipped = store.records()
     for record in reversed(records):

@@ -1,4 +1,4 @@
-"""A checkpoint as its files show it, written by this trainer or by a plain ``tf.compat.v1.train.Saver``."""
+"""Checkpoint as its files show it, from this trainer or a plain ``tf.compat.v1.train.Saver``."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from trainer.errors import CheckpointError, RequestError
 DATA_FILE = re.compile(r"(?P<name>.+)\.data-\d{5}-of-(?P<shards>\d{5})")
 RECORD_FILE = re.compile(r"(?P<name>.+-\d+(\+\d+)?)\.json")
 NUMBERED = re.compile(r"(?P<prefix>.*?)-(?P<number>\d+)(\+(?P<steps>\d+))?(-00000-of-00001)?")
-"""Name of a checkpoint with a number; the end is that of a sharded Saver before TensorFlow 0.12."""
+"""Pattern of a checkpoint's name with a number; the last group is from sharded Savers before TensorFlow 0.12."""
 
 FILE_OF_CHECKPOINT = re.compile(r"(?P<name>.+)\.(index|meta|json|data-\d{5}-of-\d{5})")
 NOT_ONE_FILE = re.compile(r"\..*|.+\.(index|meta|json|pb|pbtxt|ldb|sst|data-\d{5}-of-\d{5}|tempstate\d+)")
 ONE_OF_SHARDS = re.compile(r".+-\d{5}-of-(?!00001)\d{5}")
 
 TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
-"""Last bytes of a table (tensorflow/core/lib/io/format.h), which a checkpoint was before TensorFlow 0.12."""
+"""Last bytes of a table (tensorflow/core/lib/io/format.h), the format of checkpoints before TensorFlow 0.12."""
 
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """A checkpoint as its directory shows it, without a look into its files.
+    """Checkpoint as its directory shows it; its tensors have not been read.
 
     Args:
-        directory: Directory that holds its files.
+        directory: Directory that holds the checkpoint's files.
         name: Name of the checkpoint, such as ``model-300``.
-        record: Commit record; None where a plain ``tf.compat.v1.train.Saver`` wrote the checkpoint.
-        problem: What is wrong with it at a glance: a file is missing or of another size, the
-            record is unreadable; "" where nothing is.
-        one_file: Whether it is one file without a suffix, the format of TensorFlow before 0.12.
+        record: Commit record; None for a checkpoint of a plain ``tf.compat.v1.train.Saver``.
+        problem: Problem found without reading tensors: a file that is missing or has another size, or
+            an unreadable record; "" if there is none.
+        one_file: Whether the checkpoint is one file without a suffix, the format of TensorFlow before 0.12.
 
     Example:
         >>> stored = StoredCheckpoint(Path("outputs"), "model-300")
@@ -51,23 +51,23 @@ class StoredCheckpoint:
 
     @property
     def prefix(self) -> Path:
-        """What TensorFlow calls the checkpoint's path: a prefix of file names."""
+        """Prefix of the checkpoint's file names, which TensorFlow calls its path."""
         return self.directory / self.name
 
     @property
     def name_prefix(self) -> str:
-        """What the name begins with, before ``-<number>``."""
+        """Part of the name before ``-<number>``."""
         match = NUMBERED.fullmatch(self.name)
         return match["prefix"] if match else self.name
 
     @property
     def store(self) -> CheckpointStore:
-        """The store of the checkpoints that share its directory and the beginning of its name."""
+        """Store of the checkpoints with the same directory and name prefix."""
         return CheckpointStore(self.directory, self.name_prefix)
 
     @property
     def number(self) -> int | None:
-        """Completed epochs or the step, as the checkpoint is numbered; None where it has no number."""
+        """Number of the checkpoint: completed epochs or the global step; None if it has none."""
         if self.record:
             return self.record.number
         match = NUMBERED.fullmatch(self.name)
@@ -75,31 +75,31 @@ class StoredCheckpoint:
 
     @property
     def own_meta(self) -> Path | None:
-        """Its own ``.meta`` if there is one; ``trainer.checkpoints.meta_graph.find_meta`` looks further."""
+        """Path of its own ``.meta``, or None; ``trainer.checkpoints.meta_graph.find_meta`` looks further."""
         file = self.directory / f"{self.name}{META}"
         return file if file.is_file() else None
 
     @property
     def files(self) -> list[Path]:
-        """Its own files that exist."""
+        """Paths of its own files that exist."""
         own = re.compile(re.escape(self.name) + r"\.(index|meta|json|data-\d{5}-of-\d{5})")
         one = {self.name} if self.one_file else set()
         return sorted(path for path in self.directory.iterdir() if own.fullmatch(path.name) or path.name in one)
 
     @property
     def size(self) -> int:
-        """Bytes that its removal would free: what it shares with others (hard links) is left out."""
+        """Bytes that its removal would free; files shared with others (hard links) do not count."""
         return sum(stat.st_size for path in self.files if (stat := path.stat()).st_nlink == 1)
 
     @property
     def saved_at(self) -> float:
-        """When it was saved, in seconds since 1970."""
+        """Time of the save, in seconds since 1970."""
         if self.record and self.record.saved_at:
             return datetime.fromisoformat(self.record.saved_at).timestamp()
         return max((path.stat().st_mtime for path in self.files), default=0.0)
 
     def verify(self) -> None:
-        """Compares every byte with the record, where there is one.
+        """Compares every byte with the record, if there is one.
 
         Raises:
             CheckpointError: A file is missing or differs; the message says which and how.
@@ -114,7 +114,7 @@ def stored_checkpoints(directory: Path) -> tuple[StoredCheckpoint, ...]:
     """Returns the checkpoints of a directory, the oldest first; reads only the records.
 
     Args:
-        directory: Directory of checkpoints; where it does not exist, there are none.
+        directory: Directory of checkpoints; need not exist.
     """
     if not directory.is_dir():
         return ()
@@ -137,13 +137,13 @@ def checkpoint_at(path: Path) -> StoredCheckpoint | None:
 
 
 class _Listing:
-    """The names of a directory's files, read once, sorted into checkpoints.
+    """Names of a directory's files, read once and grouped by checkpoint.
 
     Args:
-        directory: Directory that exists.
+        directory: Directory of checkpoints; must exist.
 
     Raises:
-        RequestError: It cannot be read.
+        RequestError: The directory cannot be read.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -164,12 +164,12 @@ class _Listing:
         return found | {name for name in self.names - found if self._is_one_file(name)}
 
     def has_checkpoint(self, name: str) -> bool:
-        """Returns whether a name is that of a checkpoint."""
+        """Returns whether there is a checkpoint with a name."""
         has_record = f"{name}{RECORD}" in self.names and RECORD_FILE.fullmatch(f"{name}{RECORD}") is not None
         return f"{name}{INDEX}" in self.names or has_record or self._is_one_file(name)
 
     def checkpoint(self, name: str) -> StoredCheckpoint:
-        """Returns the checkpoint of a name."""
+        """Returns the checkpoint with a name."""
         if f"{name}{RECORD}" in self.names:
             return _with_record(self.directory, name)
         if f"{name}{INDEX}" not in self.names and name in self.names:
@@ -185,7 +185,7 @@ class _Listing:
     def _is_one_file(self, name: str) -> bool:
         """Returns whether a file is a checkpoint in the format of TensorFlow before 0.12, by its last bytes.
 
-        One that has lost its end counts where a ``.meta`` beside it says what it was.
+        A file that has lost its last bytes counts as one if there is a ``.meta`` beside it.
         """
         if (
             name not in self.names
@@ -205,14 +205,14 @@ def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
 
 
 def _problem_of_table(path: Path) -> str:
-    """Returns why a file is no whole table, or ""."""
+    """Returns the reason why a file is not a whole table, or ""."""
     try:
         with path.open("rb") as file:
             file.seek(-min(len(TABLE_MAGIC), path.stat().st_size), os.SEEK_END)
             whole = file.read() == TABLE_MAGIC
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})"
-    return "" if whole else f"{path} does not end as a checkpoint of one file does"
+    return "" if whole else f"{path} does not end like a checkpoint in the one-file format"
 
 
 def _with_record(directory: Path, name: str) -> StoredCheckpoint:

@@ -23,6 +23,7 @@ FLAGS = {
     "depth": ("--depth",),
     "example": ("--input",),
     "outputs": ("--outputs", "--output"),
+    "prefix": ("--prefix",),
     "representative": ("--representative",),
     "signature": ("--signature",),
     "tags": ("--tags",),

@@ -1,1 +1,1 @@
-"""The run directory: where it is, what is written about the run, which run a resume continues."""
+"""One run on disk: its directory, ``run.json``, lock and stored config."""

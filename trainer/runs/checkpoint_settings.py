@@ -1,4 +1,4 @@
-"""The settings of the callbacks that saved the checkpoints of a stored run."""
+"""Settings of the callbacks that saved the checkpoints of a stored run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from trainer.runs.stored_config import stored_config
 from trainer.state import CheckpointSettings
 
 TARGET = "callbacks.checkpoint.Checkpoint"
-"""The saver of runs whose ``run.json`` does not yet name the savers' settings."""
+"""``_target_`` of the saver in older runs, whose ``run.json`` does not have the savers' settings."""
 
 
 def checkpoint_settings_of(run: Path | None, prefix: str) -> CheckpointSettings:
-    """Returns the settings of a run's last invocation for one prefix, the defaults where there are none.
+    """Returns the settings of a run's last invocation for one prefix, or the defaults if there are none.
 
     Args:
         run: Run directory, or None for checkpoints that belong to no run.
@@ -26,7 +26,7 @@ def checkpoint_settings_of(run: Path | None, prefix: str) -> CheckpointSettings:
 
 
 def stored_savers(run: Path) -> Sequence[CheckpointSettings]:
-    """Returns the settings of a run's savers, by ``run.json`` or, in older runs, by its config."""
+    """Returns the settings of a run's savers, from ``run.json`` or, for older runs, from the config."""
     if savers := RunDirectory(run).info().savers:
         return savers
     callbacks = (stored_config(run) or {}).get("callbacks")

@@ -1,4 +1,4 @@
-"""One run, one directory: its paths and its ``run.json``."""
+"""Run directory: the paths in it and its ``run.json``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from trainer.files import make_directory, remove_temporaries, write_atomically, 
 from trainer.runs.run_info import RunInfo
 
 MAX_NAMES = 7
-"""Names that a message lists at most."""
+"""Max number of names listed in a message."""
 
 
 class RunDirectory:
-    """The paths of a run and its ``run.json``, which is always whole and valid JSON.
+    """Paths of a run and its ``run.json``, which is always whole and valid JSON.
 
-    The constructor touches no disk.
+    The constructor does not touch the disk.
 
     Args:
-        path: of the directory; need not exist yet.
+        path: Path of the directory; need not exist yet.
 
     Example:
         >>> run = RunDirectory(Path("outputs/linear/2026-11-23_14-07-00"))
@@ -44,26 +44,28 @@ class RunDirectory:
         self._writing = threading.Lock()
 
     def exists(self) -> bool:
-        """Returns whether a run has been here: the directory is there and is not empty."""
+        """Returns whether the directory exists and is not empty."""
         return self.path.is_dir() and any(self.path.iterdir())
 
     def create(self) -> None:
         """Makes the directory and those above it.
 
         Raises:
-            RequestError: the place cannot be written.
+            RequestError: The directory cannot be made.
         """
         try:
             if not self.path.is_dir():
                 make_directory(self.path)
         except OSError as error:
-            raise RequestError(f"run.dir {self.path} cannot be made ({error.strerror}); choose another") from error
+            raise RequestError(
+                f"{self.path} cannot be made ({error.strerror}); choose another directory", argument="run_dir"
+            ) from error
 
     def made_new(self) -> RunDirectory:
-        """Makes this directory, or the next free one after it where another process was faster.
+        """Makes this directory, or the next free one after it if another process has made it first.
 
         Raises:
-            RequestError: the place cannot be written.
+            RequestError: The directory cannot be made.
         """
         path, count = self.path, 1
         while True:
@@ -73,38 +75,40 @@ class RunDirectory:
                 count += 1
                 path = self.path.with_name(f"{self.path.name}_{count}")
             except OSError as error:
-                raise RequestError(f"{path} cannot be made ({error.strerror}); choose another run.root") from error
+                raise RequestError(
+                    f"{path} cannot be made ({error.strerror}); choose another directory of runs", argument="root"
+                ) from error
             else:
                 return RunDirectory(path)
 
     def clean_up(self) -> None:
-        """Removes the unfinished files that killed processes left; call it under the run's lock."""
+        """Removes the unfinished files of killed processes; call it under the run's lock."""
         for directory in (self.path, self.checkpoints, self.frozen, self.saved_model):
             remove_temporaries(directory)
 
     def info(self) -> RunInfo:
-        """Returns the content of ``run.json``; nothing is known where it is missing or no JSON."""
+        """Returns the content of ``run.json``; an empty one if the file is missing or not JSON."""
         try:
             return RunInfo.from_json(json.loads(self.run_file.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             return RunInfo()
 
     def update(self, change: Callable[[RunInfo], RunInfo]) -> None:
-        """Reads ``run.json``, changes it and replaces the file at once.
+        """Reads ``run.json``, changes it and replaces the file atomically.
 
         Args:
-            change: Function from the content that is there to the new content.
+            change: Function from the old content to the new content.
         """
         with self._writing:
             write_json(self.run_file, change(self.info()).to_json())
 
     def add_export(self, path: Path) -> None:
-        """Names an export in ``run.json``, once."""
+        """Adds an export to ``run.json``, unless it is there."""
         name = self.relative(path)
         self.update(lambda info: replace(info, exports=tuple(dict.fromkeys([*info.exports, name]))))
 
     def write_config(self, text: str) -> Path:
-        """Writes the composed config: config.yaml, config-2.yaml, ... for each invocation."""
+        """Writes the composed config of an invocation as config.yaml, config-2.yaml and so on; returns the path."""
         taken = {path.name for path in self.path.glob("config*.yaml")}
         names = (f"config-{i}.yaml" if i > 1 else "config.yaml" for i in range(1, len(taken) + 2))
         path = self.path / next(name for name in names if name not in taken)
@@ -112,22 +116,22 @@ class RunDirectory:
         return path
 
     def relative(self, path: Path) -> str:
-        """Returns a path inside the directory as ``run.json`` has it, so that a move hurts nothing."""
+        """Returns a path relative to the directory, as ``run.json`` has it, so that the directory can be moved."""
         return path.relative_to(self.path).as_posix()
 
 
 def new_directory(root: Path, name: str, now: datetime) -> RunDirectory:
-    """Returns the directory of a run that starts now, which need not be free."""
+    """Returns the directory of a run that starts now; it may exist already."""
     return RunDirectory(root / name / now.strftime("%Y-%m-%d_%H-%M-%S"))
 
 
 def runs_of(root: Path, name: str) -> list[RunDirectory]:
-    """Returns the runs of a name, the newest last."""
+    """Returns the runs with a name, the newest last."""
     return runs_in(root / name)
 
 
 def runs_in(folder: Path) -> list[RunDirectory]:
-    """Returns the runs whose directories are in a folder, the newest last; [] where it is no directory."""
+    """Returns the runs whose directories are in a folder, the newest last; [] if it is not a directory."""
     if not folder.is_dir():
         return []
     runs = [RunDirectory(path) for path in folder.iterdir() if (path / "run.json").is_file()]
@@ -135,17 +139,17 @@ def runs_in(folder: Path) -> list[RunDirectory]:
 
 
 def resolve_run(path: Path, has: Callable[[RunDirectory], bool]) -> RunDirectory | None:
-    """Returns the run that a path means, which is the newest of several.
+    """Returns the run that a path means: itself, or the newest suitable run in it.
 
     Args:
         path: Run directory, directory of runs (``outputs/linear``), or a directory of those (``outputs``).
-        has: Function that tells whether a run holds what is looked for; a run directory itself is not asked.
+        has: Function that returns whether a run is suitable; not called if the path itself is a run directory.
 
     Returns:
-        The run, or None where the path is no run and none in it holds what is looked for.
+        Run, or None if the path is not a run and holds no suitable one.
 
     Raises:
-        RequestError: Runs of several names hold it; the message lists the names.
+        RequestError: The path holds suitable runs of several names; the message lists the names.
 
     Example:
         >>> import tempfile
@@ -178,5 +182,5 @@ def _newest_that(has: Callable[[RunDirectory], bool], runs: Sequence[RunDirector
 
 
 def _folders_in(path: Path) -> list[Path]:
-    """Returns the folders that can be listed; a path such as a home directory also holds others."""
+    """Returns the folders that can be listed; a path such as a home directory may hold others."""
     return [each for each in path.iterdir() if each.is_dir() and os.access(each, os.R_OK | os.X_OK)]

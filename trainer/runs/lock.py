@@ -1,4 +1,4 @@
-"""One writer for each run directory."""
+"""Lock of a run directory, so that only one process writes in it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class RunLock:
-    """A lock file that the system frees when its process ends, however it ends.
+    """Lock file that the system frees when its process ends, however it ends.
 
-    Its content says who holds it; so a file that nobody locks is one that a killed process left.
-    A file that another host left cannot be judged from here, and is refused.
+    Its content names the holder, so a file without a lock was left by a killed process. The file of
+    another host is refused, since its lock cannot be seen from here.
 
     Args:
-        path: of the file; the directory must exist.
+        path: Path of the file; its directory must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,14 +34,16 @@ class RunLock:
         """Takes the lock.
 
         Raises:
-            RequestError: another process holds it, or may hold it; the message has host and pid.
+            RequestError: Another process holds the lock, or may hold it; the message has host and pid.
         """
         try:
             self._descriptor = self._locked()
             self._say_who_holds_it(self._descriptor)
         except OSError as error:
             self._close()
-            raise RequestError(f"{self._path.parent} cannot be written ({error.strerror}); choose another") from error
+            raise RequestError(
+                f"{self._path.parent} cannot be written ({error.strerror}); choose another directory"
+            ) from error
         except BaseException:
             self._close()
             raise
@@ -51,7 +53,9 @@ class RunLock:
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("%s is left behind (%s); nobody holds it, so it hinders nothing", self._path, error.strerror)
+            log.warning(
+                "%s cannot be removed (%s); it is not locked, so other runs can start", self._path, error.strerror
+            )
         finally:
             self._close()
 
@@ -70,12 +74,12 @@ class RunLock:
                 holder = _holder(descriptor)
                 os.close(descriptor)
                 raise RequestError(
-                    f"{self._path.parent} is in use by {_words(holder)}; stop it, or choose another"
+                    f"{self._path.parent} is in use by {_words(holder)}; stop it, or choose another directory"
                 ) from None
             except BaseException:
                 os.close(descriptor)
                 raise
-            # Between opening and locking, its holder may have removed the file: then another is made.
+            # The holder may have removed the file between opening and locking: then try again with a new one.
             if self._is_named(descriptor):
                 return descriptor
             os.close(descriptor)

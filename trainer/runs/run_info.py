@@ -1,4 +1,4 @@
-"""The content of ``run.json``."""
+"""Content of ``run.json``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RollbackEntry:
     """Rollback that has happened in a run.
 
     Args:
-        step: Update, counted from 1, whose batch is left out since.
+        step: Update, counted from 1, whose batch is left out since then.
         rate_factor: Factor by which the learning rate was multiplied.
         to: Name of the checkpoint from which training went on.
         reason: Message of the error that led to it.
@@ -27,31 +27,31 @@ class RollbackEntry:
 
     @property
     def rollback(self) -> Rollback:
-        """The request that led to it."""
+        """Request that led to the rollback."""
         return Rollback(self.step, self.rate_factor)
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Content of ``run.json``: status and outcome of a run, for people and programs.
+    """Content of ``run.json``: status and outcome of a run, for the user and for programs.
 
     A value is None, or empty, until it is known. A value of another type in the file counts as
     unknown; keys of later versions are kept.
 
     Args:
-        status: ``running``, ``finished``, ``interrupted`` or ``failed``; "" where nothing is known.
+        status: ``running``, ``finished``, ``interrupted`` or ``failed``; "" if not known.
         name: Name of the run.
         started: Time of the first start, UTC, ISO 8601.
-        ended: Time of the last end, the same.
+        ended: Time of the last end, UTC, ISO 8601.
         total_epochs: Epoch at which the run is complete.
-        epoch: Completed epochs: of the newest checkpoint while the run goes on, at the end of the run itself.
-        global_step: Number of updates, counted likewise.
+        epoch: Completed epochs of the newest checkpoint; of the run, once it has ended.
+        global_step: Number of updates of the newest checkpoint; of the run, once it has ended.
         newest_checkpoint: Path of the newest checkpoint's files inside the run directory.
         best_checkpoint: Path of the best checkpoint's files inside the run directory.
         exports: Paths of the exports inside the run directory.
         metrics: Metrics of the last epoch; None for what is not finite.
-        steps_per_sec: Rate of the last process.
-        secs: Seconds of the last process by where they went.
+        steps_per_sec: Steps per second of the last process.
+        secs: Seconds of the last process by kind of work.
         stop_reason: Reason of an early stop.
         error: Message of the error that ended the last process.
         command: Command line, as it can be pasted into a shell.
@@ -59,7 +59,7 @@ class RunInfo:
         changes: Settings that the last resume changed, as text.
         seed: Seed of initial values, order of the data and random ops.
         compile: Mode of the steps, ``off`` or ``xla``.
-        compile_reason: Reason of that mode.
+        compile_reason: Reason for the mode of the steps.
         versions: Versions of Python and of the packages that the bits depend on.
         savers: Settings of the callbacks that save checkpoints, in running order.
         trunks: Frozen graphs inside the model.
@@ -104,11 +104,11 @@ class RunInfo:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run ended in good order."""
+        """True if the run finished."""
         return self.status == "finished"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns JSON data without what is not known."""
+        """Returns JSON data without values that are not known."""
         value = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
         value["savers"] = [{**asdict(saver), "pinned": sorted(saver.pinned)} for saver in self.savers]
         value["rollbacks"] = [asdict(entry) for entry in self.rollbacks]
@@ -117,7 +117,7 @@ class RunInfo:
 
     @classmethod
     def from_json(cls, value: Any) -> RunInfo:
-        """Returns what JSON data says; nothing is known where it is no mapping."""
+        """Returns the content of JSON data; an empty one if it is not a mapping."""
         given = value if isinstance(value, Mapping) else {}
         names = {each.name for each in fields(cls)} - {"others"}
         known = {name: _read(name, given[name]) for name in given if name in names}
@@ -130,7 +130,7 @@ def _is_unknown(value: Any) -> bool:
 
 
 def _read(name: str, value: Any) -> Any:
-    """Returns the value of a field, None where it is of another type."""
+    """Returns the value of a field, or None if it has another type."""
     reader = READERS.get(name)
     if reader is not None:
         try:
@@ -146,7 +146,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The newest and the best checkpoint of a run, as its savers report them."""
+"""Newest and best checkpoint of a run, as its savers report them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trainer.state import CheckpointSettings, SavedCheckpoint
 class SavedCheckpoints:
     """Newest and best checkpoint of a run: savers report them, exporters and ``run.json`` read them.
 
-    Savers may report from another thread. Of several savers, those whose checkpoints a resume can
-    take decide what is the newest, and the first of them that keeps the best decides what is best.
+    Savers may report from another thread. Only savers whose checkpoints a resume can use set the newest.
+    The first of them that keeps the best sets the best.
 
     Args:
         run: Directory of the run.
         savers: Settings of all callbacks that save, in running order.
-        newest: Checkpoint that a resume starts from, or None.
+        newest: Checkpoint that the run was resumed from, or None.
 
     Example:
         >>> import tempfile
@@ -43,18 +43,23 @@ class SavedCheckpoints:
 
     @property
     def newest(self) -> SavedCheckpoint | None:
-        """The newest checkpoint of this process that a resume can take, or None."""
+        """Newest checkpoint that a resume can use, or None."""
         with self._lock:
             return self._newest
 
     @property
     def best(self) -> SavedCheckpoint | None:
-        """The best checkpoint by its saver's metric, or None where none has the metric."""
+        """Best checkpoint by its saver's metric, or None if none has the metric."""
         with self._lock:
             return self._best
 
     def committed(self, prefix: str, checkpoint: SavedCheckpoint) -> None:
-        """Takes in that a saver has committed a checkpoint."""
+        """Records that a saver has committed a checkpoint.
+
+        Args:
+            prefix: Prefix of the saver's checkpoints.
+            checkpoint: Committed checkpoint.
+        """
         if prefix not in self._prefixes:
             return
         with self._lock:
@@ -69,7 +74,12 @@ class SavedCheckpoints:
         )
 
     def ranked(self, prefix: str, best: SavedCheckpoint | None) -> None:
-        """Takes in which of a saver's checkpoints is the best now."""
+        """Records which of a saver's checkpoints is the best.
+
+        Args:
+            prefix: Prefix of the saver's checkpoints.
+            best: Best checkpoint, or None if no checkpoint has the metric.
+        """
         if prefix != self._best_prefix:
             return
         with self._lock:
@@ -78,12 +88,12 @@ class SavedCheckpoints:
             self._run.update(lambda info: replace(info, best_checkpoint=self.path(best)))
 
     def path(self, checkpoint: SavedCheckpoint) -> str:
-        """Returns the path of a checkpoint's files inside the run directory."""
+        """Returns the prefix of a checkpoint's files, relative to the run directory."""
         return self._run.relative(self._run.checkpoints / checkpoint.name)
 
 
 def resume_prefixes(savers: Sequence[CheckpointSettings]) -> tuple[str, ...]:
-    """Returns the prefixes of checkpoints that a resume can take; of partial ones where there are no others.
+    """Returns the prefixes of the checkpoints that a resume can use; those of partial ones if there are no others.
 
     Example:
         >>> resume_prefixes([CheckpointSettings("weights", all_variables=False), CheckpointSettings("model")])
@@ -96,9 +106,9 @@ def resume_prefixes(savers: Sequence[CheckpointSettings]) -> tuple[str, ...]:
 
 
 def best_prefix(savers: Sequence[CheckpointSettings]) -> str | None:
-    """Returns the prefix whose best checkpoint is the best of the run: that of the first saver that keeps it.
+    """Returns the prefix of the saver that decides the best checkpoint of the run; None without a saver.
 
-    Where no saver keeps the best, it is that of the first saver.
+    It is the first saver that keeps the best, or the first saver if none does.
 
     Example:
         >>> best_prefix([CheckpointSettings("often"), CheckpointSettings("model", keep_best=1)])

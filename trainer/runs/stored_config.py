@@ -1,7 +1,7 @@
-"""Config that a run has stored, read under the names of today.
+"""Config that a run has stored, read under the current names.
 
-A key or a ``_target_`` that gets another name goes into one of the two tables here: then the runs that were made before
-can be resumed and exported, and whoever types the old name is told the new one.
+A renamed key or ``_target_`` goes into one of the two tables here: then earlier runs can be resumed and exported, and
+a user who types the old name is told the new one.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ RENAMED_KEYS: Mapping[str, str] = {
     "data.held_out": "data.validation",
     "data.most_examples": "data.max_examples",
 }
-"""Dotted key of an earlier version to the key of today, in the same node."""
+"""Current dotted keys by those of earlier versions; both are in the same node."""
 
 RENAMED_TARGETS: Mapping[str, str] = {}
-"""``_target_`` of an earlier version to the ``_target_`` of today."""
+"""Current ``_target_`` by that of earlier versions."""
 
 OURS = ("trainer.", "callbacks.")
 
 
 def stored_config(directory: Path) -> Mapping[str, Any] | None:
-    """Returns the config of the run's last invocation, or None where it cannot be read."""
+    """Returns the config of the run's last invocation, or None if it cannot be read."""
     files = sorted(directory.glob("config*.yaml"), key=lambda path: (len(path.name), path.name))
     if not files:
         return None
     try:
         config = OmegaConf.to_container(OmegaConf.load(files[-1]))
-    except Exception:  # noqa: BLE001 - YAML has many errors, and a config that is lost must not keep a run from going on
+    except Exception:  # noqa: BLE001 - YAML has many errors, and a config that is lost must not stop a run
         return None
     return with_current_names(config) if isinstance(config, Mapping) else None
 
@@ -41,12 +41,12 @@ def with_current_names(
     keys: Mapping[str, str] = RENAMED_KEYS,
     targets: Mapping[str, str] = RENAMED_TARGETS,
 ) -> dict[str, Any]:
-    """Returns a config with renamed keys and targets under their names of today.
+    """Returns a config with renamed keys and targets under their current names.
 
     Args:
-        config: Plain dicts and lists, as YAML gives them; stays as it is.
-        keys: Dotted old key to new key.
-        targets: Old ``_target_`` to new one.
+        config: Config of plain dicts and lists, as YAML gives them; not changed.
+        keys: New dotted keys by old ones.
+        targets: New ``_target_`` by old ones.
 
     Example:
         >>> old = {"data": {"_target_": "trainer.data.arrays.InMemory", "held_out": 0.2}}
@@ -62,11 +62,11 @@ def with_current_names(
 
 
 def renamed_keys_in(config: Mapping[Any, Any], keys: Mapping[str, str] = RENAMED_KEYS) -> dict[str, str]:
-    """Returns the old keys that a config holds, each with its name of today.
+    """Returns the new keys by the old keys that a config holds.
 
     Args:
-        config: Plain dicts and lists.
-        keys: Dotted old key to new key.
+        config: Config of plain dicts and lists.
+        keys: New dotted keys by old ones.
 
     Example:
         >>> renamed_keys_in({"data": {"_target_": "trainer.data.arrays.InMemory", "held_out": 0.2}})
@@ -78,7 +78,7 @@ def renamed_keys_in(config: Mapping[Any, Any], keys: Mapping[str, str] = RENAMED
 
 
 def _node_of(config: Mapping[Any, Any], key: str) -> Any:
-    """Returns the mapping that holds a key, or None where it is none or belongs to a class of the user's own."""
+    """Returns the mapping that holds a key; None if there is none or it belongs to a class of the user."""
     node: Any = config
     for part in key.split(".")[:-1]:
         node = node.get(part) if isinstance(node, Mapping) else None

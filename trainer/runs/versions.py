@@ -1,4 +1,4 @@
-"""Facts about the surroundings of a run, for its records."""
+"""Versions of the software that a run uses, for its records."""
 
 from __future__ import annotations
 

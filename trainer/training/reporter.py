@@ -74,10 +74,10 @@ class RunReporter:
     def variables_loaded(self, transfer: Transfer) -> None:
         """Reports the variables that the run takes from another checkpoint."""
         if self._start.external is None:
-            self._run.update(lambda info: replace(info, warm_start=transfer.facts()))
+            self._run.update(lambda info: replace(info, warm_start=transfer.to_json()))
             log.info("warm start: %s", transfer.line())
         else:
-            self._run.update(lambda info: replace(info, resumed_from=transfer.facts()))
+            self._run.update(lambda info: replace(info, resumed_from=transfer.to_json()))
             log.info("resumed from: %s", transfer.line())
         log.debug("%s", transfer.table())
 

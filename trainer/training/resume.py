@@ -1,4 +1,4 @@
-"""Which directory a run works in and which checkpoint it continues from."""
+"""Decision on the directory of a run and on the checkpoint that it continues from."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ WORDS = ("never", "latest", "auto")
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins.
+    """Start of a run: its directory and the checkpoint that it continues from.
 
     Args:
         run: Directory of the run.
         stores: Stores of its checkpoints, one for each prefix; the first is that of ``record``.
         record: Commit record of the checkpoint to continue from, or None.
         skipped: Newer checkpoints that cannot be used.
-        external: Prefix of a checkpoint outside the run, which gives variables and step to a new run; or None.
-        seen: Names of the commit records when this was decided.
+        external: Prefix of an external checkpoint that gives a new run its variables and step, or None.
+        seen: Names of the commit records at the time of the decision.
         is_new: Whether the directory is named by the time and does not exist yet.
     """
 
@@ -56,14 +56,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """Settings that decide how a run starts.
 
     Args:
         resume: ``never``, ``latest``, ``auto``, or a reference to a checkpoint, as
             ``trainer.checkpoints.find`` takes it.
         root: Directory of all runs.
         name: Name of the run.
-        run_dir: Directory that was asked for, or None.
+        run_dir: Directory of the run; None for one that is named by the time, under ``root``.
         prefixes: Prefixes of the checkpoints that the run's savers write and a resume can take.
         now: Time for the name of a new directory.
     """
@@ -77,14 +77,14 @@ class Request:
 
 
 def decide(request: Request) -> Start:
-    """Returns where the run begins; reads the disk and changes nothing.
+    """Returns the start of a run; reads the disk and changes nothing.
 
     Raises:
-        RequestError: there is nothing to resume, or the directory is taken or cannot be written.
-        CheckpointError: there are checkpoints and none is good.
+        RequestError: There is nothing to resume, or the directory is in use or cannot be written.
+        CheckpointError: There are checkpoints, but none is good.
     """
     start = _decide(request)
-    check_writable(start.run.path)
+    check_writable(start.run.path, argument="root" if request.run_dir is None else "run_dir")
     return start
 
 
@@ -101,34 +101,41 @@ def _decide(request: Request) -> Start:
         if run is None or not there_is_one or (request.run_dir is None and run.info().is_finished):
             return _fresh(request)
     if run is None or not run.exists():
-        raise RequestError(_no_run(request.root, request.name, request.run_dir))
+        raise RequestError(_no_run(request.root, request.name, request.run_dir), argument="resume")
     return _continued(run, request.prefixes, may_be_new=request.resume == "auto")
 
 
 def check_unchanged(start: Start) -> None:
-    """Refuses to go on where another process has worked in the directory since the decision.
+    """Checks that no other process has worked in the directory since the decision.
 
     Raises:
-        RequestError: there are other checkpoints now.
+        RequestError: The directory has other checkpoints now.
     """
     if start.seen != _names(start.stores):
-        raise RequestError(f"another process has worked in {start.run.path} meanwhile; run the command again")
+        raise RequestError(f"another process has worked in {start.run.path} meanwhile; start again")
 
 
-def check_writable(path: Path) -> None:
-    """Refuses a place where nothing can be written, before anything slow is done.
+def check_writable(path: Path, argument: str = "") -> None:
+    """Checks that a run can write in a directory, before anything slow is done.
+
+    Args:
+        path: Path of the directory; need not exist yet.
+        argument: Name of the argument that decides the path, for the error.
 
     Raises:
-        RequestError: the directory, or the nearest one above it that exists, is not writable.
+        RequestError: The directory, or the nearest existing one above it, is not writable.
     """
     special = sorted(set(str(path)) & set("*?[]{}\\"))
     if special:
-        raise RequestError(f"{path} holds {special[0]!r}, which TensorFlow takes for a pattern; choose another name")
+        raise RequestError(
+            f"{path} holds {special[0]!r}, which TensorFlow takes for a pattern; choose another name",
+            argument=argument,
+        )
     nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not nearest.is_dir():
-        raise RequestError(f"{path} cannot be made: {nearest} is a file; choose another run.root or run.dir")
+        raise RequestError(f"{path} cannot be made: {nearest} is a file; choose another directory", argument=argument)
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise RequestError(f"{nearest} cannot be written by this user; choose another run.root or run.dir")
+        raise RequestError(f"{nearest} cannot be written by this user; choose another directory", argument=argument)
 
 
 def _names(stores: Iterable[CheckpointStore]) -> tuple[str, ...]:
@@ -148,19 +155,19 @@ def _fresh(request: Request, external: Path | None = None) -> Start:
         return _new(new_directory(request.root, request.name, request.now), request, external)
     run = RunDirectory(request.run_dir)
     if run.path.exists() and not run.path.is_dir():
-        raise RequestError(f"run.dir {run.path} is a file; name a directory")
+        raise RequestError(f"{run.path} is a file; name a directory", argument="run_dir")
     if run.exists():
-        remedy = "resume=auto to continue it, or" if run.run_file.exists() else "it holds files of others;"
-        raise RequestError(f"run.dir {run.path} is in use: {remedy} choose another run.dir")
+        remedy = "resume='auto' continues its run, or" if run.run_file.exists() else "it holds files of no run;"
+        raise RequestError(f"{run.path} is in use: {remedy} choose another directory", argument="run_dir")
     return _new(run, request, external)
 
 
 def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
     if run_dir is not None:
-        return f"resume=latest: there is no run in {run_dir}; leave out resume to start one there"
+        return f"resume='latest': there is no run in {run_dir}; leave out resume to start one there"
     others = [path.name for path in root.iterdir() if runs_of(root, path.name)] if root.is_dir() else []
     return (
-        f"resume=latest: there is no run named {name!r} in {root}; {suggestion(name, others)} "
+        f"resume='latest': there is no run named {name!r} in {root}; {suggestion(name, others)} "
         "(leave out resume to start one)"
     )
 
@@ -168,11 +175,13 @@ def _no_run(root: Path, name: str, run_dir: Path | None) -> str:
 def _continued(run: RunDirectory, prefixes: tuple[str, ...], *, may_be_new: bool) -> Start:
     stores = _stores(run, prefixes)
     if not any(any(store.records()) for store in stores):
-        # A run that was stopped before its first save has nothing to lose: it starts again in place.
+        # A run that stopped before its first save has nothing to lose: it starts again in the same directory.
         if may_be_new and run.run_file.exists():
             return Start(run, stores)
         names = " or ".join(f"{prefix}-*" for prefix in prefixes)
-        raise RequestError(f"resume: {run.path} has no checkpoint {names}; leave out resume to start a new run")
+        raise RequestError(
+            f"resume: {run.path} has no checkpoint {names}; leave out resume to start a new run", argument="resume"
+        )
     newest, record, skipped = newest_of_all(stores)
     ordered = (newest, *(store for store in stores if store is not newest))
     return Start(run, ordered, record, tuple(skipped), seen=_names(ordered))
@@ -184,10 +193,10 @@ def newest_of_all(
     """Returns the newest good checkpoint of several stores, with its store.
 
     Returns:
-        The store, the record, and the checkpoints that were skipped in it.
+        Store and record of the checkpoint, and the checkpoints that were skipped in the store.
 
     Raises:
-        CheckpointError: None is good; the message lists what was tried.
+        CheckpointError: No checkpoint is good; the message lists what was tried.
     """
     found, problems = [], []
     for store in stores:
@@ -206,7 +215,8 @@ def _from_path(reference: str, request: Request) -> Start:
     start = _start_at(reference, request)
     if request.run_dir is not None and start.external is None:
         raise RequestError(
-            f"resume={reference} works in the directory of that run; leave out run.dir={request.run_dir}"
+            f"resume={reference!r} continues in the directory of that run; leave out run_dir={str(request.run_dir)!r}",
+            argument="run_dir",
         )
     return start
 
@@ -216,14 +226,14 @@ def _start_at(reference: str, request: Request) -> Start:
         directory = newest_is_meant(reference)
         found = read_catalog(directory) if directory else resolve_checkpoint(reference)
     except RequestError as error:
-        raise RequestError(_no_path(reference, error)) from error
+        raise RequestError(_no_path(reference, error), argument="resume") from error
     return _from_catalog(found, request) if isinstance(found, Catalog) else _from_checkpoint(found, request)
 
 
 def _from_catalog(catalog: Catalog, request: Request) -> Start:
     run = _run_with(catalog.directory, catalog.run)
     if run is not None and any(each.record for each in catalog.checkpoints):
-        # A resume needs more than the newest that verifies: it must be complete.
+        # For a resume, the newest checkpoint that verifies is not enough: it must be complete.
         return _continued(run, request.prefixes, may_be_new=False)
     return _fresh(request, external=catalog.last().prefix)
 
@@ -236,7 +246,7 @@ def _from_checkpoint(found: StoredCheckpoint, request: Request) -> Start:
 
 
 def _run_with(directory: Path, run: RunDirectory | None) -> RunDirectory | None:
-    """Returns the run whose savers write into a directory of checkpoints; a copy inside its directory is another."""
+    """Returns the run whose savers write into a directory of checkpoints; None for a copy elsewhere in the run."""
     return run if run is not None and run.checkpoints.is_dir() and run.checkpoints.samefile(directory) else None
 
 

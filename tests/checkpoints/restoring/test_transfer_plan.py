@@ -66,7 +66,7 @@ def test_what_is_taken(stored, wanted, loaded) -> None:
             {**BODY_AND_HEAD, "head/w": Tensor("float32", (5, 1)), "body/b": Tensor("float64", (2, 1))},
             {},
             "body/b: graph float32 [2, 1], file float64 [2, 1]\n  head/w: graph float32 [2, 1], file float32 [5, 1]\n"
-            "leave out what is to be new with warm_start.exclude=[body/*]",
+            "leave out variables that start fresh with warm_start.exclude=['body/*']",
         ),
     ],
 )

@@ -20,5 +20,5 @@ def test_where_pins_cannot_be_read_nothing_is_removed(tool, copy, content) -> No
     with pytest.raises(CheckpointError, match=r"pinned\.json"):
         read_pins(copy / "checkpoints")
     code, text = tool("prune", copy, "--keep", 1)
-    assert (code, "mend it, or remove it" in text) == (1, True)
+    assert (code, "repair it, or remove it" in text) == (1, True)
     assert len(names(copy)) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from tests.damage import flip
 from tests.helpers import run
+from trainer.checkpoints.record import read_record
 from trainer.checkpoints.retention.pins import read_pins
+from trainer.checkpoints.store import CheckpointStore
 from trainer.runs.lock import RunLock
 
 
@@ -26,9 +29,9 @@ def test_a_dry_run_says_what_a_prune_does(tool_json, copy) -> None:
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == everything
     done = tool_json("prune", copy, "--keep", 2)
     assert said == (0, {**done[1], "dry_run": True})
-    assert done[1]["stay"] == ["model-3", "model-4"] == names(copy)
+    assert done[1]["kept"] == ["model-3", "model-4"] == names(copy)
     gone = {path: len(content) for path, content in everything.items() if not path.exists()}
-    # The graph is shared with the checkpoints that stay.
+    # The graph is shared with the checkpoints that are kept.
     assert done[1]["freed"] == sum(size for path, size in gone.items() if path.suffix != ".meta")
 
 
@@ -45,22 +48,22 @@ def test_after_a_prune_plain_tensorflow_and_run_json_agree_with_what_is_there(to
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stay"),
+    ("arguments", "kept"),
     [
         (["--keep-best", 1], ["model-1", "model-4"]),
         (["--keep-best", 2, "--monitor", "loss", "--mode", "max"], ["model-1", "model-2", "model-4"]),
         (["--keep-best", 2, "--monitor", "loss", "--mode", "min"], ["model-3", "model-4"]),
     ],
 )
-def test_prune_keeps_the_best(tool, copy, arguments, stay) -> None:
+def test_prune_keeps_the_best(tool, copy, arguments, kept) -> None:
     assert tool("prune", copy, "--keep", 1, *arguments)[0] == 0
-    assert names(copy) == stay
+    assert names(copy) == kept
 
 
 def test_a_damaged_checkpoint_counts_for_nothing_and_is_left(tool_json, copy) -> None:
     flip(copy / "checkpoints/model-4.data-00000-of-00001")
     code, data = tool_json("prune", copy, "--keep", 1)
-    assert (code, data["stay"], data["damaged"]) == (1, ["model-3"], ["model-4"])
+    assert (code, data["kept"], data["damaged"]) == (1, ["model-3"], ["model-4"])
     assert names(copy) == ["model-3", "model-4"]
 
 
@@ -70,6 +73,20 @@ def test_a_run_that_is_going_on_is_not_pruned(tool, copy) -> None:
         assert (code, "is in use by process" in text) == (2, True)
         assert len(names(copy)) == 4
         assert tool("prune", copy, "--keep", 1, "--dry-run")[0] == 0
+
+
+def test_of_several_prefixes_one_must_be_chosen(tool, copy) -> None:
+    record = read_record(copy / "checkpoints/model-4.json")
+    CheckpointStore(copy / "checkpoints", "other").commit(replace(record, name="other-4", files={}))
+    code, text = tool("prune", copy, "--keep", 1, "--dry-run")
+    assert (code, "model, other; choose a prefix [--prefix PREFIX]" in text) == (2, True)
+    code, text = tool("prune", copy, "--keep", 1, "--dry-run", "--prefix", "othr")
+    assert (code, "did you mean other? [--prefix PREFIX]" in text) == (2, True)
+
+
+def test_a_prune_names_what_is_kept_and_removed(tool, copy) -> None:
+    code, text = tool("prune", copy, "--keep", 1, "--dry-run")
+    assert (code, text.split().count("kept"), text.count("would be removed")) == (0, 1, 3)
 
 
 def test_files_of_a_plain_saver_are_neither_pruned_nor_pinned(tool, plain) -> None:
@@ -119,10 +136,10 @@ def test_pins_of_the_config_hold_and_are_not_taken_back_here(tool, tool_json, co
 
 def test_a_pin_that_came_too_late_is_taken_back(tool, copy, monkeypatch) -> None:
     """The rotation of a run removes the checkpoint between the first look and the write."""
-    replace = os.replace
+    original = os.replace
 
     def and_then_rotate(source: str, target: str) -> None:
-        replace(source, target)
+        original(source, target)
         if Path(target).name == "pinned.json":
             for path in Path(target).parent.glob("model-1.*"):
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Checkpoints inspected, compared and averaged."""
+"""Analysis of checkpoints: inspected, compared, averaged."""
 
 from trainer.lazy_face import attach
 

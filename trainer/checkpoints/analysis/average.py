@@ -1,4 +1,4 @@
-"""The average of several checkpoints, as a checkpoint."""
+"""Average of several checkpoints, written as a new one."""
 
 from __future__ import annotations
 
@@ -32,27 +32,26 @@ v1 = tf.compat.v1
 
 
 def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
-    """Writes the mean of the weights of several checkpoints as a new one.
+    """Writes the mean of several checkpoints' weights as a new checkpoint.
 
-    The weights are averaged, and other floating-point variables of the model with them, such as the
-    moving averages of a batch normalisation (whose average is near, yet not what the averaged
-    weights would give). Everything else is that of the last checkpoint named: integers such as
-    ``global_step``, and all that belongs to the optimizer, since the mean of momenta belongs to no
-    point of a training.
+    All floating-point variables of the model are averaged. The mean of a batch normalisation's moving
+    averages is close to the values that the averaged weights would give, but not equal. Integers such as
+    ``global_step`` and the variables of the optimizer are those of the last checkpoint named: the mean of
+    momenta belongs to no point of a training.
 
-    The graph of the last one is put beside it as its ``.meta``. It has a commit record where all of them have
-    one; the metrics in it are empty, since nobody has measured these weights.
+    The new ``.meta`` holds the graph of the last checkpoint. There is a commit record if all the checkpoints
+    have one; its metrics are empty, since these weights have not been evaluated.
 
     Args:
         references: References to two or more checkpoints of the same variables.
-        target: Prefix of the new checkpoint; its directory is made where it is missing.
+        target: Prefix of the new checkpoint; its directory is made if it is missing.
 
     Returns:
-        The new checkpoint, read back.
+        New checkpoint, read back.
 
     Raises:
-        RequestError: they do not hold the same variables, or the target is taken.
-        CheckpointError: one is damaged, or holds what is no number.
+        RequestError: The checkpoints do not hold the same variables, or the target exists.
+        CheckpointError: A checkpoint is damaged, or holds a value that is not finite.
 
     References:
         Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization,
@@ -71,7 +70,7 @@ def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
     """
     checkpoints = [resolve_checkpoint(each) for each in references]
     if len(checkpoints) < 2:
-        raise RequestError("an average needs two checkpoints or more")
+        raise RequestError("an average needs at least two checkpoints")
     _check_target(target)
     for checkpoint in checkpoints:
         if problems := problems_of(checkpoint):
@@ -92,7 +91,7 @@ def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
 def _check_target(target: Path) -> None:
     check_file_name("the name of the average", target.name)
     if target.is_dir() or any(target.with_name(f"{target.name}{suffix}").exists() for suffix in (INDEX, META)):
-        raise RequestError(f"{target} is there already; choose another name")
+        raise RequestError(f"{target} exists already; choose another name")
     if NUMBERED.fullmatch(target.name) and (target.absolute().parent.parent / "run.json").is_file():
         raise RequestError(
             f"{target} would count as a checkpoint of the run in that directory; give it a name without a number, "
@@ -124,13 +123,13 @@ def _mean(readers: Sequence[TensorReader], name: str) -> Array:
     for reader in readers:
         value = reader.value(name)
         if not np.all(np.isfinite(value.astype(np.float64))):
-            raise CheckpointError(f"{reader.prefix}: {name} holds a nan or an infinity; leave this checkpoint out")
+            raise CheckpointError(f"{reader.prefix}: {name} is not finite (nan or infinity); leave this checkpoint out")
         total = total + value.astype(np.float64)
     return np.asarray(total / len(readers)).astype(value.dtype)
 
 
 def _meta_of(meta: Any, values: Mapping[str, Array]) -> Any:
-    """Returns the graph with a Saver of these variables alone: the state of a data pipeline has no average."""
+    """Returns the graph with a Saver of only these variables: the position of a data pipeline has no average."""
     with tf.Graph().as_default() as graph:
         v1.train.import_meta_graph(meta, clear_devices=True)
         variables = [v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in values]
@@ -157,7 +156,7 @@ def _record(name: str, checkpoints: Sequence[StoredCheckpoint], *, complete: boo
 
 
 def _write(target: Path, values: Mapping[str, Array], meta: Any, record: CommitRecord | None) -> StoredCheckpoint:
-    """Writes in a directory beside the target, reads back, moves into place; the record comes last."""
+    """Writes the files beside the target, reads them back and moves them into place; the record comes last."""
     directory = target.parent
     if not directory.is_dir():
         make_directory(directory)
@@ -171,7 +170,7 @@ def _write(target: Path, values: Mapping[str, Array], meta: Any, record: CommitR
             making.file(target.name, META).write_bytes(meta.SerializeToString(deterministic=True))
         read_every_tensor(str(making.path(target.name)))
         files = making.measure(target.name)
-        # A checkpoint without a record counts by its index, so that comes last of the three.
+        # The index makes a checkpoint without a record count, so it is the last of the three.
         for suffix in (DATA, META, INDEX):
             if making.file(target.name, suffix).is_file():
                 making.file(target.name, suffix).replace(store.file(target.name, suffix))
@@ -185,9 +184,9 @@ def _write(target: Path, values: Mapping[str, Array], meta: Any, record: CommitR
 
 
 def _save(prefix: Path, values: Mapping[str, Array]) -> None:
-    """Saves values with a real Saver, over a variable each."""
+    """Saves values with a real Saver, from one variable each."""
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
-        # The names in the file are the keys; those in the graph may not take each character.
+        # The keys are the names in the file; names in the graph do not allow every character.
         variables = {
             name: v1.get_variable(f"v{i}", value.shape, _dtype(value), v1.zeros_initializer(), use_resource=True)
             for i, (name, value) in enumerate(values.items())

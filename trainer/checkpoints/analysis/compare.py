@@ -1,4 +1,4 @@
-"""What differs between two checkpoints."""
+"""Comparison of two checkpoints."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from trainer.data.arrays import Array
 
 @dataclass(frozen=True)
 class Difference:
-    """A variable that differs.
+    """Variable that differs.
 
     Args:
-        name: in the files.
-        a: its dtype and shape in the first checkpoint; None where it is not there.
-        b: the same in the second.
-        absolute: the largest |b - a| of an element; nan where one of the two is nan; None where the
-            values cannot be compared or are no numbers.
-        relative: the largest |b - a| / max(|a|, |b|) of an element, between 0 and 2, so that an
-            element that was 0 gives 1 and not infinity.
+        name: Name in the files.
+        a: Dtype and shape in the first checkpoint; None if the variable is not in it.
+        b: Dtype and shape in the second checkpoint; None if the variable is not in it.
+        absolute: Largest |b - a| of an element; nan if a or b is nan; None if the values cannot be compared
+            or are not numeric.
+        relative: Largest |b - a| / max(|a|, |b|) of an element, between 0 and 2: an element that was 0
+            gives 1, not infinity. None if the values cannot be compared or are not numeric.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two checkpoints side by side.
+    """Result of a comparison of two checkpoints.
 
     Args:
-        differences: the variables that differ, by name.
-        same: the names of those that are the same bit for bit.
-        unread: those that have no form outside a graph, and are in both.
+        differences: Variables that differ, sorted by name.
+        same: Names of the variables that are the same bit for bit.
+        unread: Names of the variables in both that have no form outside a graph, so they were not compared.
     """
 
     differences: tuple[Difference, ...]
@@ -49,11 +49,11 @@ class Comparison:
 
 
 def compare(a: Reference, b: Reference) -> Comparison:
-    """Compares names, shapes, dtypes and values.
+    """Compares names, shapes, dtypes and values of two checkpoints' variables.
 
     Args:
         a: Reference to the first checkpoint, as ``trainer.checkpoints.find`` takes it.
-        b: Reference to the second checkpoint.
+        b: Reference to the second checkpoint, as ``trainer.checkpoints.find`` takes it.
 
     Raises:
         RequestError: There is no such checkpoint.
@@ -61,6 +61,7 @@ def compare(a: Reference, b: Reference) -> Comparison:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> import tensorflow as tf
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name, w in (("model-1", [1.0, 2.0]), ("model-2", [1.0, 4.0])):
@@ -96,8 +97,11 @@ def largest_change(a: Array, b: Array) -> tuple[float | None, float | None]:
     """Returns the largest absolute and the largest relative change of an element.
 
     Args:
-        a: of any shape and dtype.
-        b: of the same.
+        a: Array of any shape and dtype.
+        b: Array of the same shape and dtype.
+
+    Returns:
+        Both changes, as in ``Difference``.
 
     Example:
         >>> largest_change(np.array([0.0, 2.0, 4.0]), np.array([0.5, 2.0, 3.0]))

@@ -1,4 +1,4 @@
-"""What a checkpoint holds: its variables with a few figures each, and whether all of it can be read."""
+"""Inspection of a checkpoint: a few figures for each variable, and the problems of its files."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from trainer.errors import CheckpointError, RequestError
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable in a checkpoint.
+    """Variable in a checkpoint.
 
     Args:
-        name: in the file.
-        dtype: such as ``float32``.
-        shape: () for a scalar.
-        parameters: elements.
-        size: bytes.
-        of_optimizer: whether it is a slot or another variable of the optimizer.
-        trainable: None where no ``.meta`` tells.
-        mean: None for what is no number.
-        norm: Euclidean; None for what is no number.
+        name: Name in the file.
+        dtype: Name of the dtype, such as ``float32``.
+        shape: Size of each dimension; () for a scalar.
+        parameters: Number of elements.
+        size: Size in bytes.
+        of_optimizer: Whether it is a slot or another variable of the optimizer.
+        trainable: Whether it is trainable; None without a ``.meta``.
+        mean: Mean of the elements; None for a variable that is not numeric.
+        norm: Euclidean norm; None for a variable that is not numeric.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Variable:
 
 
 def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
-    """Returns the variables of a checkpoint, by name; reads every tensor.
+    """Returns the variables of a checkpoint, sorted by name; reads every tensor.
 
-    Which are trainable is known from its graph, where there is one. What belongs to the optimizer is told
-    by names, as ``trainer.checkpoints.analysis.optimizer_slots.optimizer_variables`` has it.
+    The graph of the checkpoint, if there is one, shows which are trainable. The names show which belong to the
+    optimizer (``trainer.checkpoints.analysis.optimizer_slots.optimizer_variables``).
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: The checkpoint cannot be read.
 
     Example:
         >>> import tempfile
@@ -83,7 +83,7 @@ def _variable(reader: TensorReader, name: str, of_optimizer: bool, trainable: bo
 
 
 def _mean_and_norm(value: Array) -> tuple[float | None, float | None]:
-    """Returns both in float64; None for strings, truth values and what is empty or complex."""
+    """Returns mean and norm in float64; None for strings, booleans, and empty or complex values."""
     numbers = as_numbers(value)
     if numbers is None or not numbers.size:
         return None, None
@@ -91,13 +91,13 @@ def _mean_and_norm(value: Array) -> tuple[float | None, float | None]:
 
 
 def as_numbers(value: Array) -> Array | None:
-    """Returns a value as float64, or None for what is no real number."""
-    # bfloat16 and its like are of kind V to numpy, and convert.
+    """Returns a value as float64, or None if its elements are not real numbers."""
+    # numpy gives bfloat16 and the like the kind V, and can convert them.
     return None if value.dtype.kind in "OSUbc" else value.astype(np.float64)
 
 
 def verify(reference: Reference) -> list[str]:
-    """Returns the problems of one checkpoint; [] where every byte is as it was written.
+    """Returns the problems of one checkpoint; [] if every byte is as it was written.
 
     Args:
         reference: Prefix, directory or ``DIRECTORY@WHICH``, as ``trainer.checkpoints.find`` takes it.
@@ -109,11 +109,11 @@ def verify(reference: Reference) -> list[str]:
 
 
 def problems_of(checkpoint: StoredCheckpoint) -> list[str]:
-    """Returns what is wrong with a checkpoint; [] where every byte is as it was written.
+    """Returns the problems of a checkpoint; [] if every byte is as it was written.
 
-    Every tensor is read and compared with its CRC, its own ``.meta`` is parsed, and with a commit
-    record the checksum of each file is compared too. A ``.meta`` that another checkpoint left is no
-    part of it: ``note_on_graph`` tells of that.
+    Every tensor is read and compared with its CRC, and the checkpoint's own ``.meta`` is parsed. With a
+    commit record, the checksum of each file is compared too. The ``.meta`` of another checkpoint does not
+    count; ``note_on_graph`` checks it.
     """
     return list(_problems(checkpoint))
 
@@ -142,7 +142,7 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
 
 
 def note_on_graph(checkpoint: StoredCheckpoint) -> str:
-    """Returns where the graph of a checkpoint without a ``.meta`` of its own is, and what is wrong with it; else ""."""
+    """Returns a note on the file and the problem of a graph that is not in the checkpoint's own ``.meta``, or ""."""
     file = None if checkpoint.own_meta else find_meta(checkpoint)
     if file is None:
         return ""
@@ -154,7 +154,7 @@ def note_on_graph(checkpoint: StoredCheckpoint) -> str:
 
 
 def state_file_problems(catalog: Catalog) -> list[str]:
-    """Returns what is wrong with TensorFlow's own list of a directory: names of files that are not there."""
+    """Returns the problems of a directory's TensorFlow state file: names of checkpoints that do not exist."""
     file = catalog.directory / STATE_FILE
     if not file.exists():
         return []

@@ -1,4 +1,4 @@
-"""Telling the optimizer's variables from the model's."""
+"""Detection of the optimizer's variables by name and shape."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Collection, Mapping
 from trainer.graph.variables import ROLLBACK_SCOPE
 
 Shapes = Mapping[str, tuple[int | None, ...]]
-"""Name of a variable to its shape."""
+"""Shapes of variables by name."""
 
 AVERAGE = "ExponentialMovingAverage"
-"""The slot name of ``tf.compat.v1.train.ExponentialMovingAverage``, whose values are weights to predict with."""
+"""Slot name of ``tf.compat.v1.train.ExponentialMovingAverage``, whose values are weights to predict with."""
 
 POWER = re.compile(r"beta[12]_power(_\d+)?")
 COUNT = re.compile(r"(_\d+)+$")
 OBJECT_SLOT = "/.OPTIMIZER_SLOT/"
-"""In the names that ``tf.train.Checkpoint`` gives to slots."""
+"""Part of the names that ``tf.train.Checkpoint`` gives to slots."""
 
 
 def optimizer_variables(shapes: Shapes, trainable: Collection[str] | None = None) -> set[str]:
-    """Returns the names of what belongs to the optimizer: slots, its counters, its learning rate.
+    """Returns the names of the optimizer's variables: slots, counters, learning rate.
 
-    A trainable variable never does. Of the others these do:
+    A trainable variable is never one. Of the others, these are:
 
-    - ``<variable>/<slot>`` with the shape of ``<variable>``: how the slots of
-      ``tf.compat.v1.train`` optimizers are named (``w/Adam_1``, ``w/Momentum``), except moving
-      averages of weights; and their ``beta1_power``, ``beta2_power``.
-    - all in the scope of a Keras 3 optimizer: ``adam``, ``adam_1`` and so on, where there is a
-      scalar ``adam/iteration``.
-    - what ``tf.train.Checkpoint`` marks with ``.OPTIMIZER_SLOT``.
-    - what a rollback of this trainer sets.
+    - ``<variable>/<slot>`` with the shape of ``<variable>``, as ``tf.compat.v1.train`` optimizers name
+      their slots (``w/Adam_1``, ``w/Momentum``), except moving averages of weights; and their
+      ``beta1_power``, ``beta2_power``.
+    - all variables in the scope of a Keras 3 optimizer (``adam``, ``adam_1`` and so on), recognised by
+      a scalar ``adam/iteration``.
+    - variables that ``tf.train.Checkpoint`` marks with ``.OPTIMIZER_SLOT``.
+    - rollback variables of this trainer.
 
     Args:
-        shapes: of all variables of a checkpoint.
-        trainable: names of the trainable ones, from the ``.meta``; None where nobody knows, and
-            then ``<variable>`` may be any variable.
+        shapes: Shapes of all variables of a checkpoint, by name.
+        trainable: Names of the trainable variables, from the ``.meta``; None if they are not known, so
+            that ``<variable>`` may be any variable.
 
     Example:
         >>> sorted(optimizer_variables({"w": (2,), "w/Adam": (2,), "beta1_power": (), "global_step": ()}, {"w"}))

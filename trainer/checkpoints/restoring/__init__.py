@@ -1,1 +1,1 @@
-"""TODO."""
+"""Restoring of checkpoints: compared with the graph, planned, then assigned."""

@@ -1,7 +1,7 @@
 """Differences between a checkpoint and a graph, found before anything is assigned.
 
-Restoring a resource variable ignores its shape: without this a stored [3, 4] goes into a declared
-[5, 4] without an error.
+Restoring a resource variable ignores its shape: without this check, a stored [3, 4] goes into a
+declared [5, 4] without an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ v1 = tf.compat.v1
 
 
 def differences(stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> list[str]:
-    """Returns a line for each variable that is missing or differs; [] where the file fits."""
+    """Returns a line for each variable that is missing or differs; [] if the file fits."""
     lines = []
     for name, tensor in sorted(declared.items()):
         if name not in stored:
@@ -32,7 +32,7 @@ def differences(stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) ->
 
 
 def declared_tensors(variables: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Returns what variables of a graph declare, by the same names."""
+    """Returns the declared dtypes and shapes of a graph's variables, by the same names."""
     return {
         name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
         for name, variable in variables.items()
@@ -40,17 +40,17 @@ def declared_tensors(variables: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def pipeline_names(graph: Any) -> set[str]:
-    """Returns the names under which a Saver keeps where data pipelines stand."""
+    """Returns the names under which a Saver stores the positions of data pipelines."""
     return {spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs}
 
 
 def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Returns what a checkpoint holds and what a graph declares.
+    """Returns the tensors that a checkpoint holds and those that a graph declares, by name.
 
-    Without what need not be in both: where data pipelines stand, and what a rollback sets.
+    Positions of data pipelines and rollback variables are ignored: they need not be in both.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read.
+        CheckpointError: The checkpoint cannot be read.
     """
     pipelines = pipeline_names(graph)
     sides = stored_tensors(prefix), declared_tensors(variables_by_name(graph))
@@ -62,11 +62,11 @@ def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, T
 
 
 def check_fits(prefix: Path, graph: Any) -> None:
-    """Compares a checkpoint with the graph that is to take it.
+    """Checks that a checkpoint fits a graph.
 
     Raises:
-        RequestError: they differ; the message is a table of all differences.
-        CheckpointError: the checkpoint cannot be read.
+        RequestError: They differ; the message is a table of the differences.
+        CheckpointError: The checkpoint cannot be read.
     """
     found = differences(*both_sides(prefix, graph))
     if found:

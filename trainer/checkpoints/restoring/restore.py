@@ -1,4 +1,4 @@
-"""Variables from checkpoints that this run did not write: compared and read, and only then assigned."""
+"""Restoring of variables from other runs' checkpoints: all are compared and read before any is assigned."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ v1 = tf.compat.v1
 
 
 def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any]) -> Transfer:
-    """Returns what a warm start takes of a checkpoint; every tensor of it has been read.
+    """Returns the plan of a warm start; every tensor in it has been read.
 
     Args:
-        warm_start: what was asked for.
-        prefix: of the checkpoint.
-        model_variables: by name; slots and the global step are none of them, so they start fresh.
+        warm_start: Settings of the warm start.
+        prefix: Prefix of the checkpoint's files.
+        model_variables: Variables of the model by name; slots and the global step are left out and start fresh.
 
     Raises:
-        RequestError: it does not fit the model.
-        CheckpointError: it cannot be read.
+        RequestError: The checkpoint does not fit the model.
+        CheckpointError: The checkpoint cannot be read.
 
     Example:
         >>> import tempfile
@@ -52,16 +52,16 @@ def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mappin
 
 
 def plan_full_restore(prefix: Path, graph: Any, global_step: str) -> Transfer:
-    """Returns all variables of a graph as a checkpoint without a commit record has them.
+    """Returns the plan to restore all variables of a graph from a checkpoint without a commit record.
 
     Args:
-        prefix: of the checkpoint.
-        graph: the whole one; what a rollback sets is left out.
-        global_step: its name. Old graphs count in int32, which is taken as it is.
+        prefix: Prefix of the checkpoint's files.
+        graph: Whole graph; its rollback variables are left out.
+        global_step: Name of the global step. Its dtype in the file may be int32, as in old graphs.
 
     Raises:
-        RequestError: names, dtypes or shapes differ.
-        CheckpointError: it cannot be read.
+        RequestError: Names, dtypes or shapes differ.
+        CheckpointError: The checkpoint cannot be read.
     """
     stored, declared = both_sides(prefix, graph)
     if global_step in stored and stored[global_step].dtype == "int32":
@@ -81,15 +81,15 @@ def _refusal(prefix: Path, found: list[str], stored: Mapping[str, Tensor], decla
     same = sum(stored.get(name) == each for name, each in declared.items())
     return (
         f"{prefix} does not fit the graph ({same} of {len(declared)} variables match); nothing was restored:\n"
-        f"  {lines}{more}\nwarm_start.path={prefix} takes what matches, with fresh slots"
+        f"  {lines}{more}\nwarm_start.path={str(prefix)!r} loads the variables that match, with fresh slots"
     )
 
 
 def check_readable(transfer: Transfer) -> None:
-    """Reads every tensor once, each against its CRC, before anything is assigned.
+    """Reads every tensor once and compares it with its CRC, before anything is assigned.
 
     Raises:
-        CheckpointError: one is damaged.
+        CheckpointError: A tensor is damaged.
     """
     reader = TensorReader(transfer.prefix)
     for source in transfer.loaded.values():
@@ -97,12 +97,12 @@ def check_readable(transfer: Transfer) -> None:
 
 
 def assign(transfer: Transfer, session: Any) -> None:
-    """Gives the variables of a session's graph the values of the checkpoint, one after the other.
+    """Assigns the values of the checkpoint to the variables of a session's graph, one at a time.
 
-    It adds nothing to the graph, so a run that began warm has the same graph as any other.
+    Nothing is added to the graph, so a run with a warm start has the same graph as any other.
 
     Raises:
-        CheckpointError: a tensor has become unreadable.
+        CheckpointError: A tensor can no longer be read.
     """
     reader, variables = TensorReader(transfer.prefix), variables_by_name(session.graph)
     for name, source in transfer.loaded.items():

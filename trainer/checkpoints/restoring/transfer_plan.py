@@ -1,4 +1,4 @@
-"""Which variables take their values from a checkpoint: decided over plain data, before anything is assigned."""
+"""Plan of the variables to load from a checkpoint: decided over plain data, before anything is assigned."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from trainer.checkpoints.reader import Tensor
 
 MAX_SHOWN = 6
-"""Problems in a message; a person mends the first and sees the others then."""
+"""Max number of problems in a message; the others show once the first ones are fixed."""
 
 RANDOM_STATE = "seed_generator_state"
-"""Where Keras keeps what random ops draw next: the seed of the new run decides that, unless it is named."""
+"""Suffix of the Keras variables that hold the state of random ops: loaded only if named, else seeded by the new run."""
 
 LOADED, INITIALISED, LEFT_OUT = "loaded", "initialised", "left out"
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is taken of a checkpoint.
+    """Plan of the variables to load from a checkpoint.
 
     Args:
-        prefix: of the checkpoint's files.
-        loaded: variable to its name in the file.
-        initialised: variables that keep the model's own start.
-        left_out: names in the file that nothing takes.
-        tensors: dtype and shape of all of them, by these names.
-        with_pipeline: whether the file also has where the data pipeline stood.
+        prefix: Prefix of the checkpoint's files.
+        loaded: Names in the file by the names of the variables that are loaded.
+        initialised: Names of the variables that keep their own initial values.
+        left_out: Names in the file that are not loaded.
+        tensors: Dtypes and shapes of the variables, by their names in model and file.
+        with_pipeline: Whether the file also has the position of the data pipeline.
     """
 
     prefix: Path
@@ -47,7 +47,7 @@ class Transfer:
     with_pipeline: bool = False
 
     def line(self) -> str:
-        """Returns the counts, with the names of what is initialised where they are few."""
+        """Returns the counts, with the names of up to three initialised variables."""
         few = f" ({', '.join(self.initialised)})" if 0 < len(self.initialised) <= 3 else ""
         return (
             f"{self.prefix}: {len(self.loaded)} variables loaded, {len(self.initialised)} initialised{few}, "
@@ -55,15 +55,15 @@ class Transfer:
         )
 
     def table(self) -> str:
-        """Returns a row for each variable and for each name in the file that is left out."""
+        """Returns a table of the variables and of the names in the file that are left out."""
         rows = [(name, LOADED, stored if stored != name else "") for name, stored in self.loaded.items()]
         rows += [(name, INITIALISED, "") for name in self.initialised]
         rows += [(name, LEFT_OUT, "") for name in self.left_out]
-        cells = [(name, str(self.tensors.get(name, "")), what, source) for name, what, source in rows]
+        cells = [(name, str(self.tensors.get(name, "")), status, source) for name, status, source in rows]
         return tabulate(cells, headers=["variable", "type", "", "name in the file"], tablefmt="simple")
 
-    def facts(self) -> dict[str, Any]:
-        """Returns it as JSON data, for ``run.json``."""
+    def to_json(self) -> dict[str, Any]:
+        """Returns JSON data for ``run.json``."""
         return {
             "checkpoint": str(self.prefix),
             "loaded": dict(self.loaded),
@@ -75,17 +75,17 @@ class Transfer:
 def plan_transfer(
     warm_start: WarmStart, prefix: Path, stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]
 ) -> Transfer:
-    """Returns what a warm start takes of a checkpoint.
+    """Returns the plan of a warm start.
 
     Args:
-        warm_start: what was asked for.
-        prefix: of the checkpoint.
-        stored: what it holds.
-        declared: the model's variables, without those of the optimizer, whose slots start fresh.
+        warm_start: Settings of the warm start.
+        prefix: Prefix of the checkpoint's files.
+        stored: Tensors in the checkpoint, by name.
+        declared: Variables of the model by name; the optimizer's are left out and start fresh.
 
     Raises:
-        RequestError: a name or pattern matches nothing, a dtype or shape differs, or nothing is
-            loaded; the message has all differences.
+        RequestError: A name or pattern matches nothing, a dtype or shape differs, or nothing is
+            loaded; the message lists the differences.
     """
     try:
         pairs = _pairs(warm_start, stored, declared)
@@ -99,9 +99,10 @@ def plan_transfer(
         raise RequestError(_refusal(prefix, problems, pairs, stored, declared))
     if not pairs:
         raise RequestError(
-            f"warm_start.path {prefix} has no variable of the model\n"
+            f"{prefix} has no variable of the model\n"
             f"  the model has: {_some(declared)}\n  the file has:  {_some(stored)}\n"
-            "map names with warm_start.variables={NAME_IN_FILE: VARIABLE}"
+            "map names with warm_start.variables={NAME_IN_FILE: VARIABLE}",
+            argument="warm_start.path",
         )
     return Transfer(
         prefix,
@@ -113,7 +114,7 @@ def plan_transfer(
 
 
 def _pairs(warm_start: WarmStart, stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> dict[str, str]:
-    """Returns variable to name in the file."""
+    """Returns the names in the file by the names of the variables to load."""
     wanted, key = warm_start.variables, "warm_start.variables"
     if wanted is None:
         return {name: name for name in declared if name in stored and not name.endswith(RANDOM_STATE)}
@@ -126,7 +127,7 @@ def _pairs(warm_start: WarmStart, stored: Mapping[str, Tensor], declared: Mappin
     for pattern in wanted:
         names = matching(key, pattern, declared)
         is_name = names == [pattern.removesuffix(":0")]
-        # A name that was given must be in the file; of a pattern, what is in both is taken.
+        # A full name must be in the file; a pattern selects the variables that are in both.
         found.update({name: name for name in names if is_name or name in stored})
     return found
 
@@ -134,13 +135,13 @@ def _pairs(warm_start: WarmStart, stored: Mapping[str, Tensor], declared: Mappin
 def _renamed(
     key: str, source: str, target: str, stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """Returns variable to name in the file for one entry of a mapping."""
+    """Returns the names in the file, by variable, that one entry of a mapping selects."""
     if "*" not in target:
         matching(key, target, declared)
         matching(key, source, stored, "name in the file")
         return {target: source}
     if source.count("*") != 1 or target.count("*") != 1:
-        raise ValueError(f"{key}: {source!r}: {target!r} must have one * each, which stands for the same text")
+        raise ValueError(f"{key}: {source!r}: {target!r} must have one * each, for the same text")
     shape = re.compile("(.*)".join(map(re.escape, target.split("*"))))
     pairs = {}
     for name in matching(key, target, declared):
@@ -173,7 +174,7 @@ def _refusal(
     more = f"\n  and {len(problems) - MAX_SHOWN} more" if len(problems) > MAX_SHOWN else ""
     return (
         f"{prefix} does not fit the model; nothing was loaded:\n  {lines}{more}\n"
-        f"leave out what is to be new with warm_start.exclude=[{scope + '/*' if scope else wrong}]"
+        f"leave out variables that start fresh with warm_start.exclude=[{scope + '/*' if scope else wrong!r}]"
     )
 
 

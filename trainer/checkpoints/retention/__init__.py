@@ -1,1 +1,1 @@
-"""TODO."""
+"""Retention of checkpoints: policy, rotation, pins, pruning."""

@@ -15,15 +15,14 @@ FORMAT = 1
 
 
 def read_pins(directory: Path) -> frozenset[int]:
-    """Returns the pinned numbers of a checkpoint directory; none where nothing was ever pinned.
+    """Returns the pinned numbers of a checkpoint directory; empty if nothing was ever pinned.
 
-    The pins are a file of their own and no part of a commit record: a record is written once, with
-    a checksum of itself, and must not change for as long as its checkpoint counts. The file is
-    replaced at once, so a crash leaves the old pins or the new; each rotation reads it afresh, so a
-    pin also holds in a run that is going on.
+    Pins have a file of their own: a commit record is written once, with a checksum of itself, and must
+    not change while its checkpoint counts. The file is replaced atomically, so a crash leaves the old
+    pins or the new. Each rotation reads it again, so a pin also holds in a run that is going on.
 
     Raises:
-        CheckpointError: the file cannot be read. Nothing may be removed then: it could be pinned.
+        CheckpointError: The file cannot be read, so no checkpoint may be removed: it could be pinned.
 
     Example:
         >>> import tempfile
@@ -46,10 +45,10 @@ def read_pins(directory: Path) -> frozenset[int]:
         return frozenset(check_int("pinned", number, minimum=0) for number in value["pinned"])
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
-            f"{file} holds no list of pins ({error}); mend it, or remove it to do without pins"
+            f"{file} holds no list of pins ({error}); repair it, or remove it to do without pins"
         ) from error
 
 
 def write_pins(directory: Path, numbers: Iterable[int]) -> None:
-    """Replaces the pins of a checkpoint directory, durable when this returns."""
+    """Replaces the pins of a checkpoint directory; durable on return."""
     write_json(directory / PINS_FILE, {"format": FORMAT, "pinned": sorted(numbers)})

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: a pure function of their records."""
+"""Retention policy for checkpoints: a pure function of their commit records."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from trainer.checks import check_choice, check_int, check_optional_int, check_op
 
 @dataclass(frozen=True)
 class Retention:
-    """What to keep; a checkpoint stays if any of the rules wants it.
+    """Retention policy; a checkpoint is kept if any rule selects it.
 
     Args:
-        max_to_keep: the newest so many; 0 or None keeps all.
-        keep_checkpoint_every_n_hours: besides, one for each N hours of training, over all
-            processes of a run: the first that was saved after each N hours.
-        keep_best: besides, the best so many by ``monitor``; 0 keeps none for that reason.
-        monitor: the metric that tells what is best.
-        mode: whether the best has the least (min) or the greatest (max) metric.
-        pinned: numbers that are never removed.
+        max_to_keep: Number of most recent checkpoints to keep; 0 or None keeps all.
+        keep_checkpoint_every_n_hours: Hours of training, over all processes of a run; the first
+            checkpoint saved after each such span is kept in addition.
+        keep_best: Number of best checkpoints by ``monitor`` to keep in addition.
+        monitor: Metric that decides which checkpoint is the best.
+        mode: ``min`` or ``max``, the end of the metric that is best.
+        pinned: Numbers of checkpoints that are never removed.
 
     Raises:
-        TypeError, ValueError: a value is out of range.
+        TypeError: A value has the wrong type.
+        ValueError: A value is out of range.
     """
 
     max_to_keep: int | None = 5
@@ -43,14 +44,14 @@ class Retention:
 
 
 def kept(records: Sequence[CommitRecord], policy: Retention) -> set[str]:
-    """Returns the names of the checkpoints that stay.
+    """Returns the names of the checkpoints that are kept.
 
-    The newest always stays. Calling it again on what it kept keeps the same: the first checkpoint
-    of a span of hours is never removed, so it needs no memory of what it spared before.
+    The newest is always kept. A second call on the kept checkpoints keeps all of them: the first
+    checkpoint of a span of hours is never removed, so earlier decisions need not be remembered.
 
     Args:
-        records: of all committed checkpoints, in any order.
-        policy: what to keep.
+        records: Records of all committed checkpoints, in any order.
+        policy: Retention policy.
     """
     ordered = sorted(records, key=lambda r: r.global_step)
     if not policy.max_to_keep:

@@ -1,4 +1,4 @@
-"""Pruning and pinning by hand, in step with the rotation of the run."""
+"""Pruning and pinning on request, coordinated with the rotation of the run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from trainer.state import CheckpointSettings
 
 @dataclass(frozen=True)
 class Pruning:
-    """What a prune keeps and removes.
+    """Result of a prune.
 
     Args:
         directory: Directory of the checkpoints.
-        rotation: Records that are kept, and those that are removed.
-        damaged: Names of checkpoints that were neither counted nor touched.
+        rotation: Records of the kept and of the removed checkpoints.
+        damaged: Names of damaged checkpoints, which are neither counted nor touched.
         freed: Bytes that the removal frees.
     """
 
@@ -46,26 +46,25 @@ def prune(
     *,
     dry_run: bool = False,
 ) -> Pruning:
-    """Removes the checkpoints that a retention does not keep, as a run's own rotation does.
+    """Removes the checkpoints that a retention does not keep, as the rotation of a run does.
 
-    Pins hold, those of the config too. Damaged checkpoints do not count and are not touched, so the
-    newest good one always stays; every byte is read to find them. What the run's own retention keeps
-    besides, such as one checkpoint for each N hours, has no claim here: pin it. TensorFlow's state
-    file and ``best_checkpoint`` in run.json follow.
+    Pins hold, those of the run's saver too. Damaged checkpoints are not counted and not touched, so the
+    newest good one is always kept; every byte is read to find them. Other rules of the run's own
+    retention, such as one checkpoint for each N hours, do not apply: pin such checkpoints. TensorFlow's
+    state file and ``best_checkpoint`` in run.json are updated.
 
     Args:
-        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
-        keep: the newest so many stay, at least 1.
-        keep_best: besides, the best so many stay.
-        monitor: the metric that tells what is best; None for the one of the run's config.
-        mode: ``min`` or ``max``: which end of it is best; None for the config's.
-        prefix: of the checkpoints' names; needed where there are several.
-        dry_run: whether to say what would go, and remove nothing.
+        path: Run directory, checkpoint directory, or directory of runs.
+        keep: Number of most recent checkpoints to keep, at least 1.
+        keep_best: Number of best checkpoints to keep in addition.
+        monitor: Metric that decides which checkpoint is the best; None for that of the run's saver.
+        mode: ``min`` or ``max``, the end of the metric that is best; None for that of the run's saver.
+        prefix: Prefix of the checkpoints' names; required if there are several.
+        dry_run: Whether to return the result without removing anything.
 
     Raises:
-        RequestError: the run is going on, there is nothing with a commit record, or no metric
-            of that name.
-        CheckpointError: the pins cannot be read, or no checkpoint is good.
+        RequestError: The run is going on, no checkpoint has a commit record, or none has the metric.
+        CheckpointError: The pins cannot be read, or no checkpoint is good.
     """
     check_int("keep", keep, minimum=1)
     catalog = read_catalog(path)
@@ -98,13 +97,18 @@ def _only_prefix(catalog: Catalog, prefix: str | None) -> str:
     found = sorted({each.name_prefix for each in catalog.checkpoints if each.record})
     if not found:
         raise RequestError(
-            f"{catalog.directory} has no commit record: a bare tf.compat.v1.train.Saver wrote these checkpoints, "
-            "and its max_to_keep rules them"
+            f"{catalog.directory} has no commit record: a plain tf.compat.v1.train.Saver wrote these checkpoints, "
+            "and its max_to_keep applies to them"
         )
     if prefix is None and len(found) > 1:
-        raise RequestError(f"{catalog.directory} has checkpoints of several names: {', '.join(found)}; add --prefix")
+        raise RequestError(
+            f"{catalog.directory} has checkpoints of several names: {', '.join(found)}; choose a prefix",
+            argument="prefix",
+        )
     if prefix is not None and prefix not in found:
-        raise RequestError(f"{catalog.directory} has no checkpoint {prefix}-*; {suggestion(prefix, found)}")
+        raise RequestError(
+            f"{catalog.directory} has no checkpoint {prefix}-*; {suggestion(prefix, found)}", argument="prefix"
+        )
     return prefix or found[0]
 
 
@@ -120,7 +124,7 @@ def _damaged(store: CheckpointStore) -> tuple[str, ...]:
 
 
 def _update_best(catalog: Catalog, rotation: Rotation, known: CheckpointSettings) -> None:
-    """Updates ``best_checkpoint`` in ``run.json`` where that checkpoint was removed."""
+    """Updates ``best_checkpoint`` in ``run.json`` if it was removed."""
     if catalog.run is None:
         return
     folder = catalog.run.relative(catalog.directory)
@@ -133,18 +137,18 @@ def _update_best(catalog: Catalog, rotation: Rotation, known: CheckpointSettings
 def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
     """Pins checkpoints: no rotation removes them, in this run or a later one, nor does ``prune``.
 
-    It works while the run is going on. A number stands for all checkpoints of that number.
+    Pins may be added while the run is going on. A number stands for all checkpoints of that number.
 
     Args:
-        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
-        numbers: of checkpoints with a commit record.
+        path: Run directory, checkpoint directory, or directory of runs.
+        numbers: Numbers of checkpoints with a commit record.
 
     Returns:
         All pins of the directory.
 
     Raises:
-        RequestError: there is no such checkpoint, or the rotation took it just now.
-        CheckpointError: the pins that are there cannot be read.
+        RequestError: There is no such checkpoint, or a rotation has just removed it.
+        CheckpointError: The existing pins cannot be read.
     """
     wanted = set(numbers)
     catalog = read_catalog(path)
@@ -152,7 +156,7 @@ def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
     before = read_pins(catalog.directory)
     write_pins(catalog.directory, before | wanted)
     try:
-        # A rotation may have begun before the pins were there: looked at again, they surely hold.
+        # A rotation that started before the pins were written may have removed a checkpoint: check again.
         _check_there(read_catalog(catalog.directory), wanted)
     except RequestError:
         write_pins(catalog.directory, before)
@@ -161,40 +165,40 @@ def pin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
 
 
 def unpin(path: Path, numbers: Iterable[int]) -> frozenset[int]:
-    """Takes pins back.
+    """Removes pins.
 
     Args:
-        path: Directory, as ``trainer.checkpoints.list_checkpoints`` takes it.
-        numbers: that are pinned.
+        path: Run directory, checkpoint directory, or directory of runs.
+        numbers: Numbers of pinned checkpoints.
 
     Returns:
-        The pins that are left.
+        Pins that are left.
 
     Raises:
-        RequestError: a number is not pinned, or the config pins it.
-        CheckpointError: the pins cannot be read.
+        RequestError: A number is not pinned, or the run's saver pins it.
+        CheckpointError: The pins cannot be read.
     """
     wanted = set(numbers)
     catalog = read_catalog(path)
     before = read_pins(catalog.directory)
     for number in sorted(wanted - before):
         if number in pinned_in(catalog):
-            raise RequestError(f"{number} is pinned by the config: callbacks.checkpoint.pinned")
+            raise RequestError(f"{number} is pinned by the run's saver; change its pinned", argument="pinned")
         raise RequestError(f"{number} is not pinned; {suggestion(str(number), map(str, before))}")
     write_pins(catalog.directory, before - wanted)
     return before - wanted
 
 
 def pinned_in(catalog: Catalog) -> frozenset[int]:
-    """Returns the pinned numbers of a directory, those of the config included."""
-    of_config = (catalog.checkpointing(prefix).pinned for prefix in catalog.prefixes)
-    return read_pins(catalog.directory).union(*of_config)
+    """Returns the pinned numbers of a directory, those of the run's savers included."""
+    of_savers = (catalog.checkpointing(prefix).pinned for prefix in catalog.prefixes)
+    return read_pins(catalog.directory).union(*of_savers)
 
 
 def _check_there(catalog: Catalog, numbers: Collection[int]) -> None:
     there = {each.record.number for each in catalog.checkpoints if each.record}
     if not there:
-        raise RequestError(f"{catalog.directory} has no commit record, so no rotation of a run rules these checkpoints")
+        raise RequestError(f"{catalog.directory} has no commit record, so no rotation removes these checkpoints")
     for number in sorted(set(numbers) - there):
         known = ", ".join(map(str, sorted(there)))
         raise RequestError(f"{catalog.directory} has no checkpoint {number}; there are: {known}")

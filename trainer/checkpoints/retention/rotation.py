@@ -1,4 +1,4 @@
-"""Applying a retention to the files of a store."""
+"""Rotation: a retention policy applied to the files of a store."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trainer.checkpoints.store import CheckpointStore
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a retention makes of the checkpoints that are there, the oldest first.
+    """Decision of a retention policy about the existing checkpoints.
 
     Args:
-        kept: those that are kept.
-        removed: those that are removed.
+        kept: Records of the checkpoints that are kept, the oldest first.
+        removed: Records of the checkpoints that are removed, the oldest first.
     """
 
     kept: tuple[CommitRecord, ...]
@@ -25,15 +25,15 @@ class Rotation:
 
 
 def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collection[str] = ()) -> Rotation:
-    """Returns what a retention keeps and removes, with the pins of the directory; touches nothing.
+    """Returns the checkpoints that a policy and the pins of the directory keep and remove; changes nothing.
 
     Args:
-        store: of the files.
-        retention: what stays.
-        left_out: names of checkpoints that are neither counted nor removed, such as damaged ones.
+        store: Store of the files.
+        retention: Retention policy.
+        left_out: Names of checkpoints that are neither counted nor removed, such as damaged ones.
 
     Raises:
-        CheckpointError: the pins cannot be read.
+        CheckpointError: The pins cannot be read.
 
     Example:
         >>> import tempfile
@@ -54,8 +54,8 @@ def plan_rotation(store: CheckpointStore, retention: Retention, left_out: Collec
 
 
 def apply_rotation(store: CheckpointStore, rotation: Rotation) -> None:
-    """Lists what stays in TensorFlow's state file and removes the rest."""
-    # The list first: it must never name a file that is gone.
+    """Lists the kept checkpoints in TensorFlow's state file and removes the others."""
+    # The list first: it must never name a removed file.
     store.write_state([record.name for record in rotation.kept])
     for record in rotation.removed:
         store.remove(record.name)

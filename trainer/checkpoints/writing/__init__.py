@@ -1,4 +1,4 @@
-"""Saving checkpoints: values read from the graph, files written and read back, the commit record.
+"""Saving of checkpoints: values read from the graph, files written and read back, the commit record.
 
 The names of ``__init__.pyi`` are loaded on first use: saving needs TensorFlow, a callback's constructor does not.
 """

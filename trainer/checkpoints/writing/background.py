@@ -1,4 +1,4 @@
-"""Work beside training: one piece at a time, in one thread."""
+"""Background work: one piece at a time, in one thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class BackgroundWork:
-    """Runs one piece of work while its owner goes on; errors come out where the owner waits.
+    """Thread that runs one piece of work at a time; an error is raised when the owner waits.
 
     Example:
         >>> done = []
@@ -24,17 +24,17 @@ class BackgroundWork:
         self._running: Future[None] | None = None
 
     def start(self, work: Callable[[], None]) -> None:
-        """Starts the work, when what was started before has ended; raises what that raised."""
+        """Starts work once the previous piece has ended; raises the error of the previous piece."""
         self.wait()
         self._running = self._thread.submit(work)
 
     def wait(self) -> None:
-        """Returns when no work is left; raises, once, what it raised."""
+        """Returns when no work is left; raises the error of the work, once."""
         running, self._running = self._running, None
         if running is not None:
             running.result()
 
     def close(self) -> None:
-        """Ends the thread, when no work is left."""
+        """Ends the thread once no work is left."""
         self._thread.shutdown()
         self.wait()

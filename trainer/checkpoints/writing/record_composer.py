@@ -1,4 +1,4 @@
-"""The commit record of a save, all but its files."""
+"""Composition of commit records, without their files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from trainer.timing import utc_now
 
 
 class RecordComposer:
-    """Composes commit records and counts the time of training over all processes of a run.
+    """Composer of commit records, which also counts the time of training over all processes of a run.
 
     Args:
         prefix: Prefix of the checkpoints' names.
-        by_epochs_alone: Whether checkpoints are numbered by epochs; by the global step where
-            steps or seconds schedule saves too.
+        by_epochs_alone: Whether epochs alone schedule saves: checkpoints are then numbered by epochs,
+            else by the global step.
         clock: Function that returns monotonic seconds.
 
     Example:
@@ -34,8 +34,8 @@ class RecordComposer:
         self._trained_secs = 0.0
 
     def start(self) -> None:
-        """Counts the time of training from now on, in addition to that of earlier processes."""
-        self._began = self._clock() - self._trained_secs
+        """Starts to count the time of training, in addition to that of earlier processes."""
+        self._start_time = self._clock() - self._trained_secs
         self._versions = versions()
 
     def number(self, global_step: int, steps_per_epoch: int) -> int:
@@ -45,8 +45,8 @@ class RecordComposer:
     def name(self, global_step: int, steps_per_epoch: int) -> str:
         """Returns the name of a checkpoint.
 
-        A save inside an epoch gets the steps into it as well, since the number alone would name the
-        checkpoint of the epoch's start.
+        For a save inside an epoch, the name also has the steps into the epoch: the number alone names
+        the checkpoint at the epoch's start.
         """
         steps_into_epoch = global_step % steps_per_epoch if self._by_epochs_alone else 0
         into = f"+{steps_into_epoch}" if steps_into_epoch else ""
@@ -56,12 +56,12 @@ class RecordComposer:
         """Returns the record of a save at this moment, without files.
 
         Args:
-            context: Context of the run; its variables are those of its record.
+            context: Context of the run at the step of the save.
             seed: Seed of the run.
             complete: Whether the files hold all that a resume needs.
         """
         step, steps_per_epoch, info = context.record.global_step, context.steps_per_epoch, context.run.info()
-        self._trained_secs = self._clock() - self._began
+        self._trained_secs = self._clock() - self._start_time
         return CommitRecord(
             name=self.name(step, steps_per_epoch),
             number=self.number(step, steps_per_epoch),
@@ -86,5 +86,5 @@ class RecordComposer:
         return {"trained_secs": round(self._trained_secs, 3)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back the seconds trained in earlier processes."""
+        """Restores the seconds trained in earlier processes."""
         self._trained_secs = float(state["trained_secs"])

@@ -1,4 +1,4 @@
-"""The variables that a run's checkpoints hold, and how they are read at a save."""
+"""Selection of the variables that a run's checkpoints hold, and the ops that read them at a save."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.graphdef.signatures import signatures_of
 v1 = tf.compat.v1
 
 VarList = Sequence[str] | Mapping[str, str] | None
-"""Names or patterns of variables, or name in the file to name of the variable; None for all."""
+"""Names or patterns of variables, or names of variables by their names in the file; None for all."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class SavedValues:
     """Ops and Savers for the values that checkpoints hold, made while the graph is open.
 
     Args:
-        live: The variables themselves.
-        copies: Copies of them for saves in the background, or None.
-        left_out: Names of what a resume needs and the checkpoints do not hold.
+        live: Live variables, for saves that training waits for.
+        copies: Copies of the variables for saves in the background, or None.
+        left_out: Names of variables and data pipelines that a resume needs and the checkpoints lack.
         variables: Number of variables in the graph.
-        variable_bytes: Size of all variables.
-        signatures: SignatureDefs by key, for the ``.meta``.
+        variable_bytes: Size of all variables in bytes.
+        signatures: SignatureDefs for the ``.meta``, by key.
     """
 
     live: LiveValues
@@ -42,12 +42,12 @@ class SavedValues:
 
 
 def values_to_save(build: GraphContext, var_list: VarList, *, with_copies: bool) -> SavedValues:
-    """Adds what saves need to the open graph.
+    """Adds the ops and Savers for saves to the open graph.
 
     Args:
         build: Open graph of the run.
         var_list: Variables to save; ``global_step`` is always among them.
-        with_copies: Whether saves in the background are wanted.
+        with_copies: Whether to add copies for saves in the background.
 
     Raises:
         ValueError: A name or pattern matches no variable; the message has close names.
@@ -72,10 +72,10 @@ def values_to_save(build: GraphContext, var_list: VarList, *, with_copies: bool)
 
 
 def chosen_variables(var_list: VarList, variables: Mapping[str, Any], global_step: Any) -> dict[str, Any]:
-    """Returns the variables that a ``var_list`` selects: name in the file to variable.
+    """Returns the variables that a ``var_list`` selects, by their names in the file.
 
     Args:
-        var_list: Names or patterns (``dense/*``), or name in the file to name of the variable.
+        var_list: Names or patterns (``dense/*``), or names of variables by their names in the file.
         variables: All global variables by name.
         global_step: Variable that is always selected.
 

@@ -1,4 +1,4 @@
-"""What a save reads: the variables as they are, or copies of them as of one moment."""
+"""Values that a save reads: the live variables, or copies of them as of one moment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# No public name leads to this class, which a Saver takes for whatever is no variable.
+# The class has no public name; a Saver needs it to save anything but a variable.
 from tensorflow.python.training.saving.saveable_object import SaveableObject, SaveSpec
 
 from trainer.errors import NonFiniteError
@@ -17,11 +17,11 @@ v1 = tf.compat.v1
 
 
 class LiveValues:
-    """The variables themselves: nothing may update them until the save is done.
+    """Live variables; nothing may update them until the save is done.
 
     Args:
-        saver: of what is saved.
-        variables: those that must be finite, by name.
+        saver: Saver of the values.
+        variables: Variables that must be finite, by name.
     """
 
     def __init__(self, saver: Any, variables: Mapping[str, Any]) -> None:
@@ -35,12 +35,12 @@ class LiveValues:
 class Snapshot:
     """Copies of the variables as of one moment; training may go on while they are saved.
 
-    A copy shares the variable's buffer until the variable is next updated, so taking one costs no
-    time, and it is gone when it is released: between two saves nothing takes memory.
+    A copy shares the variable's buffer until the next update of the variable, so copying costs no
+    time. A released copy is deleted: between two saves, copies take no memory.
 
     Args:
-        variables: by their names in the file.
-        pipelines: saveable objects that hold the positions of data pipelines.
+        variables: Variables by their names in the file.
+        pipelines: Saveable objects that hold the positions of data pipelines.
     """
 
     def __init__(self, variables: Mapping[str, Any], pipelines: Sequence[Any]) -> None:
@@ -59,12 +59,12 @@ class Snapshot:
         session.run(self._take)
 
     def release(self, session: Any) -> None:
-        """Gives the memory of the copies back."""
+        """Frees the memory of the copies."""
         session.run(self._release)
 
 
 class _Copy(SaveableObject):  # type: ignore[misc]
-    """A tensor kept in a resource of its own, which is in no collection and needs no initialiser."""
+    """Tensor in a resource of its own, which is in no collection and needs no initialiser."""
 
     def __init__(self, scope: str, name: str, source: Any) -> None:
         kind = {"dtype": source.dtype, "shape": tf.TensorShape(None)}
@@ -75,15 +75,15 @@ class _Copy(SaveableObject):  # type: ignore[misc]
         super().__init__(self._handle, [SaveSpec(self.value, "", name)], name)
 
     def restore(self, restored_tensors: Sequence[Any], _restored_shapes: Any) -> Any:
-        """Returns the op that a Saver wants for its own restore, which nobody runs."""
+        """Returns the op that a Saver requires for its own restore; it never runs."""
         return tf.raw_ops.AssignVariableOp(resource=self._handle, value=restored_tensors[0])
 
 
 class FiniteCheck:
-    """Whether all of some tensors are numbers, asked in the graph; made while the graph is open.
+    """Check in the graph that tensors are finite; made while the graph is open.
 
     Args:
-        values: by the names of their variables; those that are no floats always pass.
+        values: Tensors by the names of their variables; tensors of other than floating-point dtypes always pass.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -92,7 +92,15 @@ class FiniteCheck:
         self._finite = tf.stack(checks or [tf.constant(True)])
 
     def check(self, session: Any, step: int) -> None:
-        """Raises NonFiniteError with the name of the first variable that holds a nan or an infinity."""
+        """Runs the check.
+
+        Args:
+            session: Session that holds the values.
+            step: Global step, for the message.
+
+        Raises:
+            NonFiniteError: A variable holds a nan or an infinity; the message names the first one.
+        """
         for name, is_finite in zip(self._values, session.run(self._finite), strict=False):
             if not is_finite:
                 value = session.run(self._values[name])

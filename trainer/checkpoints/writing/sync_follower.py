@@ -1,4 +1,4 @@
-"""Taking a file to the disk while another writes it."""
+"""Synchronisation of a file to the disk while a Saver writes it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from trainer.errors import CheckpointError
 
 EVERY_SECS = 0.01
 SYNC_BYTES = 16 * 2**20
-"""So much is gathered before it goes to the disk, where each sync may cost a journal entry."""
+"""Bytes between two syncs; each sync may cost a journal entry on the disk."""
 
 
 class SyncFollower:
-    """Syncs a file while a Saver writes it, takes its checksum, and lets go of the memory it took.
+    """Thread that syncs a file while a Saver writes it, computes its checksum and frees its pages.
 
-    A Saver only hands its bytes to the system, which keeps them in memory until a sync at the end
-    asks for them: half a gigabyte of fresh pages for half a gigabyte of variables, and then a
-    training process and a disk that wait for each other. Followed, the file never has more than a
-    few megabytes in memory, the disk works from the first moment, and whoever reads the file back
-    reads what is on the disk.
+    A Saver only hands its bytes to the system, which keeps them in memory until a sync at the end:
+    half a gigabyte of fresh pages for half a gigabyte of variables, and then the training process and
+    the disk wait for each other. With a follower, the file never has more than a few megabytes in
+    memory, the disk works from the start, and reading the file back reads from the disk.
 
     Args:
-        path: of the file when it is done; until then a Saver has it under another ending.
+        path: Path of the finished file; a Saver writes it under another suffix first.
 
     Example:
         >>> import tempfile
@@ -59,11 +58,11 @@ class SyncFollower:
             self._file.close()
 
     def finish(self) -> FileEntry:
-        """Returns the size and the checksum of the file, which is whole and on the disk then.
+        """Syncs the rest of the finished file and returns its size and checksum.
 
         Raises:
-            OSError: the disk failed, now or while the file was followed.
-            CheckpointError: there is no file.
+            OSError: The disk failed, now or while the file was followed.
+            CheckpointError: The file does not exist.
         """
         with self._lock:
             if self._error is not None:
@@ -75,7 +74,7 @@ class SyncFollower:
                 file = self._open(self._path)
             self._read(file)
             os.fsync(file.fileno())
-            _let_go(file)
+            _free_pages(file)
             return FileEntry(self._size, self._digest.hexdigest())
 
     def _follow(self) -> None:
@@ -84,7 +83,7 @@ class SyncFollower:
                 try:
                     self._step()
                 except FileNotFoundError:
-                    # Renamed between two looks: it is done, or found again at the next.
+                    # The Saver renamed the file: it is done, or the next step finds it.
                     continue
                 except OSError as error:
                     self._error = error
@@ -101,7 +100,7 @@ class SyncFollower:
         if self._size - self._synced >= SYNC_BYTES:
             _sync(file.fileno())
             self._synced = self._size
-        _let_go(file)
+        _free_pages(file)
 
     def _open(self, path: Path) -> FileIO:
         file, before = FileIO(path), self._file
@@ -112,21 +111,21 @@ class SyncFollower:
         return file
 
     def _read(self, file: FileIO) -> None:
-        """Takes in what was added since the last look."""
+        """Adds new bytes of the file to its checksum and size."""
         while count := file.readinto(self._block):
             self._digest.update(memoryview(self._block)[:count])
             self._size += count
 
 
 def _sync(descriptor: int) -> None:
-    """As fsync, without the times of the file, where the system has that."""
+    """Syncs the content of a file, without its times if the system can."""
     if hasattr(os, "fdatasync"):
         os.fdatasync(descriptor)
     else:
         os.fsync(descriptor)
 
 
-def _let_go(file: FileIO) -> None:
-    """Tells the system that nobody needs what it keeps of the file in memory; not every system can be told."""
+def _free_pages(file: FileIO) -> None:
+    """Tells the system to drop the file's pages from memory, if the system can be told."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""Writing a checkpoint with a ``tf.compat.v1.train.Saver`` and committing it."""
+"""Writer of checkpoints, with a ``tf.compat.v1.train.Saver`` and commit records."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from trainer.files import check_free_space, write_atomically
 v1 = tf.compat.v1
 
 SPARE_BYTES = 2 * 2**20
-"""Besides the variables: index, graph and record."""
+"""Room for index, graph and record, in addition to the variables."""
 
 LARGE_BYTES = 2**20
-"""A tensor of so much takes longer to read than training may be kept from its next call."""
+"""Tensors from this size on are read in a session, so that Python's lock does not block training."""
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 META_COLLECTIONS = (
@@ -38,12 +38,11 @@ META_COLLECTIONS = (
 
 
 class CheckpointWriter:
-    """Saves, verifies, commits and rotates the checkpoints of a run.
+    """Writer that saves, verifies, commits and rotates the checkpoints of a run.
 
     Args:
         store: Store of the files.
-        saved: Values that the checkpoints hold; rotation is decided from the commit records, so its
-            Saver never deletes.
+        saved: Values that the checkpoints hold; their Saver never deletes, since commit records decide the rotation.
         retention: Policy that decides which checkpoints are kept.
         write_meta_graph: ``first``, ``every`` or ``never``.
     """
@@ -56,7 +55,7 @@ class CheckpointWriter:
         self._meta_is_written = False
 
     def save(self, session: Any, values: LiveValues | Snapshot, record: CommitRecord) -> CommitRecord:
-        """Writes a checkpoint, reads it back and commits it; where that fails, nothing of it is left.
+        """Writes a checkpoint, reads it back and commits it; on an error, no file of it is left.
 
         Args:
             session: Session that holds the values.
@@ -64,11 +63,12 @@ class CheckpointWriter:
             record: Record without ``files``.
 
         Returns:
-            The record as committed.
+            Committed record, with ``files``.
 
         Raises:
             NonFiniteError: A variable is not finite; nothing was written.
-            OSError, CheckpointError: The disk is full or fails; older checkpoints are as they were.
+            OSError: The disk is full or fails; older checkpoints are unchanged.
+            CheckpointError: The Saver or the verification failed; older checkpoints are unchanged.
         """
         path = str(self._store.path(record.name))
         try:
@@ -80,7 +80,7 @@ class CheckpointWriter:
             committed = replace(record, files=self._store.measure(record.name, data))
             self._store.commit(committed)
         except BaseException as error:
-            # The name may be that of an older checkpoint of the same step, which still counts.
+            # An older checkpoint of the same step may have the same name; it still counts.
             self._store.clean_up()
             if isinstance(error, tf.errors.OpError):
                 raise CheckpointError(f"{record.name} cannot be written: {describe(error)}") from error
@@ -95,18 +95,18 @@ class CheckpointWriter:
                 self._store.directory, self._saved.variable_bytes + SPARE_BYTES, f"the checkpoint {record.name}"
             )
             self._store.begin(record.name)
-            # A Saver refuses to work where no graph is the default one, and each thread has its own default.
+            # A Saver needs a default graph, and each thread has its own.
             with session.graph.as_default():
                 values.saver.save(session, path, write_meta_graph=False, write_state=False)
         finally:
             values.release(session)
 
     def rotate(self) -> None:
-        """Applies the retention to what is there and lists what stays in TensorFlow's state file."""
+        """Applies the retention to the checkpoints and lists the kept ones in TensorFlow's state file."""
         apply_rotation(self._store, plan_rotation(self._store, self._retention))
 
     def best(self) -> CommitRecord | None:
-        """Returns the best checkpoint by the retention's metric, if any has it."""
+        """Returns the best checkpoint by the retention's metric, or None if no checkpoint has it."""
         ranked = best_first(self._store.records()[0], self._retention.monitor, self._retention.mode)
         return ranked[0] if ranked else None
 
@@ -127,10 +127,10 @@ class CheckpointWriter:
 
 
 def read_every_tensor(path: str) -> None:
-    """Reads a checkpoint back: each tensor's CRC is compared as it is read.
+    """Reads a checkpoint back, which compares each tensor with its CRC.
 
     Raises:
-        tf.errors.OpError: what is on the disk is not what was written.
+        tf.errors.OpError: The bytes on the disk are not those that were written.
     """
     reader = tf.train.load_checkpoint(path)
     dtypes, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
@@ -148,7 +148,7 @@ def read_every_tensor(path: str) -> None:
 
 
 def _restore_one_by_one(path: str, dtypes: Mapping[str, Any]) -> None:
-    """Reads tensors in a session, which lets the other threads run meanwhile; a reader holds Python's lock."""
+    """Reads tensors in a session, so that other threads can run; a reader holds Python's lock (GIL)."""
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         last = tf.no_op()
         for name, dtype in dtypes.items():

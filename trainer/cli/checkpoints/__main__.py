@@ -1,4 +1,4 @@
-"""``python -m trainer.cli.checkpoints``."""
+"""Entry point of ``python -m trainer.cli.checkpoints``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``average``, ``freeze``, ``export``: something new is made of checkpoints."""
+"""Commands ``average``, ``freeze`` and ``export``: new files from checkpoints."""
 
 from __future__ import annotations
 
@@ -26,28 +26,37 @@ log = logging.getLogger(__name__)
 
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
-    each = tool.command("average", "the mean of the weights of several checkpoints, as a new one", _average)
+    each = tool.command("average", "write the mean of several checkpoints' weights as a new checkpoint", _average)
     each.add_argument(
-        "checkpoints", metavar="CHECKPOINT", nargs="+", help="two or more; the last gives all but weights"
+        "checkpoints",
+        metavar="CHECKPOINT",
+        nargs="+",
+        help="two or more checkpoints; the last provides all values but the weights",
     )
-    each.add_argument("--to", metavar="PREFIX", type=Path, required=True, help="of the new files, such as mean/model")
-    each = tool.command("freeze", "graph and weights of a checkpoint as one .pb", _freeze)
+    each.add_argument(
+        "--to", metavar="PREFIX", type=Path, required=True, help="prefix of the new files, such as mean/model"
+    )
+    each = tool.command("freeze", "write graph and weights of a checkpoint as one .pb", _freeze)
     _add_export(each)
-    each.add_argument("-o", "--to", metavar="FILE.pb", type=Path, help="by default in export/frozen of the run")
-    each = tool.command("export", "a checkpoint as a SavedModel", _export)
+    each.add_argument(
+        "-o", "--to", metavar="FILE.pb", type=Path, help="file to write; by default in export/frozen of the run"
+    )
+    each = tool.command("export", "write a checkpoint as a SavedModel", _export)
     _add_export(each)
-    each.add_argument("--tags", nargs="+", default=["serve"], help="of the meta graph; serve by default")
-    each.add_argument("-o", "--to", metavar="DIR", type=Path, help="gets a directory named by the checkpoint's number")
+    each.add_argument("--tags", nargs="+", default=["serve"], help="tags of the meta graph; by default serve")
+    each.add_argument(
+        "-o", "--to", metavar="DIR", type=Path, help="parent of the new directory, which the checkpoint's number names"
+    )
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
-    parser.add_argument("--outputs", metavar="NODE", nargs="+", help="by default the model's outputs")
+    parser.add_argument("--outputs", metavar="NODE", nargs="+", help="output nodes; by default the model's outputs")
     parser.add_argument(
-        "--input", metavar="NAME=FILE.npy", action="append", default=[], help="a batch to check the file with"
+        "--input", metavar="NAME=FILE.npy", action="append", default=[], help="batch to check the export with"
     )
     parser.add_argument(
-        "--from-config", action="store_true", help="build the graph by the run's config.yaml instead of the .meta"
+        "--from-config", action="store_true", help="build the graph from the run's config.yaml, not from the .meta"
     )
 
 
@@ -61,7 +70,7 @@ def _average(chosen: argparse.Namespace) -> Answer:
         "has_record": made.record is not None,
     }
     record = "with a commit record" if made.record else "without a commit record, as not all of them have one"
-    return Answer(data, f"{made.prefix}: the mean of {len(averaged)} checkpoints, {record}")
+    return Answer(data, f"{made.prefix}: mean of {len(averaged)} checkpoints, {record}")
 
 
 def _freeze(chosen: argparse.Namespace) -> Answer:
@@ -82,10 +91,10 @@ def _export(chosen: argparse.Namespace) -> Answer:
 
 
 def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> export.MakeParts | None:
-    """Returns what builds the graph by the run's config, where that is wanted or there is no other way."""
+    """Returns the function that builds the graph from the run's config; None if the ``.meta`` is used."""
     run = run_of(checkpoint)
     if chosen.from_config and run is None:
-        raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the graph by")
+        raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the graph from")
     if run is None or (find_meta(checkpoint) and not chosen.from_config):
         return None
     return lambda: parts_of(run.path)
@@ -98,7 +107,7 @@ def _made(path: Path, checkpoint: StoredCheckpoint, size: int) -> Answer:
 
 
 def _tell_run(path: Path, checkpoint: StoredCheckpoint) -> None:
-    """Names an export inside the run's directory in its run.json, unless the run is going on and writes it itself."""
+    """Adds an export inside the run's directory to its run.json; while the run is going on, only warns."""
     run = run_of(checkpoint)
     if run is None or run.path.absolute() not in path.absolute().parents:
         return
@@ -106,4 +115,4 @@ def _tell_run(path: Path, checkpoint: StoredCheckpoint) -> None:
         with RunLock(run.lock_file):
             run.add_export(run.path / path.absolute().relative_to(run.path.absolute()))
     except RequestError as error:
-        log.warning("run.json does not name this export: %s", error)
+        log.warning("this export is not in run.json: %s", error)

@@ -1,4 +1,4 @@
-"""``list``, ``show``, ``diff``, ``verify``: what is there; nothing is changed."""
+"""Commands ``list``, ``show``, ``diff`` and ``verify``, which change nothing."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from trainer.files import format_size
 from trainer.tensorflow_import import import_tensorflow
 
 NO_RECORD = "no record"
-DIRECTORY_HELP = "a run, a directory of checkpoints, or a directory of runs for the newest run that has some"
+DIRECTORY_HELP = "run, directory of checkpoints, or directory of runs for the newest run that has checkpoints"
 NOT_METRICS = ("steps_per_sec",)
 
 
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
-    each = tool.command("list", "the checkpoints of a directory", _list)
+    each = tool.command("list", "list the checkpoints of a directory", _list)
     each.add_argument("directory", type=Path, help=DIRECTORY_HELP)
     each.add_argument("--verify", action="store_true", help="read every byte to find damage, not only sizes")
-    each = tool.command("show", "the variables of a checkpoint, the optimizer's apart", _show)
+    each = tool.command("show", "show the variables of a checkpoint, the optimizer's separately", _show)
     add_checkpoint(each)
-    each = tool.command("diff", "what differs between two checkpoints", _diff)
-    each.add_argument("a", metavar="A", help="a CHECKPOINT")
-    each.add_argument("b", metavar="B", help="a CHECKPOINT")
-    each = tool.command(
-        "verify", "read every tensor and compare checksums; exit code 1 where something is damaged", _verify
-    )
-    each.add_argument("path", metavar="PATH", help="a CHECKPOINT, or a directory for all that are in it")
+    each = tool.command("diff", "show the differences between two checkpoints", _diff)
+    each.add_argument("a", metavar="A", help="first CHECKPOINT")
+    each.add_argument("b", metavar="B", help="second CHECKPOINT")
+    each = tool.command("verify", "read every tensor and compare checksums; exit code 1 if one is damaged", _verify)
+    each.add_argument("path", metavar="PATH", help="CHECKPOINT, or a directory for all checkpoints in it")
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument that names one checkpoint, and what ``@best`` means."""
+    """Adds the argument for one checkpoint, and those that define ``@best``."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a prefix or a file of it, a directory, or DIRECTORY@WHICH"
+        "checkpoint", metavar="CHECKPOINT", help="prefix or a file of it, directory, or DIRECTORY@WHICH"
     )
     add_monitor(parser)
 
 
 def add_monitor(parser: argparse.ArgumentParser) -> None:
-    """Adds what the best checkpoint is best by."""
-    parser.add_argument("--monitor", help="the metric that tells what is best; by default the run's own")
-    parser.add_argument("--mode", choices=("min", "max"), help="which end of it is best; by default the run's own")
+    """Adds the arguments that define the best checkpoint."""
+    parser.add_argument("--monitor", help="metric that decides which checkpoint is best; by default the run's own")
+    parser.add_argument(
+        "--mode", choices=("min", "max"), help="end of the metric that is best; by default the run's own"
+    )
 
 
 def found(chosen: argparse.Namespace) -> StoredCheckpoint:
@@ -117,7 +117,7 @@ def _list_text(data: list[dict[str, Any]], directory: Path, now: float, *, verif
     notes = [f"damaged: {problem}" for each in data for problem in each["problems"]]
     notes.append(f"directory: {directory}")
     if not verified:
-        notes.append("state: by the records and the sizes of files; --verify reads every byte")
+        notes.append("state: from records and file sizes; --verify reads every byte")
     return "\n".join([table(rows, headers), *notes])
 
 
@@ -144,8 +144,8 @@ def _show(chosen: argparse.Namespace) -> Answer:
         "variables": [asdict(each) for each in variables],
         "parameters": _parameters(variables),
     }
-    place = f"epoch {record.epoch}, step {record.global_step:,}" if record else NO_RECORD
-    return Answer(data, f"{checkpoint.prefix} ({place})\n\n{_variables_text(variables)}")
+    position = f"epoch {record.epoch}, step {record.global_step:,}" if record else NO_RECORD
+    return Answer(data, f"{checkpoint.prefix} ({position})\n\n{_variables_text(variables)}")
 
 
 def _parameters(variables: Sequence[analysis.Variable]) -> dict[str, int | None]:
@@ -169,7 +169,9 @@ def _variables_text(variables: Sequence[analysis.Variable]) -> str:
         if rows:
             parts.append(table(rows, [title, *headers[1:]], left=2))
     total = _parameters(variables)
-    trainable = f"{total['trainable']:,} trainable" if total["trainable"] is not None else "no .meta tells which train"
+    trainable = (
+        f"{total['trainable']:,} trainable" if total["trainable"] is not None else "trainable not known: no .meta"
+    )
     size = format_size(sum(each.size for each in variables))
     parts.append(f"parameters: {total['model']:,} ({trainable}), the optimizer's {total['optimizer']:,}; {size} in all")
     return "\n\n".join(parts)
