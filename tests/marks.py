@@ -19,6 +19,7 @@ SLOW = {
     "test_commands.py::test_refused_before_anything_is_created": "a process with TensorFlow for each mistake",
     "test_same_bits.py::test_random_schedules[xla": "compiles eight runs; the others are in the suite",
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
+    "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",

@@ -42,7 +42,12 @@ def attach(package: str, init_file: str) -> tuple[Callable[[str], Any], Callable
         setattr(sys.modules[package], name, value)
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *origins}), sorted(origins)
+    public = sorted(origins)
+
+    def names() -> list[str]:
+        return [*public, *(name for name in vars(sys.modules[package]) if name.startswith("__"))]
+
+    return get, names, public
 
 
 def names_in_stub(stub: Path) -> dict[str, tuple[str, str]]:

@@ -9,3 +9,15 @@ from trainer.checkpoints.retention.policy import Retention as Retention
 from trainer.checkpoints.retention.prune import prune as prune
 from trainer.export.from_checkpoint import export_checkpoint as export
 from trainer.export.from_checkpoint import freeze_checkpoint as freeze
+
+__all__ = [
+    "Retention",
+    "average",
+    "compare",
+    "export",
+    "find",
+    "freeze",
+    "list_checkpoints",
+    "prune",
+    "verify",
+]

@@ -57,12 +57,12 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     with timed("find the run and verify its newest checkpoint"):
         start = _start(settings, callbacks)
     warm_start = _resolved(settings.warm_start, start)
+    changes = _accepted_changes(start, config, settings)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
         return
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
-    changes = _accepted_changes(start, config, settings)
     for change in changes:
         log.info("changed: %s", change)
     with timed("read the data"):

@@ -55,6 +55,8 @@ def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> No
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     # A closed pipe (trainer ... | head) must neither stop a run nor fill the terminal with logging errors.
     logging.raiseExceptions = False
+    # Hydra logs what it could not instantiate, and the error that is printed says it better.
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)
     schema.register()
     try:
         line = arguments(typed, commands)

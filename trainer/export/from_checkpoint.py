@@ -55,7 +55,7 @@ class Export:
 
 def freeze_checkpoint(
     reference: Reference,
-    target: Path | None = None,
+    target: str | Path | None = None,
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
@@ -91,7 +91,7 @@ def freeze_checkpoint(
         PosixPath('export/frozen/model-7.pb')
     """
     checkpoint = resolve_checkpoint(reference)
-    target = target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb"
+    target = Path(target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb")
     if target.suffix != ".pb":
         raise RequestError(f"{target} must end in .pb; its manifest ends in .json")
     if target.with_suffix(INDEX).exists():
@@ -106,7 +106,7 @@ def freeze_checkpoint(
 
 def export_checkpoint(
     reference: Reference,
-    directory: Path | None = None,
+    directory: str | Path | None = None,
     tags: Sequence[str] = ("serve",),
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
@@ -135,7 +135,7 @@ def export_checkpoint(
     checkpoint = resolve_checkpoint(reference)
     if isinstance(tags, str) or not tags:
         raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
-    target = (directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
+    target = Path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
     with opened(checkpoint, outputs, example, parts) as export:

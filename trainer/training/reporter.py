@@ -60,6 +60,8 @@ class RunReporter:
                 error=None,
             )
         )
+        if not job.callbacks.savers:
+            log.warning("no callback saves checkpoints, so this run cannot be resumed")
         epochs = f"{self._length.epochs} epochs of {self._length.steps_per_epoch} steps"
         log.info("%s: %s in %s, %s", job.name, epochs, self._run.path, self._how())
 

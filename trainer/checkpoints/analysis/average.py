@@ -31,7 +31,7 @@ from trainer.timing import utc_now
 v1 = tf.compat.v1
 
 
-def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
+def average(references: Sequence[Reference], target: str | Path) -> StoredCheckpoint:
     """Writes the mean of several checkpoints' weights as a new checkpoint.
 
     All floating-point variables of the model are averaged. The mean of a batch normalisation's moving
@@ -68,7 +68,7 @@ def average(references: Sequence[Reference], target: Path) -> StoredCheckpoint:
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """
-    checkpoints = [resolve_checkpoint(each) for each in references]
+    target, checkpoints = Path(target), [resolve_checkpoint(each) for each in references]
     if len(checkpoints) < 2:
         raise RequestError("an average needs at least two checkpoints")
     _check_target(target)

@@ -37,7 +37,7 @@ class Pruning:
 
 
 def prune(
-    path: Path,
+    path: str | Path,
     keep: int,
     keep_best: int = 0,
     monitor: str | None = None,
