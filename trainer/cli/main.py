@@ -14,7 +14,10 @@ COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.mod
 def main() -> None:
     """Runs the command line and exits with its exit code."""
     program, typed = program_name(), sys.argv[1:]
+    is_command = bool(typed) and typed[0] in COMMANDS
+    module = import_module(COMMANDS[typed[0]] if is_command else "trainer.cli.train")
+    # After the program's own imports, so that a random.py in the working directory does not replace Python's.
     import_from_working_directory()
-    if typed and typed[0] in COMMANDS:
-        sys.exit(import_module(COMMANDS[typed[0]]).main(typed[1:], f"{program} {typed[0]}"))
-    import_module("trainer.cli.train").main(typed, program, tuple(COMMANDS))
+    if is_command:
+        sys.exit(module.main(typed[1:], f"{program} {typed[0]}"))
+    module.main(typed, program, tuple(COMMANDS))

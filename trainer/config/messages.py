@@ -42,10 +42,10 @@ def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) 
     missing = next((each for each in chain if isinstance(each, MissingConfigException)), None)
     if missing is not None and missing.missing_cfg_file:
         group, _, choice = missing.missing_cfg_file.rpartition("/")
-        return f"there is no {group} {choice!r}; {suggestion(choice, missing.options or sources.choices(group))}"
+        return _about_choice(group, choice, missing.options or sources.choices(group))
     if "Could not find" in text and (match := GROUP.search(text)):
         group, _, choice = match.group(1).rpartition("/")
-        return f"there is no {group or 'config'} {choice!r}; {suggestion(choice, sources.choices(group))}"
+        return _about_choice(group or "config", choice, sources.choices(group))
     if NULL_GROUP in text or (match := NOT_NULL.search(text)):
         return _about_null(text, overrides)
     if match := TWICE.search(text):
@@ -68,6 +68,8 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
     known = list(_keys(config, ""))
     if RENAMED_KEYS.get(key) in known:
         return f"there is no key {key}; it is {RENAMED_KEYS[key]} now"
+    if key.startswith("callbacks.") and key.count(".") == 1:
+        return _about_callback(key.partition(".")[2], config, sources)
     group, _, name = key.rpartition(".")[0].partition(".")
     if group == "callbacks" and f"callbacks.{name}" not in known and name in sources.choices("callbacks"):
         return f"callbacks.{name} is not on; add it with +callbacks={name}"
@@ -79,6 +81,20 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
     beside = ", ".join(sorted(each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == parent))
     where = f"{parent} has: {beside}" if beside else "--cfg job shows all keys"
     return f"there is no key {key}; {where} (a new key is added with +{key}=VALUE)"
+
+
+def _about_choice(group: str, choice: str, choices: Iterable[str]) -> str:
+    what = {"callbacks": "callbacks file"}.get(group, group)
+    # A dotted name is that of a class, which is set by another key.
+    target = f" (a class is set with {group}._target_={choice})" if "." in choice else ""
+    return f"there is no {what} {choice!r}; {suggestion(choice, choices)}{target}"
+
+
+def _about_callback(name: str, config: DictConfig, sources: ConfigSources) -> str:
+    if name in sources.choices("callbacks"):
+        return f"callbacks.{name} is not on; add it with +callbacks={name}"
+    key, there = f"callbacks.{name}", [f"callbacks.{each}" for each in config.get("callbacks") or {}]
+    return f"there is no key {key}; {suggestion(key, there)} (a new one is added with +{key}=VALUE)"
 
 
 def _about_null(text: str, overrides: Iterable[str]) -> str:

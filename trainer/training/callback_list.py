@@ -57,7 +57,7 @@ class CallbackList:
 
     @property
     def needs_rollback(self) -> bool:
-        """Whether a callback needs a graph that is built for rollbacks."""
+        """True where a callback needs a graph that is built for rollbacks."""
         return any(callback.needs_rollback for callback in self._callbacks.values())
 
     @property

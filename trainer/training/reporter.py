@@ -62,8 +62,8 @@ class RunReporter:
         )
         if not job.callbacks.savers:
             log.warning("no callback saves checkpoints, so this run cannot be resumed")
-        epochs = f"{self._length.epochs} epochs of {self._length.steps_per_epoch} steps"
-        log.info("%s: %s in %s, %s", job.name, epochs, self._run.path, self._how())
+        epochs, steps = _count(self._length.epochs, "epoch"), _count(self._length.steps_per_epoch, "step")
+        log.info("%s: %s of %s in %s, %s", job.name, epochs, steps, self._run.path, self._how())
 
     def _how(self) -> str:
         record = self._start.record
@@ -134,3 +134,7 @@ class RunReporter:
         if advice := spent.advice(steps):
             log.info("%s", advice)
         log.info("%s", file_table(self._run.path))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
