@@ -277,3 +277,17 @@ def test_an_answer_from_the_config_alone_takes_less_than_a_second(tmp_path) -> N
     began = time.perf_counter()
     assert python("-m", "trainer", "+experiment=liner", cwd=tmp_path).returncode == 2
     assert time.perf_counter() - began < 3.0  # under a second by itself; room for a busy machine
+
+
+def test_a_finished_run_is_not_finished_with_other_settings(trainer, tmp_path) -> None:
+    command = ("+experiment=linear", "loop.epochs=1", f"run.dir={tmp_path / 'run'}", "resume=auto")
+    assert trainer(*command).returncode == 0
+    done = trainer(*command, "seed=3")
+    assert (done.returncode, "seed: 0 -> 3" in done.stderr) == (2, True)
+    done = trainer(*command)
+    assert (done.returncode, "nothing to do" in done.stdout) == (0, True)
+
+
+def test_a_run_without_a_saver_says_so(trainer) -> None:
+    done = trainer("+experiment=linear", "loop.epochs=1", "~callbacks.checkpoint")
+    assert (done.returncode, "no callback saves checkpoints" in done.stdout) == (0, True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from tests.processes import ROOT
+from tests.processes import ROOT, python
 from trainer.cli.main import COMMANDS
 
 MINE = """# @package _global_
@@ -123,3 +123,14 @@ def test_pip_installs_the_command(installed, tmp_path) -> None:
     script = f'eval "$(graph-trainer -sc install=bash)"; COMP_LINE="{line}" COMP_POINT={len(line)} COMP_CWORD=1'
     completed = installed(f"{script}; COMP_WORDS=({line}); hydra_bash_completion; echo ${{COMPREPLY[*]}}")
     assert "+experiment=digits_mlp" in completed.stdout.split()
+
+
+def test_a_module_of_the_working_directory_does_not_replace_pythons_own(tmp_path) -> None:
+    """As the installed command starts: its own directory comes first on the path, not the working directory."""
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin/graph-trainer"
+    script.write_text("from trainer.cli.main import main\nmain()\n")
+    (tmp_path / "random.py").write_text("def mine(): pass\n")
+    for words in (("checkpoints", "list", "nowhere"), ("+experiment=lineer",)):
+        done = python(str(script), *words, cwd=tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
