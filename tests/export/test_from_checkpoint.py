@@ -48,7 +48,7 @@ def test_an_export_of_a_run_that_is_going_on_leaves_its_run_json_alone(tool, cop
         assert tool("freeze", copy)[0] == 0
     assert (copy / "export/frozen/model-4.pb").is_file()
     assert (copy / "run.json").read_bytes() == before
-    assert "run.json does not name this export" in caplog.text
+    assert "this export is not in run.json" in caplog.text
 
 
 def test_a_graph_of_reference_variables_is_frozen_and_exported(tool, plain, tmp_path) -> None:
