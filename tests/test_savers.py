@@ -9,6 +9,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from callbacks.freeze import Freeze
 from callbacks.nan_guard import NanGuard
+from tests.damage import flip
 from tests.helpers import Line, assert_same_bits, job, run
 from trainer.callback import Callback, Context
 from trainer.checkpoints.resolve import resolve_checkpoint
@@ -63,6 +64,28 @@ def test_of_two_savers_the_newest_checkpoint_is_resumed_from(tmp_path) -> None:
     run(tmp_path / "straight", savers(), epochs=4)
     for name in ("model-4", "often-20", "weights-4"):
         assert_same_bits(tmp_path / f"killed/checkpoints/{name}", tmp_path / f"straight/checkpoints/{name}")
+
+
+def two_savers() -> dict[str, Callback]:
+    return {"epochs": Checkpoint(), "often": Mine(prefix="often", every_n_epochs=None, every_n_steps=3)}
+
+
+def test_a_damaged_checkpoint_of_either_saver_is_told_and_set_aside(tmp_path) -> None:
+    run(tmp_path / "run", two_savers(), epochs=2)
+    flip(tmp_path / "run/checkpoints/often-10.data-00000-of-00001")
+    start = job(tmp_path / "run", two_savers()).start
+    assert (start.record.name, [each.name for each in start.skipped]) == ("model-2", ["often-10"])
+    run(tmp_path / "run", two_savers(), epochs=3)
+    assert (tmp_path / "run/checkpoints/damaged/often-10.index").is_file()
+
+
+def test_a_saver_without_any_good_checkpoint_is_told(tmp_path) -> None:
+    run(tmp_path / "run", two_savers(), epochs=2)
+    for data in (tmp_path / "run/checkpoints").glob("often-*.data-*"):
+        flip(data)
+    start = job(tmp_path / "run", two_savers()).start
+    assert start.record.name == "model-2"
+    assert "often-10.data" in start.skipped[-1].reason
 
 
 def test_the_best_needs_a_saver_that_keeps_it() -> None:

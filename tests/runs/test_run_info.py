@@ -72,3 +72,12 @@ def test_an_update_keeps_what_others_wrote_meanwhile(tmp_path) -> None:
         "exports": ["export/frozen/model.pb"],
         "colour": "red",
     }
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced_by_an_almost_empty_one(tmp_path) -> None:
+    run = RunDirectory(tmp_path)
+    (tmp_path / "run.json").symlink_to("run.json")
+    assert run.info() == RunInfo()
+    with pytest.raises(OSError, match="symbolic links"):
+        run.update(lambda info: replace(info, epoch=3))
+    assert (tmp_path / "run.json").is_symlink()

@@ -87,20 +87,29 @@ class RunDirectory:
             remove_temporaries(directory)
 
     def info(self) -> RunInfo:
-        """Returns the content of ``run.json``; an empty one if the file is missing or not JSON."""
+        """Returns the content of ``run.json``; nothing is known if the file is missing or cannot be read."""
         try:
-            return RunInfo.from_json(json.loads(self.run_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            return self._read()
+        except OSError:
             return RunInfo()
 
     def update(self, change: Callable[[RunInfo], RunInfo]) -> None:
-        """Reads ``run.json``, changes it and replaces the file atomically.
+        """Reads ``run.json``, changes its content and replaces the file at once.
 
         Args:
             change: Function from the old content to the new content.
+
+        Raises:
+            OSError: The file is there and cannot be read, or cannot be written; it is as it was.
         """
         with self._writing:
-            write_json(self.run_file, change(self.info()).to_json())
+            write_json(self.run_file, change(self._read()).to_json())
+
+    def _read(self) -> RunInfo:
+        try:
+            return RunInfo.from_json(json.loads(self.run_file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):
+            return RunInfo()
 
     def add_export(self, path: Path) -> None:
         """Adds an export to ``run.json``, unless it is there."""

@@ -193,22 +193,28 @@ def newest_of_all(
     """Returns the newest good checkpoint of several stores, with its store.
 
     Returns:
-        Store and record of the checkpoint, and the checkpoints that were skipped in the store.
+        Store and record of the checkpoint, and the checkpoints that were skipped in all stores.
 
     Raises:
         CheckpointError: No checkpoint is good; the message lists what was tried.
     """
-    found, problems = [], []
+    found: list[tuple[CheckpointStore, CommitRecord]] = []
+    skipped: list[SkippedCheckpoint] = []
+    problems: list[SkippedCheckpoint] = []
     for store in stores:
         if not any(store.records()):
             continue
         try:
-            found.append((store, *newest_good(store)))
+            record, skipped_here = newest_good(store)
         except CheckpointError as error:
-            problems.append(str(error))
+            problems.append(SkippedCheckpoint(f"{store.prefix}-*", str(error), damaged=False))
+        else:
+            found.append((store, record))
+            skipped += skipped_here
     if not found:
-        raise CheckpointError("\n".join(problems) or f"{stores[0].directory} has no checkpoint to resume from")
-    return max(found, key=lambda each: each[1].global_step)
+        reasons = "\n".join(each.reason for each in problems)
+        raise CheckpointError(reasons or f"{stores[0].directory} has no checkpoint to resume from")
+    return *max(found, key=lambda each: each[1].global_step), [*skipped, *problems]
 
 
 def _from_path(reference: str, request: Request) -> Start:
