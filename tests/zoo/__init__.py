@@ -1,0 +1,1 @@
+"""Small nets of many kinds, and what holds for each of them."""
