@@ -64,6 +64,20 @@ def check_optional_number(name: str, value: Any, *, above: float) -> float | Non
     return None if value is None else check_number(name, value, above=above)
 
 
+def check_share(name: str, value: Any, of: str = "examples") -> float:
+    """Returns ``value`` as a float if it is a number of at least 0 and less than 1.
+
+    Raises:
+        TypeError: The value is not a number.
+        ValueError: The value is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} ({value!r}) must be a number of at least 0 and less than 1")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} ({value:g}) must be at least 0 and less than 1: it is a share of the {of}")
+    return float(value)
+
+
 def check_bool(name: str, value: Any) -> bool:
     """Returns ``value`` if it is true or false.
 

@@ -18,6 +18,7 @@ from trainer import graph, training
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.config.changes import Change, check_changes, digest
+from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
@@ -191,10 +192,11 @@ def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
 
 
 def _instantiated(key: str, node: Any, **extra: Any) -> Any:
-    """Returns the object of a node; an error names the key of the node.
+    """Returns the object of a node, whose arguments are checked first; an error names the key of the node.
 
     Constructors receive plain Python lists and dicts.
     """
+    check_arguments(key, _plain(node))
     try:
         return instantiate(node, _convert_="all", **extra)
     except InstantiationException as error:
