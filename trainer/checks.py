@@ -13,7 +13,7 @@ from typing import Any
 def close_matches(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Returns up to ``limit`` of the known names that look like ``name``, the likeliest first."""
     by_folded = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), by_folded, n=limit, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), by_folded, n=limit, cutoff=0.65)
     return [by_folded[folded] for folded in found]
 
 

@@ -25,7 +25,7 @@ from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.program import COMMAND
 from trainer.cli.stdout import close_output
 from trainer.config import schema
-from trainer.config.choices import check_choices
+from trainer.config.choices import check_choices, typed_words
 from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
@@ -39,8 +39,8 @@ VERBOSE = "TRAINER_VERBOSE"
 """Environment variable that shows tracebacks, as ``-v`` does."""
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
-NULL_GROUP = "Config group override must be"
-"""Prefix of the plain ValueError that Hydra raises for GROUP=null."""
+PLAIN_ERRORS = ("Config group override must be", "Unexpected type for root")
+"""Prefixes of the plain errors of Hydra for ``GROUP=null`` and of OmegaConf for a key below null."""
 
 
 def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> NoReturn:
@@ -94,8 +94,8 @@ def _run(line: CommandLine, program: str) -> int:
         line = replace(line, overrides=_with_whole_choice(line.overrides, sources))
         name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
         _run_hydra(program, [*line.words, *name], job)
-    except (*COMPOSITION_ERRORS, ValueError) as error:
-        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(NULL_GROUP):
+    except (*COMPOSITION_ERRORS, ValueError, AssertionError) as error:
+        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(PLAIN_ERRORS):
             raise
         raise RequestError(explain(error, line.overrides, sources)) from error
     return exit_code(outcomes)
@@ -162,10 +162,11 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     typed = HydraConfig.get().overrides
-    overrides = " ".join(typed.task)
-    searched = [each for each in typed.hydra if each.startswith("hydra.searchpath=")]
+    task = typed_words(typed.task)
+    overrides = " ".join(task)
+    searched = [each for each in typed_words(typed.hydra) if each.startswith("hydra.searchpath=")]
     try:
-        start(config, shell_command(program, line, [*searched, *typed.task]))
+        _start(config, shell_command(program, line, [*searched, *task]), line)
     except Interrupted as error:
         tell(error)
         sys.exit(error.exit_code)
@@ -173,6 +174,13 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         tell(error)
         return Outcome(overrides, error)
     return Outcome(overrides, None)
+
+
+def _start(config: DictConfig, command: str, line: CommandLine) -> None:
+    try:
+        start(config, command)
+    except OmegaConfBaseException as error:  # an interpolation, which nothing resolves before the job
+        raise RequestError(explain(error, line.overrides, _sources(line))) from error
 
 
 def start(config: DictConfig, command: str) -> None:
@@ -186,12 +194,12 @@ def start(config: DictConfig, command: str) -> None:
         RequestError: The config is wrong; nothing was created.
         TrainerError: The run failed.
     """
+    check_choices(config)
     choices = HydraConfig.get().runtime.choices
     experiment = choices.get("experiment")
     if experiment is None and choices.get("model") is None:
         names = ", ".join(sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml")))
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
-    check_choices(config)
     settings = validate(config, experiment)
     with Signals() as signals:
         run(config, settings, command, signals)

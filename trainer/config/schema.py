@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -75,6 +76,7 @@ class TrainConfig:
         data: Node of the data.
         optimizer: Node of the optimizer.
         callbacks: Node by name of the callback, in running order.
+        vars: Values of the user's own, which other keys interpolate (``${vars.NAME}``).
     """
 
     run: RunConfig = field(default_factory=RunConfig)
@@ -88,6 +90,17 @@ class TrainConfig:
     data: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING
     callbacks: dict[str, Any] = field(default_factory=dict)
+    vars: dict[str, Any] = field(default_factory=dict)
+
+
+TOP_KEYS = tuple(each.name for each in fields(TrainConfig))
+"""Keys at the top of the config."""
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(each.name for each in fields(kind))
+    for name, kind in (("run", RunConfig), ("loop", LoopConfig), ("warm_start", WarmStartConfig))
+}
+"""Keys of the nodes that have no ``_target_``, by the key of the node."""
 
 
 def register() -> None:

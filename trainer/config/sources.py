@@ -72,6 +72,11 @@ class ConfigSources:
         folders = [self.shipped, *([self.own] if self.own else [])]
         return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
+    def groups(self) -> list[str]:
+        """Returns the names of all groups, those of the user included."""
+        folders = [self.shipped, *([self.own] if self.own and self.own.is_dir() else [])]
+        return sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
+
     def _with_own(self, overrides: Iterable[str]) -> list[str]:
         words = list(overrides)
         if self.own is None or any(each.startswith(SEARCH_PATH) for each in words):

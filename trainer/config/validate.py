@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
@@ -68,7 +69,7 @@ def validate(config: DictConfig, experiment: str | None) -> Settings:
         _check_nodes(config)
         return _settings(config, experiment)
     except (ValueError, TypeError) as error:
-        if isinstance(error, RequestError):
+        if isinstance(error, RequestError | OmegaConfBaseException):
             raise
         raise RequestError(str(error)) from error
 
