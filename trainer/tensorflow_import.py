@@ -45,7 +45,8 @@ def stderr_kept_back() -> Iterator[None]:
 
     The first lines come from C++ before any log level counts, so Python's own redirection misses them.
     """
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # its reader may be gone
+        sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
@@ -54,9 +55,11 @@ def stderr_kept_back() -> Iterator[None]:
         except BaseException as error:
             if not isinstance(error, ValueError | TypeError | TrainerError):
                 kept.seek(0)
-                os.write(saved, kept.read())
+                with contextlib.suppress(OSError):
+                    os.write(saved, kept.read())
             raise
         finally:
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):
+                sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from trainer.checks import suggestion
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 SWITCHES = (
     "--help",
@@ -126,6 +127,8 @@ def _flag(word: str, following: list[str]) -> str:
         value = following.pop(0)
     if choices and value not in choices:
         raise RequestError(f"{name} ({value!r}) is not known; {suggestion(value, choices)}")
+    if name == "--config-dir":
+        value = str(local_path(value, name))
     return f"{name}={value}"
 
 

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -23,7 +22,7 @@ from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.program import COMMAND
-from trainer.cli.stdout import close_output
+from trainer.cli.stdout import close_output, say
 from trainer.config import schema
 from trainer.config.choices import check_choices, typed_words
 from trainer.config.keys import with_key
@@ -31,6 +30,7 @@ from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.files import local_path
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,9 @@ def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], N
 
 def _sources(line: CommandLine) -> ConfigSources:
     own = line.value("--config-dir")
-    return ConfigSources(conf_directory(), Path(own) if own else None, line.value("--config-name") or "train")
+    return ConfigSources(
+        conf_directory(), local_path(own, "--config-dir") if own else None, line.value("--config-name") or "train"
+    )
 
 
 def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:
@@ -209,8 +211,7 @@ def tell(error: TrainerError) -> int:
     """Prints an error, with a traceback only if ``VERBOSE`` is set, and returns its exit code."""
     if os.environ.get(VERBOSE, "0") not in ("", "0"):
         traceback.print_exception(error)
-    sys.stdout.flush()
-    sys.stderr.write(f"error: {with_key(error)}\n")
+    say(f"error: {with_key(error)}")
     return error.exit_code
 
 

@@ -146,14 +146,14 @@ def in_words(annotation: Any, *, plural: bool = False) -> str:
         return " or ".join(map(str, inner))
     if annotation is None or annotation is types.NoneType:
         return "null"
-    kind = origin or annotation
+    kind: Any = origin or annotation
     if kind in WORDS:
         return WORDS[kind][plural]
     if inspect.isclass(kind) and issubclass(kind, os.PathLike):
         return "paths" if plural else "a path"
     if inspect.isclass(kind) and _is_mapping(kind):
         return "mappings" if plural else "a mapping"
-    if inspect.isclass(kind) and kind is not collections.abc.Callable and _is_collection(kind):
-        of = f" of {in_words(inner[0], plural=True)}" if inner and inner[0] is not Any else ""
+    if inspect.isclass(kind) and _is_collection(kind):
+        of = f" of {in_words(inner[0], plural=True)}" if inner and inner[0] != Any else ""
         return f"lists{of}" if plural else f"a list{of}"
     return "nodes with a _target_" if plural else "a node with a _target_"

@@ -11,6 +11,7 @@ from trainer.config.annotations import fits, in_words, is_node
 from trainer.config.parameters import Parameter, Parameters, parameters_of
 from trainer.config.targets import find_object, renamed_argument
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 POSITIONAL = "_args_"
 OF_HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", POSITIONAL)
@@ -60,13 +61,15 @@ def _check_node(key: str, target: str, node: Mapping[str, Any], parameters: Para
     for name, value in named.items():
         parameter = parameters.get(name)
         if parameter is None:
-            raise RequestError(_unknown(key, target, name, value, list(parameters.named)))
+            raise RequestError(_unknown(key, target, name, list(parameters.named)))
         _check_value(f"{key}.{name}", target, value, parameter, is_strict=parameters.is_strict)
+        if name == "path" and parameters.is_strict and isinstance(value, str):
+            local_path(value, f"{key}.{name}")
     for i, (value, parameter) in enumerate(zip(node.get(POSITIONAL) or (), parameters.named.values(), strict=False)):
         _check_value(f"{key}.{POSITIONAL}[{i}]", target, value, parameter, is_strict=parameters.is_strict)
 
 
-def _unknown(key: str, target: str, name: str, value: Any, known: list[str]) -> str:
+def _unknown(key: str, target: str, name: str, known: list[str]) -> str:
     if now := renamed_argument(name, known):
         return f"there is no key {key}.{name}; it is {key}.{now} now"
     near = [f"{key}.{each}" for each in close_matches(name, known)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from trainer.config.callback_forms import check_choice_of_callbacks, dropped_by_choice
 from trainer.config.near_keys import check_added_keys
@@ -50,7 +50,7 @@ def check_choices(config: DictConfig) -> None:
         log.warning("%s leaves out %s of the experiment's own choice; %s", on_the_line[0], ", ".join(dropped), hint)
 
 
-def typed_words(overrides: ListConfig) -> list[str]:
+def typed_words(overrides: Sequence[str]) -> list[str]:
     """Returns overrides as they were typed; Hydra's own list resolves the interpolations in them."""
     words: Any = OmegaConf.to_container(overrides, resolve=False)
     return list(words)
@@ -67,7 +67,11 @@ def _check_empty(typed: Iterable[str], config: DictConfig) -> None:
     for match in filter(None, map(EMPTY.fullmatch, typed)):
         key = match.group(1)
         if OmegaConf.select(config, key):
-            hint = "'callbacks=[]' leaves all out" if key == "callbacks" else f"to change a value, name its key: {key}.KEY=VALUE"
+            hint = (
+                "'callbacks=[]' leaves all out"
+                if key == "callbacks"
+                else f"to change a value, name its key: {key}.KEY=VALUE"
+            )
             raise RequestError(f"{key}={{}} changes nothing, as a mapping is merged with the one that is there; {hint}")
 
 

@@ -157,7 +157,7 @@ def _without(wrong: str, overrides: Iterable[str], sources: ConfigSources) -> Di
     for attempt in (others, [each for each in others if each.lstrip("+").startswith("experiment=")]):
         try:
             return sources.compose(attempt)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, AssertionError, ValueError):
             continue
     return OmegaConf.create({})
 

@@ -111,9 +111,7 @@ def parameters_of(found: Any) -> Parameters | None:
         return None
     known = OF_OPTIMIZERS if _is_of_optimizers(found) else {}
     names = _globals_of(found)
-    named = {
-        name: _parameter(each, known, names) for name, each in signature.parameters.items() if each.kind in NAMED
-    }
+    named = {name: _parameter(each, known, names) for name, each in signature.parameters.items() if each.kind in NAMED}
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
     is_strict = bool(known) or str(getattr(found, "__module__", "")).partition(".")[0] in OURS
     return Parameters(named, known if takes_any else None, is_strict)

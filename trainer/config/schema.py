@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+
+from trainer.files import local_path
 
 
 @dataclass
@@ -104,5 +106,6 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def register() -> None:
-    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``."""
+    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``, and its resolver."""
+    OmegaConf.register_new_resolver("local_path", lambda root: str(local_path(root, "run.root")), replace=True)
     ConfigStore.instance().store(name="schema", node=TrainConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hydra.utils import get_object
@@ -58,10 +58,10 @@ def _unexpected(target: str, name: str, known: list[str]) -> str:
     return f"{target} has no argument {name!r}; {hint}"
 
 
-def renamed_argument(name: str, known: Iterable[str]) -> str | None:
+def renamed_argument(name: str, known: Collection[str]) -> str | None:
     """Returns the current name of an argument by that of an earlier version; None unless it is a known one."""
     now = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in RENAMED_KEYS.items()}.get(name)
-    return now if now in known else None
+    return now if now is not None and now in known else None
 
 
 def _not_found(target: str) -> str:

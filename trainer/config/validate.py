@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
 from trainer.warm_start import WarmStart
@@ -85,10 +86,10 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     if seed > MAX_SEED:
         raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
     return Settings(
-        root=Path(config.run.root),
+        root=local_path(config.run.root, "run.root"),
         name=_name(config.run.name or (experiment or "run").replace("/", "-")),
-        run_dir=Path(config.run.dir) if config.run.dir else None,
-        resume=str(config.resume),
+        run_dir=local_path(config.run.dir, "run.dir") if config.run.dir else None,
+        resume=str(local_path(config.resume, "resume")),
         may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
         warm_start=_warm_start(config.warm_start),
         trainable=None if config.trainable is None else check_names("trainable", config.trainable),
@@ -106,7 +107,7 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
 def _warm_start(node: DictConfig | None) -> WarmStart | None:
     given: Any = {} if node is None else OmegaConf.to_container(node, resolve=True)
     if given.get("path") is not None:
-        return WarmStart(Path(given["path"]), given["variables"], given["exclude"])
+        return WarmStart(local_path(given["path"], "warm_start.path"), given["variables"], given["exclude"])
     useless = [key for key in ("variables", "exclude") if given.get(key)]
     if useless:
         raise RequestError(

@@ -11,7 +11,9 @@ FULL_KEY = re.compile(r"full_key: (\S+)")
 NULL = re.compile(r"field '([\w.]+)' is not Optional|Incompatible value 'None' for field of type")
 NOT_CONVERTED = re.compile(r"Value '([^']*)'(?: of type '\w+')? could not be converted to (\w+)")
 NOT_TEXT = re.compile(r"Cannot convert '\w+' to string: '(.*)'")
-NOT_A_LIST = re.compile(r"Invalid value assigned: \w+ is not a ListConfig, list or tuple|Cannot merge DictConfig with ListConfig")
+NOT_A_LIST = re.compile(
+    r"Invalid value assigned: \w+ is not a ListConfig, list or tuple|Cannot merge DictConfig with ListConfig"
+)
 NOT_A_MAPPING = re.compile(r"Cannot assign \w+ to Dict\[")
 NOT_A_SECTION = re.compile(r"\w+ is not a subclass of (\w+)Config\. value: (.*)")
 NOT_DELETED = re.compile(r"does not support deletion")

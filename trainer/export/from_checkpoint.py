@@ -22,6 +22,7 @@ from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
 from trainer.export.serving import ReadValue, run_outputs, values_in
 from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
+from trainer.files import local_path
 from trainer.graph.data_source import inspect_source
 from trainer.graphdef.output_names import likely_outputs
 from trainer.model import Model
@@ -91,7 +92,7 @@ def freeze_checkpoint(
         PosixPath('export/frozen/model-7.pb')
     """
     checkpoint = resolve_checkpoint(reference)
-    target = Path(target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb")
+    target = local_path(target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb")
     if target.suffix != ".pb":
         raise RequestError(f"{target} must end in .pb; its manifest ends in .json")
     if target.with_suffix(INDEX).exists():
@@ -135,7 +136,7 @@ def export_checkpoint(
     checkpoint = resolve_checkpoint(reference)
     if isinstance(tags, str) or not tags:
         raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
-    target = Path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
+    target = local_path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
     with opened(checkpoint, outputs, example, parts) as export:

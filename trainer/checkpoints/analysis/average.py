@@ -25,7 +25,7 @@ from trainer.checkpoints.writing.writer import read_every_tensor
 from trainer.checks import check_file_name
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
-from trainer.files import make_directory, sync_directory, temporary_beside
+from trainer.files import local_path, make_directory, sync_directory, temporary_beside
 from trainer.timing import utc_now
 
 v1 = tf.compat.v1
@@ -68,7 +68,7 @@ def average(references: Sequence[Reference], target: str | Path) -> StoredCheckp
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """
-    target, checkpoints = Path(target), [resolve_checkpoint(each) for each in references]
+    target, checkpoints = local_path(target), [resolve_checkpoint(each) for each in references]
     if len(checkpoints) < 2:
         raise RequestError("an average needs at least two checkpoints")
     _check_target(target)

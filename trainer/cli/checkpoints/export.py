@@ -14,7 +14,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.assemble import parts_of
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
-from trainer.cli.command import Answer, Tool
+from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_arrays
 from trainer.errors import RequestError
 from trainer.files import format_size
@@ -30,22 +30,31 @@ def add_commands(tool: Tool) -> None:
     each.add_argument(
         "checkpoints",
         metavar="CHECKPOINT",
+        type=path_argument,
         nargs="+",
         help="two or more checkpoints; the last provides all values but the weights",
     )
     each.add_argument(
-        "--to", metavar="PREFIX", type=Path, required=True, help="prefix of the new files, such as mean/model"
+        "--to", metavar="PREFIX", type=path_argument, required=True, help="prefix of the new files, such as mean/model"
     )
     each = tool.command("freeze", "write graph and weights of a checkpoint as one .pb", _freeze)
     _add_export(each)
     each.add_argument(
-        "-o", "--to", metavar="FILE.pb", type=Path, help="file to write; by default in export/frozen of the run"
+        "-o",
+        "--to",
+        metavar="FILE.pb",
+        type=path_argument,
+        help="file to write; by default in export/frozen of the run",
     )
     each = tool.command("export", "write a checkpoint as a SavedModel", _export)
     _add_export(each)
     each.add_argument("--tags", nargs="+", default=["serve"], help="tags of the meta graph; by default serve")
     each.add_argument(
-        "-o", "--to", metavar="DIR", type=Path, help="parent of the new directory, which the checkpoint's number names"
+        "-o",
+        "--to",
+        metavar="DIR",
+        type=path_argument,
+        help="parent of the new directory, which the checkpoint's number names",
     )
 
 

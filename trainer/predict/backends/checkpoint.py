@@ -10,6 +10,7 @@ from trainer.checkpoints.meta_graph import require_meta
 from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError, describe
+from trainer.files import local_path
 from trainer.graphdef.output_names import Names, likely_outputs
 from trainer.graphdef.signatures import signature_outputs
 from trainer.predict.backends.restore import restore, stored_names
@@ -49,7 +50,7 @@ def open_checkpoint(
     """
     checkpoint = resolve_checkpoint(path)
     prefix = checkpoint.prefix
-    file = require_meta(checkpoint, "name one with meta=, or open an export") if meta is None else Path(meta)
+    file = require_meta(checkpoint, "name one with meta=, or open an export") if meta is None else local_path(meta)
     meta_graph = read_meta(file)
     wanted = signature_outputs(meta_graph) if outputs is None else outputs
     if not wanted:

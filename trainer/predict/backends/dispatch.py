@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.graphdef.output_names import Names
 from trainer.predict.backends.checkpoint import open_checkpoint
 from trainer.predict.backends.frozen import open_frozen
@@ -47,7 +48,7 @@ def open_predictor(
         ...     predictor(x=[1, 2.5])
         {'twice': array([2., 5.], dtype=float32)}
     """
-    kind, path = detect_format(Path(path))
+    kind, path = detect_format(local_path(path))
     if kind == "saved_model":
         if inputs is not None or isinstance(outputs, Mapping):
             raise RequestError(
