@@ -60,7 +60,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     warm_start = _resolved(settings.warm_start, start)
     changes = _accepted_changes(start, config, settings)
     if start.record is not None and _is_complete(start, start.record, settings):
-        log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
+        log.info("%s: nothing to do, %s", start.run.path, _complete(start.record.epoch, settings.epochs))
         return
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
@@ -171,6 +171,12 @@ def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool
     info = start.run.info()
     ended_early = info.stop_reason is not None and info.total_epochs == settings.epochs
     return info.is_finished and (record.epoch >= settings.epochs or ended_early)
+
+
+def _complete(epoch: int, epochs: int) -> str:
+    if epoch > epochs:
+        return f"epoch {epoch} is complete and loop.epochs is {epochs}; set it to more than {epoch} to continue"
+    return f"epoch {epoch} of {epochs} is complete"
 
 
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:

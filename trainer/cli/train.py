@@ -24,7 +24,7 @@ from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.program import COMMAND
 from trainer.cli.stdout import close_output, say
 from trainer.config import schema
-from trainer.config.choices import check_choices, typed_words
+from trainer.config.choices import check_choices, check_sweep, typed_words
 from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
@@ -92,6 +92,8 @@ def _run(line: CommandLine, program: str) -> int:
 
     try:
         line = replace(line, overrides=_with_whole_choice(line.overrides, sources))
+        if line.has("--multirun"):
+            check_sweep(sources.compose_first(line.overrides), line.overrides, sources.groups())
         name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
         _run_hydra(program, [*line.words, *name], job)
     except (*COMPOSITION_ERRORS, ValueError, AssertionError) as error:

@@ -120,7 +120,7 @@ WORDS: Mapping[Any, tuple[str, str]] = {
     bool: ("true or false", "true or false each"),
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
-    str: ("text", "texts"),
+    str: ("text", "names"),
 }
 """Words for one value and for the values of a list, by type."""
 
@@ -134,7 +134,7 @@ def in_words(annotation: Any, *, plural: bool = False) -> str:
 
     Example:
         >>> in_words(int | None), in_words(Sequence[str] | Mapping[str, str]), in_words(Literal["min", "max"])
-        ('a whole number or null', 'a list of texts or a mapping', 'min or max')
+        ('a whole number or null', 'a list of names or a mapping', 'min or max')
     """
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:

@@ -13,9 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.config.callback_forms import check_choice_of_callbacks, dropped_by_choice
-from trainer.config.near_keys import check_added_keys
-from trainer.config.unread_keys import check_keys
+from trainer.config.dotted import flat
+from trainer.config.near_keys import ADDED, check_added_keys
+from trainer.config.unread_keys import about_unread, check_keys, unread_keys
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,25 @@ def check_choices(config: DictConfig) -> None:
     if on_the_line and (dropped := dropped_by_choice(before, callbacks)):
         hint = "'+callbacks=NAME' adds to that choice"
         log.warning("%s leaves out %s of the experiment's own choice; %s", on_the_line[0], ", ".join(dropped), hint)
+
+
+def check_sweep(config: DictConfig, typed: Iterable[str], groups: Sequence[str]) -> None:
+    """Refuses a sweep for what is wrong in all of its jobs, before Hydra makes the directory of the sweep.
+
+    Args:
+        config: Composed config of the first job.
+        typed: Overrides as typed.
+        groups: Names of all groups, for close matches.
+
+    Raises:
+        RequestError: The runs would be on another machine, or nothing reads a key that is added.
+    """
+    local_path(config.run.root, "run.root")
+    plain: Any = OmegaConf.to_container(config)
+    added = {match.group(1) for match in map(ADDED.match, typed) if match}
+    for key in unread_keys(plain):
+        if added & {key, key.partition(".")[0]}:
+            raise RequestError(about_unread(key, list(flat(plain)), groups))
 
 
 def typed_words(overrides: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ class Parameter:
         name: Name of the parameter.
         annotation: Type of its values; Any if nothing is known.
         default: Default, or REQUIRED.
-        is_inferred: Whether the type is that of the default, since there is no annotation.
+        is_inferred: Whether the type is that of the default, since the user's code has no annotation.
     """
 
     name: str
@@ -111,9 +111,13 @@ def parameters_of(found: Any) -> Parameters | None:
         return None
     known = OF_OPTIMIZERS if _is_of_optimizers(found) else {}
     names = _globals_of(found)
-    named = {name: _parameter(each, known, names) for name, each in signature.parameters.items() if each.kind in NAMED}
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
     is_strict = bool(known) or str(getattr(found, "__module__", "")).partition(".")[0] in OURS
+    named = {
+        name: _parameter(each, known, names, is_ours=is_strict)
+        for name, each in signature.parameters.items()
+        if each.kind in NAMED
+    }
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
     return Parameters(named, known if takes_any else None, is_strict)
 
 
@@ -128,7 +132,9 @@ def _globals_of(found: Any) -> dict[str, Any]:
     return getattr(function, "__globals__", {})
 
 
-def _parameter(given: inspect.Parameter, known: Mapping[str, Any], names: dict[str, Any]) -> Parameter:
+def _parameter(
+    given: inspect.Parameter, known: Mapping[str, Any], names: dict[str, Any], *, is_ours: bool
+) -> Parameter:
     default = given.default
     if given.annotation is not REQUIRED:
         annotation = _resolved(given.annotation, names)
@@ -136,7 +142,7 @@ def _parameter(given: inspect.Parameter, known: Mapping[str, Any], names: dict[s
     if given.name in known:
         return Parameter(given.name, known[given.name], default)
     annotation = _type_of(default)
-    return Parameter(given.name, annotation, default, is_inferred=annotation is not Any)
+    return Parameter(given.name, annotation, default, is_inferred=annotation is not Any and not is_ours)
 
 
 def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
