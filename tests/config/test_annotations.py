@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, NewType, Optional
 
 import pytest
 
@@ -40,6 +40,7 @@ TABLE: list[tuple[Any, list[Any], list[Any]]] = [
     (Annotated[float, Range(above=0)] | None, [1e-9, None, NODE], [0, -1, float("inf"), float("nan")]),
     (Any, [None, 1, "a", [], {}], []),
     (object, [None, 1], []),
+    (NewType("Size", int), [1], ["a", 1.5]),
     (range, [1, "a"], []),  # a class of others, which may take anything
 ]
 

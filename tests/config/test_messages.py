@@ -84,6 +84,20 @@ def test_a_file_without_its_first_line(sources, tmp_path) -> None:
         assert "'# @package _global_'" in answer_to(sources, override)
 
 
+# A line of the defaults of an experiment of the user's own, and a part of the answer.
+DEFAULTS = [
+    ("override /modle: cnn", "there is no group modle; did you mean model=NAME?"),
+    ("override /model: cnnn", "there is no model 'cnnn'; did you mean cnn?"),
+    ("/modle: cnn", "there is no group modle; did you mean model?"),
+]
+
+
+@pytest.mark.parametrize(("line", "answer"), DEFAULTS)
+def test_defaults(sources, tmp_path, line, answer) -> None:
+    (tmp_path / "experiment/mine.yaml").write_text(f"# @package _global_\ndefaults:\n  - {line}\n")
+    assert answer in answer_to(sources, "+experiment=mine")
+
+
 def test_a_choice_that_is_not_there(sources) -> None:
     assert answer_to(sources, "+experiment=liner").endswith("did you mean linear?")
     shipped = ConfigSources(conf_directory())

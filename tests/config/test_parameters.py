@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.config.annotations import fits
-from trainer.config.parameters import OF_OPTIMIZERS, parameters_of
+from trainer.config.parameters import OF_OPTIMIZERS, REQUIRED, parameters_of
 from trainer.models.mlp import Mlp
 
 if TYPE_CHECKING:
@@ -98,6 +99,38 @@ def test_the_defaults_of_a_library_fit_and_its_numbers_take_no_text(found) -> No
             assert fits(each.default, each.annotation), each
         if each.name in OF_OPTIMIZERS or isinstance(each.default, int | float):
             assert not fits("abc", each.annotation), each
+
+
+LAYERS = [
+    getattr(keras.layers, name) for name in sorted(dir(keras.layers)) if isinstance(getattr(keras.layers, name), type)
+]
+
+
+@pytest.mark.parametrize("found", LAYERS, ids=lambda found: found.__name__)
+def test_the_defaults_of_a_layer_fit_and_its_numbers_may_be_lists(found) -> None:
+    parameters = parameters_of(found)
+    assert parameters is not None
+    for each in parameters.named.values():
+        assert fits(list(each.default) if isinstance(each.default, tuple) else each.default, each.annotation) or (
+            each.default is REQUIRED
+        ), each
+        if isinstance(each.default, int) and not isinstance(each.default, bool):
+            assert [fits(value, each.annotation) for value in ([1, 2], None, "abc", True)] == [True, True, False, False]
+
+
+class Hidden:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Hidden:
+        del args, kwargs
+        return object.__new__(cls)
+
+    def __init__(self, units: int) -> None:
+        pass
+
+
+def test_where_the_code_is_decides_what_a_default_tells() -> None:
+    assert types_of(Hidden) == {"units": int}
+    assert types_of(keras.layers.LayerNormalization)["axis"] == float | Sequence[Any] | None
+    assert set(types_of(random.Random.choices).values()) == {Any}
 
 
 def test_what_only_kwargs_take_has_the_documented_type() -> None:

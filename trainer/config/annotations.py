@@ -66,6 +66,7 @@ def fits(value: Any, annotation: Any) -> bool:
     """
     if is_node(value):
         return True
+    annotation = _meant(annotation)
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         ranges = [each for each in inner[1:] if isinstance(each, Range)]
@@ -78,6 +79,14 @@ def fits(value: Any, annotation: Any) -> bool:
     if annotation is None or annotation is types.NoneType:
         return value is None
     return _fits_class(value, origin or annotation, inner)
+
+
+def _meant(annotation: Any) -> Any:
+    """Returns the type that a ``NewType`` or a ``type`` statement names."""
+    for attribute in ("__supertype__", "__value__"):
+        if not inspect.isclass(annotation) and hasattr(annotation, attribute):
+            return _meant(getattr(annotation, attribute))
+    return annotation
 
 
 def _fits_class(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
@@ -136,6 +145,7 @@ def in_words(annotation: Any, *, plural: bool = False) -> str:
         >>> in_words(int | None), in_words(Sequence[str] | Mapping[str, str]), in_words(Literal["min", "max"])
         ('a whole number or null', 'a list of names or a mapping', 'min or max')
     """
+    annotation = _meant(annotation)
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         ranges = " ".join(str(each) for each in inner[1:] if isinstance(each, Range))

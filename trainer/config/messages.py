@@ -54,10 +54,10 @@ def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) 
     missing = next((each for each in chain if isinstance(each, MissingConfigException)), None)
     if missing is not None and missing.missing_cfg_file:
         group, _, choice = missing.missing_cfg_file.rpartition("/")
-        return _about_choice(group, choice, missing.options or sources.choices(group), has_own=sources.own is not None)
+        return _about_choice(group, choice, missing.options or sources.choices(group), sources)
     if "Could not find" in text and (match := GROUP.search(text)):
         group, _, choice = match.group(1).rpartition("/")
-        return _about_choice(group or "config", choice, sources.choices(group), has_own=sources.own is not None)
+        return _about_choice(group or "config", choice, sources.choices(group), sources)
     if NULL_GROUP in text:
         return _about_group(overrides, sources)
     if explained := _about_value(text, overrides, sources):
@@ -97,11 +97,14 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
     return f"there is no key {key}; {where} (a new key is added with +{key}=VALUE)"
 
 
-def _about_choice(group: str, choice: str, choices: Iterable[str], *, has_own: bool) -> str:
+def _about_choice(group: str, choice: str, choices: Iterable[str], sources: ConfigSources) -> str:
+    top = group.partition("/")[0]
+    if top != "config" and top not in sources.groups():
+        return f"there is no group {top}; {suggestion(top, sources.groups())}"
     what = {"callbacks": "callbacks file"}.get(group, group)
     # A dotted name is that of a class, which is set by another key.
     target = f" (a class is set with {group}._target_={choice})" if "." in choice else ""
-    own = "" if target or has_own or group not in OF_USERS else " (one of your own: --config-dir DIR)"
+    own = "" if target or sources.own or group not in OF_USERS else " (one of your own: --config-dir DIR)"
     return f"there is no {what} {choice!r}; {suggestion(choice, choices)}{target}{own}"
 
 

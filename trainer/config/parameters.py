@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import sysconfig
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from trainer.config.annotations import OURS, Range
 
@@ -52,6 +55,11 @@ OF_OPTIMIZERS: Mapping[str, Any] = {
 
 BASES = ("BaseOptimizer", "Optimizer", "LearningRateSchedule")
 LIBRARIES = ("keras.", "tensorflow.")
+INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+"""Directories of packages whose arguments mean more than their defaults tell."""
+
+Origin = Literal["ours", "tensorflow", "installed", "user"]
+
 DECAYS = "learning_rate_decay"
 """Ending of TensorFlow's modules of schedules that are functions."""
 
@@ -105,20 +113,36 @@ def parameters_of(found: Any) -> Parameters | None:
         >>> [(each.name, each.annotation) for each in parameters_of(net).named.values()]
         [('units', <class 'int'>), ('rate', <class 'float'>), ('name', typing.Any)]
     """
-    try:
-        signature = inspect.signature(found)
-    except (TypeError, ValueError):
+    arguments = _arguments_of(found)
+    if arguments is None:
         return None
     known = OF_OPTIMIZERS if _is_of_optimizers(found) else {}
+    origin = _origin_of(found)
     names = _globals_of(found)
-    is_strict = bool(known) or str(getattr(found, "__module__", "")).partition(".")[0] in OURS
-    named = {
-        name: _parameter(each, known, names, is_ours=is_strict)
-        for name, each in signature.parameters.items()
-        if each.kind in NAMED
-    }
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
-    return Parameters(named, known if takes_any else None, is_strict)
+    named = {each.name: _parameter(each, known, names, origin) for each in arguments if each.kind in NAMED}
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in arguments)
+    return Parameters(named, known if takes_any else None, is_strict=bool(known) or origin == "ours")
+
+
+def _arguments_of(found: Any) -> Sequence[inspect.Parameter] | None:
+    try:
+        arguments = list(inspect.signature(found).parameters.values())
+        if inspect.isclass(found) and not any(each.kind in NAMED for each in arguments):
+            # A __new__(cls, *args, **kwargs) hides the signature of __init__.
+            arguments = list(inspect.signature(found.__init__).parameters.values())[1:] or arguments
+    except (TypeError, ValueError):
+        return None
+    return arguments
+
+
+def _origin_of(found: Any) -> Origin:
+    module = str(getattr(found, "__module__", ""))
+    if module.partition(".")[0] in OURS:
+        return "ours"
+    if module.startswith(LIBRARIES):
+        return "tensorflow"
+    file = Path(getattr(sys.modules.get(module), "__file__", None) or "")
+    return "installed" if any(folder in file.parents for folder in INSTALLED) else "user"
 
 
 def _is_of_optimizers(found: Any) -> bool:
@@ -132,17 +156,15 @@ def _globals_of(found: Any) -> dict[str, Any]:
     return getattr(function, "__globals__", {})
 
 
-def _parameter(
-    given: inspect.Parameter, known: Mapping[str, Any], names: dict[str, Any], *, is_ours: bool
-) -> Parameter:
+def _parameter(given: inspect.Parameter, known: Mapping[str, Any], names: dict[str, Any], origin: Origin) -> Parameter:
     default = given.default
     if given.annotation is not REQUIRED:
         annotation = _resolved(given.annotation, names)
         return Parameter(given.name, annotation | None if default is None else annotation, default)
     if given.name in known:
         return Parameter(given.name, known[given.name], default)
-    annotation = _type_of(default)
-    return Parameter(given.name, annotation, default, is_inferred=annotation is not Any and not is_ours)
+    annotation = _type_of(default, origin, is_number=bool(known))
+    return Parameter(given.name, annotation, default, is_inferred=annotation is not Any and origin == "user")
 
 
 def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
@@ -154,10 +176,16 @@ def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
         return Any
 
 
-def _type_of(default: Any) -> Any:
-    """Returns the type of the values that an argument without annotation accepts, by its default."""
+def _type_of(default: Any, origin: Origin, *, is_number: bool) -> Any:
+    """Returns the type of the values that an argument without annotation accepts, by its default.
+
+    Args:
+        default: Default of the argument.
+        origin: Origin of the code. Layers of Keras accept several numbers, or null, in place of one.
+        is_number: Whether an argument whose default is a number is known to accept only one.
+    """
+    if origin == "installed" or not isinstance(default, bool | int | float):
+        return Any
     if isinstance(default, bool):
         return bool
-    if isinstance(default, int | float):
-        return float
-    return Any
+    return float if is_number or origin != "tensorflow" else float | Sequence[Any] | None
