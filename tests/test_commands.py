@@ -109,6 +109,8 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiments=linear"], "there is no group experiments; did you mean +experiment=NAME?"),
     (["+experiment=linear", "-m", "+run.nam=a,b"], "there is no key run.nam; did you mean run.name?"),
     (["+experiment=linear", "seed=${vars.x}"], "seed refers to ${vars.x}, and there is no such key"),
+    (["+experiment=linear", "seed=${seed}"], "seed: Recursive interpolation detected"),
+    (["+experiment=linear", "run.dir="], "run.dir is empty; give a path"),
     (["+experiment=linear", "~seed"], "seed cannot be left out"),
     (["+experiment=linear", "callbacks={}"], "'callbacks=[]' leaves all out"),
     (["+experiment=linear", "callbacks.checkpoint=null"], "leave the callback out with '~callbacks.checkpoint'"),

@@ -63,6 +63,11 @@ def test_python_refuses_them_too(call, typed) -> None:
             call(typed)
 
 
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"^run\.dir is empty; give a path$"):
+        local_path("", "run.dir")
+
+
 def test_a_file_uri_is_read(tmp_path) -> None:
     np.savez(tmp_path / "a b.npz", x=np.zeros((4, 1)), y=np.zeros((4, 1)))
     assert len(npz((tmp_path / "a b.npz").as_uri(), ["x"], ["y"])) == 4

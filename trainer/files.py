@@ -51,7 +51,7 @@ def local_path(path: str | Path, argument: str = "") -> Path:
         argument: Name of the argument or config key, for the message.
 
     Raises:
-        RequestError: The path has another scheme, or names another machine.
+        RequestError: The path is empty, has another scheme, or names another machine.
 
     Example:
         >>> str(local_path("file:///tmp/my%20run")), str(local_path("a:b/c"))
@@ -60,6 +60,8 @@ def local_path(path: str | Path, argument: str = "") -> Path:
         Traceback (most recent call last):
         trainer.errors.RequestError: to (gs://bucket/x) is not on this machine; give a local path, and copy the files
     """
+    if path == "":
+        raise RequestError(f"{argument or 'a path'} is empty; give a path", argument=argument)
     text = str(path)
     match = SCHEME.fullmatch(text)
     scheme = match["scheme"].lower() if match else ""

@@ -27,6 +27,7 @@ TWICE = re.compile(r"Multiple values for (\w+)\. To override a value use 'overri
 WITHOUT_PACKAGE = re.compile(r"(\w+)@experiment\.")
 OF_USERS = ("experiment", "callbacks")
 """Groups to which users add files of their own most often."""
+FRAME = re.compile(r"\s+(full_key|reference_type|object_type)")
 NOT_A_NAME = re.compile(r"null|true|false|[-+\d.].*", re.IGNORECASE)
 BELOW_NULL = "Unexpected type for root"
 NULL_GROUP = "Config group override must be a string or a list"
@@ -64,8 +65,8 @@ def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) 
         return explained
     if match := TWICE.search(text):
         return _about_second_choice(match.group(1), match.group(2), overrides)
-    lines = [line for line in text.splitlines() if line.strip()]
-    return "\n".join(dict.fromkeys(lines[:5]))
+    lines = dict.fromkeys(line for line in text.splitlines() if line.strip() and not FRAME.match(line))
+    return (f"{_full_key(text)}: " if _full_key(text) else "") + "\n".join(list(lines)[:5])
 
 
 def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSources) -> str:

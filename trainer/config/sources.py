@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -23,8 +23,10 @@ PACKAGE = Path(__file__).parent.parent
 OF_HYDRA = re.compile(r"[+~]*hydra[./](?!searchpath)")
 
 
-def _first_of(override: Override) -> str:
-    """Returns an override of one value: of a sweep, the first."""
+def _first_of(override: Override) -> str | None:
+    """Returns an override of one value: of a sweep, the first; None for an interval, which only some sweepers know."""
+    if override.value_type is ValueType.INTERVAL_SWEEP:
+        return None
     line = str(override.input_line)
     if not override.is_sweep_override():
         return line
@@ -78,7 +80,7 @@ class ConfigSources:
         words = [each for each in overrides if not OF_HYDRA.match(each)]
         with self._opened() as loader:
             first = [_first_of(each) for each in OverridesParser.create(loader).parse_overrides(words)]
-        return self.compose(first)
+        return self.compose([each for each in first if each is not None])
 
     def chosen(self, group: str, overrides: Sequence[str]) -> list[str]:
         """Returns the choices of a group, in order.

@@ -87,8 +87,8 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
     return Settings(
         root=local_path(config.run.root, "run.root"),
-        name=_name(config.run.name or (experiment or "run").replace("/", "-")),
-        run_dir=local_path(config.run.dir, "run.dir") if config.run.dir else None,
+        name=_name((experiment or "run").replace("/", "-") if config.run.name is None else config.run.name),
+        run_dir=local_path(config.run.dir, "run.dir") if config.run.dir is not None else None,
         resume=str(local_path(config.resume, "resume")),
         may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
         warm_start=_warm_start(config.warm_start),
