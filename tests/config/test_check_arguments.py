@@ -109,7 +109,7 @@ ANSWERS = [
     (
         {**SGD, "learning_rate": {**DECAY, "decay_steps": "abc"}},
         "optimizer.learning_rate.decay_steps ('abc')",
-        "than 0",
+        "than 0, such as 2",
     ),
     ({**SGD, "_args_": ["abc"]}, "optimizer._args_[0] ('abc')", "the default is 0.01"),
     ({"_target_": "callbacks.freeze.Freeze", "name": 5}, "optimizer.name (5)", "in quotes: 'optimizer.name=\"5\"'"),
@@ -117,6 +117,8 @@ ANSWERS = [
     ({"_target_": "trainer.data.arrays.InMemory", "examples": "a.b"}, "optimizer.examples ('a.b')", "._target_=a.b"),
     ({"_target_": "trainer.data.arrays.InMemory", "batch_size": 32.5}, "optimizer.batch_size (32.5)", ", such as 32"),
     ({"_target_": "trainer.data.files.npz", "path": "gs://b/x"}, "optimizer.path (gs://b/x)", "copy the files"),
+    ({"_target_": "trainer.models.cnn.Cnn", "classes": "ten"}, "optimizer.classes ('ten')", "number, such as 2"),
+    ({"_target_": "trainer.models.mlp.Mlp", "sizes": None}, "optimizer.sizes (null)", "whole numbers, such as [2]"),
     ({"a": [{**SGD, "momentum": "x"}]}, "optimizer.a[0].momentum ('x')", "the default is 0.0"),
 ]
 

@@ -14,6 +14,7 @@ from trainer.errors import RequestError
 from trainer.files import local_path
 
 POSITIONAL = "_args_"
+EXAMPLES = (2, 0.5, True, "name", [2], ["name"])
 OF_HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", POSITIONAL)
 
 
@@ -111,8 +112,11 @@ def _remedy(key: str, value: Any, annotation: Any) -> str:
 
 
 def _default(parameter: Parameter) -> str:
-    is_plain = isinstance(parameter.default, str | int | float) or parameter.default is None
-    return f"; the default is {shown(parameter.default)}" if is_plain else ""
+    """Returns the default, or else a value that fits."""
+    if isinstance(parameter.default, str | int | float) or parameter.default is None:
+        return f"; the default is {shown(parameter.default)}"
+    example = next((each for each in EXAMPLES if fits(each, parameter.annotation)), None)
+    return "" if example is None else f", such as {shown(example)}"
 
 
 def shown(value: Any) -> str:

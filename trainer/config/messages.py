@@ -25,12 +25,13 @@ ADDED_GROUP = re.compile(r"\+([\w/]+)=")
 GROUP = re.compile(r"Could not find '([^']+)'")
 TWICE = re.compile(r"Multiple values for (\w+)\. To override a value use 'override \w+: ([^']*)'")
 WITHOUT_PACKAGE = re.compile(r"(\w+)@experiment\.")
-OF_USERS = ("experiment", "callbacks")
-"""Groups to which users add files of their own most often."""
 FRAME = re.compile(r"\s+(full_key|reference_type|object_type)")
 NOT_A_NAME = re.compile(r"null|true|false|[-+\d.].*", re.IGNORECASE)
 BELOW_NULL = "Unexpected type for root"
 NULL_GROUP = "Config group override must be a string or a list"
+
+OF_USERS = ("experiment", "callbacks")
+"""Groups to which users add files of their own most often."""
 
 
 def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) -> str:

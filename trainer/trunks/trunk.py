@@ -56,6 +56,7 @@ class Trunk:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tf.Graph().as_default() as graph:
         ...     x = v1.placeholder(tf.float32, [None, 2], name="x")
         ...     _ = tf.identity(x @ tf.constant([[1.0], [2.0]], name="kernel"), name="op")
