@@ -151,6 +151,16 @@ class Net:
         pass
 
 
+class Plain:
+    pass
+
+
+def test_a_class_without_a_constructor_takes_no_argument() -> None:
+    check_arguments("model", {"_target_": f"{__name__}.Plain"})
+    with pytest.raises(RequestError, match=r"there is no key model\.x: .*Plain has no argument 'x'; there are none$"):
+        check_arguments("model", {"_target_": f"{__name__}.Plain", "x": 1})
+
+
 @pytest.mark.parametrize(("argument", "value"), [("units", "many"), ("units", None), ("units", True), ("wide", "no")])
 def test_a_default_of_the_user_s_own_class_tells_the_type(argument, value) -> None:
     node = {"_target_": f"{__name__}.Net", argument: value}

@@ -127,7 +127,7 @@ def parameters_of(found: Any) -> Parameters | None:
 def _arguments_of(found: Any) -> Sequence[inspect.Parameter] | None:
     try:
         arguments = list(inspect.signature(found).parameters.values())
-        if inspect.isclass(found) and not any(each.kind in NAMED for each in arguments):
+        if inspect.isclass(found) and arguments and not any(each.kind in NAMED for each in arguments):
             # A __new__(cls, *args, **kwargs) hides the signature of __init__.
             arguments = list(inspect.signature(found.__init__).parameters.values())[1:] or arguments
     except (TypeError, ValueError):
