@@ -140,17 +140,17 @@ CASES: dict[str, Case] = {
     "damage": (flipped, "DataLossError: TensorBundle at"),
     "numpy_function": (
         lambda _: run(tf.numpy_function(unknown_key, [1.0], tf.float32)),
-        f"KeyError: 'height' (unknown_key in {__file__}, line ",
+        f"KeyError: 'height' ({__file__}:",
     ),
     "py_function": (
         lambda _: run(tf.py_function(bad_image, [1.0], tf.float32)),
-        "ValueError: image 7 has no channel\nit has 0 bytes (bad_image in ",
+        "ValueError: image 7 has no channel\nit has 0 bytes (/",
     ),
     "mapped": (
         lambda _: first_of(tf.data.Dataset.range(2).map(lambda i: tf.numpy_function(unknown_key, [i], tf.float32))),
-        "in Map of the data set: KeyError: 'height' (unknown_key in ",
+        "in Map of the data set: KeyError: 'height' (/",
     ),
-    "generator": (lambda _: first_of(rows()), "OSError: the camera is gone (generate in "),
+    "generator": (lambda _: first_of(rows()), "OSError: the camera is gone (/"),
     "generated shape": (lambda _: first_of(rows([1.0, 2.0, 3.0])), "an element of shape (3,) where an element of sha"),
     "generated type": (lambda _: first_of(rows(["a", "b"])), "The expected type was float32"),
     "file": (lambda path: first_of(tf.data.TextLineDataset(str(path / "none.csv"))), "none.csv; No such file"),
@@ -162,7 +162,7 @@ CASES: dict[str, Case] = {
     ),
     "ragged": (
         lambda _: first_of(tf.data.Dataset.range(1, 4).map(lambda i: tf.zeros([i])).batch(3)),
-        "Shapes are: [tensor]: [2], [batch]: [1]",
+        "Cannot add tensor to the batch: number of elements",
     ),
     "memory": (
         lambda _: too_large(),
@@ -203,7 +203,7 @@ def test_an_error_of_the_trainer_keeps_all_its_words() -> None:
 def test_the_place_is_that_of_the_users_code() -> None:
     with pytest.raises(TypeError) as caught:
         np.vectorize(bad_place)([1])
-    assert place_in(caught.value).startswith(f"bad_place in {__file__}, line ")
+    assert place_in(caught.value).startswith(f" ({__file__}:")
 
 
 def bad_place(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 MAX_LINES = 6
 """Maximum number of lines of a cause."""
@@ -38,8 +39,9 @@ IN_DATA = re.compile(
 )
 DEBUG = re.compile(r" This could mean that the variable has been deleted\..*")
 ANSI = re.compile(r"\x1b\[[\d;]*m")
-FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
-LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]|^<frozen ")
+FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in')
+OURS = re.escape(str(Path(__file__).parent.parent))
+LIBRARY = re.compile(rf"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]|^<|^{OURS}/(?:trainer|callbacks)/")
 OP = re.compile(r"\[\[\{\{node ([^}]+)\}\}\]\]")
 NAMELESS_OPS = re.compile(r"(?:^|/)(?:Eager)?PyFunc|IteratorGetNext|^save")
 """Ops that tell nothing of the model: those that call Python, read a data set, or belong to a Saver."""
@@ -101,14 +103,14 @@ def python_cause(text: str) -> str:
 
 
 def user_place(traceback: str) -> str:
-    """Returns the innermost place of a traceback that is no library's, such as ``rows in data.py, line 7``.
+    """Returns the innermost place of a traceback that is neither a library's nor the trainer's, or "".
 
     Example:
         >>> user_place('  File "/home/me/data.py", line 7, in rows\\n  File "/x/site-packages/np.py", line 1, in f')
-        'rows in /home/me/data.py, line 7'
+        '/home/me/data.py:7'
     """
-    places = [match for match in FILE.finditer(traceback) if not LIBRARY.search(match["file"])]
-    return f"{places[-1]['function']} in {places[-1]['file']}, line {places[-1]['line']}" if places else ""
+    places = [f"{match['file']}:{match['line']}" for match in FILE.finditer(traceback) if not LIBRARY.search(match["file"])]
+    return places[-1] if places else ""
 
 
 def op_of(text: str) -> str | None:

@@ -53,7 +53,7 @@ class CallbackError(TrainerError):
     """
 
     def __init__(self, name: str, event: str, error: BaseException) -> None:
-        super().__init__(f"callbacks.{name} failed in {event}: {describe(error)}")
+        super().__init__(f"callbacks.{name} failed in {event}: {describe(error)}{place_in(error)}")
         self.name = name
         self.event = event
 
@@ -115,5 +115,6 @@ def describe(error: BaseException) -> str:
 
 
 def place_in(error: BaseException) -> str:
-    """Returns where an exception was raised in code that is no library's: the user's own, if any took part."""
-    return user_place("".join(traceback.format_tb(error.__traceback__)))
+    """Returns the innermost place of an exception in the user's own code, such as `` (model.py:7)``, or ""."""
+    place = user_place("".join(traceback.format_tb(error.__traceback__)))
+    return f" ({place})" if place else ""

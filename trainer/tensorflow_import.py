@@ -9,34 +9,68 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from trainer.errors import RequestError, TrainerError
+from trainer.session_settings import SessionSettings
 from trainer.timing import timed
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(settings: SessionSettings | None = None) -> None:
     """Imports TensorFlow and Keras and opens the devices, showing only what is of use.
 
+    Args:
+        settings: Settings of all sessions of the process; None for the defaults.
+
     Raises:
-        RequestError: Keras is set to another backend, or TensorFlow cannot be imported.
+        RequestError: Keras is set to another backend, TensorFlow cannot be imported, or the settings name a device
+            that is not there.
     """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise RequestError(f"KERAS_BACKEND is {backend!r}; this trainer needs tensorflow: unset KERAS_BACKEND")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with timed("import TensorFlow and Keras"), stderr_kept_back():
+    with timed("importing TensorFlow and Keras"), stderr_kept_back():
         try:
             import tensorflow as tf
         except ImportError as error:
             raise RequestError(f"TensorFlow cannot be imported ({error}); pip install tensorflow") from error
         import keras  # noqa: F401 - imported here, where its noise is kept back too
 
-        tf.config.list_physical_devices()
+        _configure(tf, settings or SessionSettings())
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             session.run(tf.constant(0))
     # Graph mode is deprecated in TensorFlow's words, and it is what this trainer is for.
     tf.get_logger().setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
+
+
+def _configure(tf: Any, settings: SessionSettings) -> None:
+    """Sets TensorFlow's own defaults, which hold for every session that is given no config, those of Keras included."""
+    tf.config.set_soft_device_placement(settings.soft_placement)
+    gpus = tf.config.list_physical_devices("GPU")
+    if missing := [index for index in settings.visible_devices or () if index >= len(gpus)]:
+        raise RequestError(
+            f"session.visible_devices names the GPU {missing[0]}, and this machine has "
+            f"{len(gpus) or 'none'}{': 0' if len(gpus) == 1 else f': 0 to {len(gpus) - 1}' if gpus else ''}"
+        )
+    try:
+        for threads, setter in (
+            (settings.intra_op_threads, tf.config.threading.set_intra_op_parallelism_threads),
+            (settings.inter_op_threads, tf.config.threading.set_inter_op_parallelism_threads),
+        ):
+            if threads is not None:
+                setter(threads)
+        if settings.visible_devices is not None:
+            gpus = [gpus[index] for index in settings.visible_devices]
+            tf.config.set_visible_devices(gpus, "GPU")
+        for gpu in gpus if settings.memory_growth else ():
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        raise RequestError(
+            f"the settings under session cannot be changed any more ({error}): a module of yours has used TensorFlow "
+            "before; make tensors inside the functions and classes that the config names"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -53,8 +53,8 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
-    callbacks = _callbacks(config)
-    with timed("find the run and verify its newest checkpoint"):
+    callbacks = _callbacks(config, settings)
+    with timed("finding the run and verifying its newest checkpoint"):
         start = _start(settings, callbacks)
     warm_start = _resolved(settings.warm_start, start)
     changes = _accepted_changes(start, config, settings)
@@ -65,10 +65,10 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         log.warning("skipped: %s", each.reason)
     for change in changes:
         log.info("changed: %s", change)
-    with timed("read the data"):
+    with timed("reading the data"):
         data = _instantiated("data", config.data)
     signals.check()
-    import_tensorflow()
+    import_tensorflow(settings.session)
     signals.check()
     training.train_job(
         Job(
@@ -93,11 +93,11 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
     )
 
 
-def _callbacks(config: DictConfig) -> CallbackList:
+def _callbacks(config: DictConfig, settings: Settings) -> CallbackList:
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
-        import_tensorflow()
+        import_tensorflow(settings.session)
     join_packages(targets)
     return CallbackList(
         {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}

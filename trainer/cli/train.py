@@ -30,7 +30,7 @@ from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
-from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,13 @@ def start(config: DictConfig, command: str) -> None:
     check_choices(config)
     settings = validate(config, experiment)
     with Signals() as signals:
-        run(config, settings, command, signals)
+        try:
+            run(config, settings, command, signals)
+        except (TrainerError, *COMPOSITION_ERRORS):
+            raise
+        except Exception as error:
+            # A mistake in a user's code, or in ours: where it is comes in the message, how it got there with -v.
+            raise TrainerError(f"{describe(error)}{place_in(error)}; -v shows the traceback") from error
 
 
 def tell(error: TrainerError) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 
 from trainer.errors import RequestError
 
-HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "loop.epochs", "loop.steps_per_call")
-"""Keys that may change without changing a bit of the training after a resume."""
+HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "session", "loop.epochs", "loop.steps_per_call")
+"""Keys that may change without changing a bit of the training after a resume, on one machine."""
 
-START_ONLY = ("resume", "run", "resume_changes", "warm_start")
+START_ONLY = ("resume", "run", "resume_changes", "warm_start", "session")
 """Keys that determine only how a run starts; a change of one is not recorded."""
 
 ABSENT = "(absent)"

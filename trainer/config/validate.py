@@ -14,6 +14,7 @@ from trainer.checks import check_choice, check_int, check_names, check_number, c
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
 from trainer.runs.stored_config import renamed_keys_in
+from trainer.session_settings import SessionSettings
 from trainer.state import COMPILE_SETTINGS
 from trainer.warm_start import WarmStart
 
@@ -38,6 +39,7 @@ class Settings:
         steps_per_epoch: Number of steps in an epoch, at least 1, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
         compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
+        session: Settings of TensorFlow's sessions.
     """
 
     root: Path
@@ -52,6 +54,7 @@ class Settings:
     steps_per_epoch: int | None
     steps_per_call: int | None
     compile: str
+    session: SessionSettings = SessionSettings()
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
@@ -99,7 +102,12 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         compile=check_choice(
             "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
         ),
+        session=SessionSettings(**_plain_session(config)),
     )
+
+
+def _plain_session(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config.session, resolve=True)
 
 
 def _warm_start(node: DictConfig | None) -> WarmStart | None:

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array, Arrays, InMemory
 from trainer.data.streamed import Streamed
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
+from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
 
 v1 = tf.compat.v1
@@ -89,7 +90,7 @@ def spec_of(name: str, array: Array) -> Any:
 
 
 def _streamed(data: Streamed) -> DataSource:
-    with tf.Graph().as_default(), v1.Session() as session:
+    with building(tf.Graph()), v1.Session() as session:
         dataset = call_dataset(data.dataset, "dataset")
         inputs, labels = element_specs(dataset)
         batch = v1.data.make_one_shot_iterator(dataset.batch(data.batch_size, drop_remainder=True)).get_next()
@@ -148,7 +149,7 @@ def call_dataset(function: Callable[[], Any], argument: str) -> Any:
         error.argument = f"{argument}.{error.argument}".removesuffix(".")
         raise
     except Exception as error:
-        raise RequestError(f"{argument} raised {describe(error)}", argument=argument) from error
+        raise RequestError(f"{argument} raised {describe(error)}{place_in(error)}", argument=argument) from error
 
 
 def count_examples(dataset: Any, session: Any) -> int:
