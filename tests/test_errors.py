@@ -184,7 +184,7 @@ NOISE = ("{{", "[[", "Traceback", "Detected at", "Original", "iterator:", "Debug
 
 @pytest.mark.parametrize(("raising", "expected"), CASES.values(), ids=CASES)
 def test_the_cause_is_told_in_a_few_lines(tmp_path, raising, expected) -> None:
-    with tf.Graph().as_default(), pytest.raises(BaseException) as caught:  # noqa: PT011 - any kind
+    with tf.Graph().as_default(), pytest.raises(BaseException) as caught:
         raising(tmp_path)
     told = describe(caught.value)
     assert expected in told
@@ -197,7 +197,8 @@ def test_an_error_of_the_trainer_keeps_all_its_words() -> None:
     table = "\n".join(f"row {i}" for i in range(30))
     assert describe(RequestError(table)) == table
     assert describe(TrainerError()) == "TrainerError"
-    assert str(CallbackError("mine", "on_epoch_end", KeyError("x"))) == "callbacks.mine failed in on_epoch_end: KeyError: 'x'"
+    error = CallbackError("mine", "on_epoch_end", KeyError("x"))
+    assert str(error) == "callbacks.mine failed in on_epoch_end: KeyError: 'x'"
 
 
 def test_the_place_is_that_of_the_users_code() -> None:

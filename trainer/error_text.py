@@ -25,7 +25,7 @@ FRAME = (
 """Beginnings of the lines of TensorFlow's errors that do not tell the cause."""
 
 TRACEBACK = "Traceback (most recent call last):"
-END = re.compile(r"^(Original stack trace for|Colocation Debug Info|Arguments received by|Call arguments received)", re.M)
+END = re.compile(r"^(?:Original stack trace for|Colocation Debug Info|(?:Call a|A)rguments received)", re.MULTILINE)
 """Beginnings of the lines after which an error tells only where its op was made, or with what it was called."""
 
 ORIGINAL = "Original error:"
@@ -33,7 +33,7 @@ ORIGINAL = "Original error:"
 
 MARKS = re.compile(r"\{\{(?:function_node|node|colocation_node) (\S+)\}\}")
 FUNCTION = re.compile(r"\{\{function_node \S+\}\}\s*")
-ROOT_ERROR = re.compile(r"^(?:\d+ root error\(s\) found\.|\(\d+\) [A-Z_ ]+: )", re.M)
+ROOT_ERROR = re.compile(r"^(?:\d+ root error\(s\) found\.|\(\d+\) [A-Z_ ]+: )", re.MULTILINE)
 IN_DATA = re.compile(
     r"Error in user-defined function passed to (\w+?)(?:Dataset)?(?:V\d+)?:\d+ transformation with iterator: \S+: "
 )
@@ -41,7 +41,9 @@ DEBUG = re.compile(r" This could mean that the variable has been deleted\..*")
 ANSI = re.compile(r"\x1b\[[\d;]*m")
 FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in')
 OURS = re.escape(str(Path(__file__).parent.parent))
-LIBRARY = re.compile(rf"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]|^<|^{OURS}/(?:trainer|callbacks)/")
+LIBRARY = re.compile(
+    rf"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]|^<|^{OURS}[/\\](?:trainer|callbacks)[/\\]"
+)
 OP = re.compile(r"\[\[\{\{node ([^}]+)\}\}\]\]")
 NAMELESS_OPS = re.compile(r"(?:^|/)(?:Eager)?PyFunc|IteratorGetNext|^save")
 """Ops that tell nothing of the model: those that call Python, read a data set, or belong to a Saver."""
@@ -49,19 +51,19 @@ NAMELESS_OPS = re.compile(r"(?:^|/)(?:Eager)?PyFunc|IteratorGetNext|^save")
 PLACEMENT = re.compile(
     r"Cannot assign a device for operation (?P<op>\S+?): .*?(?P<device>/(?:job|replica|task|device)[^'\s]*)'.*?"
     r"available devices \[(?P<devices>[^\]]*)\]",
-    re.S,
+    re.DOTALL,
 )
 OUT_OF_MEMORY = re.compile(r"OOM when allocating tensor with shape(?P<shape>\[[\d,]*\]) and type (?P<dtype>\w+)")
 
 
 def cause(text: str) -> str:
-    """Returns the lines of an error's text that tell its cause.
+    r"""Returns the lines of an error's text that tell its cause.
 
     Args:
         text: Text of an error of TensorFlow or Keras, often a screen long.
 
     Example:
-        >>> cause("Graph execution error:\\n\\nNode: 'a/div'\\nInteger division by zero\\n\\t [[{{node a/div}}]]")
+        >>> cause("Graph execution error:\n\nNode: 'a/div'\nInteger division by zero\n\t [[{{node a/div}}]]")
         'Integer division by zero (op a/div)'
     """
     found = special_cause(text)
@@ -103,14 +105,14 @@ def python_cause(text: str) -> str:
 
 
 def user_place(traceback: str) -> str:
-    """Returns the innermost place of a traceback that is neither a library's nor the trainer's, or "".
+    r"""Returns the innermost place of a traceback that is neither a library's nor the trainer's, or "".
 
     Example:
-        >>> user_place('  File "/home/me/data.py", line 7, in rows\\n  File "/x/site-packages/np.py", line 1, in f')
+        >>> user_place('  File "/home/me/data.py", line 7, in rows\n  File "/x/site-packages/np.py", line 1, in f')
         '/home/me/data.py:7'
     """
-    places = [f"{match['file']}:{match['line']}" for match in FILE.finditer(traceback) if not LIBRARY.search(match["file"])]
-    return places[-1] if places else ""
+    places = [match for match in FILE.finditer(traceback) if not LIBRARY.search(match["file"])]
+    return f"{places[-1]['file']}:{places[-1]['line']}" if places else ""
 
 
 def op_of(text: str) -> str | None:

@@ -7,7 +7,9 @@ import traceback
 
 from trainer.error_text import cause, user_place
 
-SAYS_ITS_TYPE = re.compile(r"(?:in \w+ of the data set: )?\w+(?:Error|Exception|Iteration|Interrupt): |the op |out of memory")
+SAYS_ITS_TYPE = re.compile(
+    r"(?:in \w+ of the data set: )?\w+(?:Error|Exception|Iteration|Interrupt): |the op |out of memory"
+)
 """Beginnings of messages that need no type of TensorFlow's before them."""
 
 

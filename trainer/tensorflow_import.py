@@ -86,7 +86,7 @@ def stderr_kept_back() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if not isinstance(error, ValueError | TypeError | TrainerError):
+            if isinstance(error, Exception) and not isinstance(error, ValueError | TypeError | TrainerError):
                 kept.seek(0)
                 os.write(saved, kept.read())
             raise

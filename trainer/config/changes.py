@@ -10,7 +10,16 @@ from typing import Any
 
 from trainer.errors import RequestError
 
-HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "session", "loop.epochs", "loop.steps_per_call")
+HARMLESS = (
+    "run",
+    "resume",
+    "resume_changes",
+    "warm_start",
+    "callbacks",
+    "session",
+    "loop.epochs",
+    "loop.steps_per_call",
+)
 """Keys that may change without changing a bit of the training after a resume, on one machine."""
 
 START_ONLY = ("resume", "run", "resume_changes", "warm_start", "session")

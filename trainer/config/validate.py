@@ -54,7 +54,7 @@ class Settings:
     steps_per_epoch: int | None
     steps_per_call: int | None
     compile: str
-    session: SessionSettings = SessionSettings()
+    session: SessionSettings
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:

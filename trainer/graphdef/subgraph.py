@@ -41,9 +41,7 @@ class Subgraph:
     tables: tuple[str, ...]
 
 
-def extract_subgraph(
-    graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = ()
-) -> Subgraph:
+def extract_subgraph(graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = ()) -> Subgraph:
     """Returns the part of a graph that the outputs need.
 
     Args:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from trainer.background_call import in_background
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
 from trainer.graph.build import TrainingGraph, add_calls, open_graph
-from trainer.graph.data_source import inspect_source
+from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.devices import building
 from trainer.graph.variables import variable_bytes
 from trainer.runs.lock import RunLock
@@ -47,15 +48,15 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     requests = requests or NoRequests()
     errors: list[CallbackError] = []
     try:
-        with timed("building the graph"):
-            graph, length, initial_values = _build(job)
-        _check_disk(job, graph)
-        requests.check()
+        with requests.at_once():
+            source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
+            with timed("building the graph"):
+                graph, length, initial_values = _build(job, source)
+            _check_disk(job, graph)
         with TrainingSession(graph) as session:
             # Before anything is made: where a variable, a table or the data fails, no directory is left.
-            with timed("initialising the variables"):
-                session.initialise()
-            requests.check()
+            with requests.at_once(), timed("initialising the variables"):
+                in_background(session.initialise)
             if job.start.is_new:
                 job = replace(job, start=job.start.in_new_directory())
             job.start.run.create()
@@ -71,8 +72,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     return record
 
 
-def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
-    source = inspect_source(job.data)
+def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, InitialValues]:
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")

@@ -1,0 +1,51 @@
+"""A long call made in another thread, so that this one stays able to act."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LOOK_SECS = 0.1
+"""Seconds between two looks at the limit; the end of the call is noticed at once."""
+
+
+def in_background(call: Callable[[], T], limit_secs: float = float("inf")) -> T:
+    """Returns what a call returns; meanwhile this thread handles signals, which a call into TensorFlow keeps waiting.
+
+    Where this thread raises, the call goes on unheard: close its session to end it.
+
+    Args:
+        call: Function without arguments.
+        limit_secs: Seconds after which the wait is given up.
+
+    Raises:
+        TimeoutError: The call took longer.
+        BaseException: What the call raised, or a handler of a signal.
+
+    Example:
+        >>> in_background(lambda: 2 + 3)
+        5
+    """
+    returned: list[T] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            returned.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised again in the other thread
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    looks = 0
+    while thread.is_alive():
+        thread.join(LOOK_SECS)
+        looks += 1
+        if thread.is_alive() and looks * LOOK_SECS >= limit_secs:
+            raise TimeoutError(f"not ended after {limit_secs:.0f} s")
+    if raised:
+        raise raised[0]
+    return returned[0]
