@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import graph
-from trainer.background_call import in_background
 from trainer.callback import Callback, Context
 from trainer.schedule import Schedule
 from trainer.timing import told
@@ -71,6 +70,6 @@ class Evaluate(Callback):
             values = evaluation.run(session)
         else:
             with told("evaluating"):
-                values = in_background(lambda: evaluation.run(session))
+                values = graph.in_background(lambda: evaluation.run(session))
         self._secs = time.monotonic() - began
         return values

@@ -61,7 +61,7 @@ class WarmStartConfig:
 
 @dataclass
 class SessionConfig:
-    """Settings of TensorFlow's sessions; ``trainer.session_settings`` has the details.
+    """Settings of TensorFlow's sessions; ``trainer.tensorflow_import`` has the details.
 
     Args:
         soft_placement: Whether an op that is pinned to a missing device runs on another one.

@@ -14,8 +14,8 @@ from trainer.checks import check_choice, check_int, check_names, check_number, c
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
 from trainer.runs.stored_config import renamed_keys_in
-from trainer.session_settings import SessionSettings
 from trainer.state import COMPILE_SETTINGS
+from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.background_call import in_background
 from trainer.data.arrays import Array, Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe, place_in
+from trainer.graph.background_call import closing_in_time, in_background
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
 from trainer.timing import timed
@@ -103,7 +103,7 @@ def spec_of(name: str, array: Array) -> Any:
 
 
 def _streamed(data: Streamed, count_secs: float) -> DataSource:
-    with building(tf.Graph()), v1.Session() as session:
+    with building(tf.Graph()), closing_in_time(v1.Session()) as session:
         dataset = call_dataset(data.dataset, "dataset")
         inputs, labels = element_specs(dataset)
         batch = v1.data.make_one_shot_iterator(dataset.batch(data.batch_size, drop_remainder=True)).get_next()

@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, TrainerError, describe
+from trainer.graph.background_call import closing_in_time
 from trainer.graph.build import TrainingGraph
 from trainer.training.loop import StepResult
 
@@ -51,7 +52,7 @@ class TrainingSession:
         # A Saver refuses to work where no graph is the default one.
         with contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
-            self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
+            self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph)))
             self._stack = stack.pop_all()
         self.use(self.mode)
         return self

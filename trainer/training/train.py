@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from trainer.background_call import in_background
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
+from trainer.graph.background_call import in_background
 from trainer.graph.build import TrainingGraph, add_calls, open_graph
 from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.devices import building

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+CLOSE_SECS = 1.0
+"""Seconds to wait for the close of a session, which waits for a call that is still running, Python code included."""
 
 LOOK_SECS = 0.1
 """Seconds between two looks at the limit; the end of the call is noticed at once."""
@@ -49,3 +53,17 @@ def in_background(call: Callable[[], T], limit_secs: float = float("inf")) -> T:
     if raised:
         raise raised[0]
     return returned[0]
+
+
+@contextlib.contextmanager
+def closing_in_time(session: Any) -> Iterator[Any]:
+    """Closes a session at the end of the block, which cancels a call left running; waits a second at most for that.
+
+    Args:
+        session: ``tf.compat.v1.Session``; its own ``with`` block may wait for half a minute.
+    """
+    try:
+        yield session
+    finally:
+        with contextlib.suppress(TimeoutError):
+            in_background(session.close, CLOSE_SECS)
