@@ -65,10 +65,10 @@ class Net:
         y = inputs["x"] @ self.w
         if not training:
             y = tf.ensure_shape(tf.numpy_function(lambda y: wait("arrays", y), [y], tf.float32), [None, 1])
-        return {"y": y}
+        return {"out": y}
 
     def loss(self, outputs, labels):
-        return tf.reduce_mean(tf.square(outputs["y"] - labels["y"]))
+        return tf.reduce_mean(tf.square(outputs["out"] - labels["y"]))
 '''
 
 STREAM = [
