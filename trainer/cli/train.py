@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainer import __version__
+from trainer import __version__, graph
 from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
@@ -73,6 +73,13 @@ def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> No
         sys.exit(130)
     finally:
         close_output()
+        _end_under_a_call(sys.exc_info()[1])
+
+
+def _end_under_a_call(error: BaseException | None) -> None:
+    """Ends the process at once where a call into TensorFlow still runs: Python's own end would abort under it."""
+    if isinstance(error, SystemExit) and graph.calls_left():
+        os._exit(error.code if isinstance(error.code, int) else 1)
 
 
 def _be_verbose(verbose: bool) -> None:

@@ -12,6 +12,9 @@ T = TypeVar("T")
 CLOSE_SECS = 1.0
 """Seconds to wait for the close of a session, which waits for a call that is still running, Python code included."""
 
+NAME = "trainer-call"
+"""Name of the threads of calls."""
+
 LOOK_SECS = 0.1
 """Seconds between two looks at the limit; the end of the call is noticed at once."""
 
@@ -42,7 +45,7 @@ def in_background(call: Callable[[], T], limit_secs: float = float("inf")) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again in the other thread
             raised.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, name=NAME, daemon=True)
     thread.start()
     looks = 0
     while thread.is_alive():
@@ -64,6 +67,13 @@ def closing_in_time(session: Any) -> Iterator[Any]:
     """
     try:
         yield session
-    finally:
+    except BaseException:
         with contextlib.suppress(TimeoutError):
             in_background(session.close, CLOSE_SECS)
+        raise
+    session.close()
+
+
+def calls_left() -> bool:
+    """Returns whether a call that was given up still runs; Python must not end under it, as it may call Python."""
+    return any(thread.name == NAME for thread in threading.enumerate())
