@@ -34,6 +34,7 @@ class Freeze(Callback):
     """
 
     phase: ClassVar[Phase] = Phase.EXPORT
+    may_be_cut: ClassVar[bool] = True
 
     def __init__(self, *, outputs: Sequence[str] | None = None, which: str = "last", name: str = "model") -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
