@@ -33,10 +33,23 @@ def import_tensorflow() -> None:
 
         tf.config.list_physical_devices()
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            session.run(tf.constant(0))
+            # A number that is drawn: a constant is computed before XLA sees it.
+            draw = tf.function(lambda: tf.random.uniform([]), jit_compile=_logs_first_use_of_xla(tf.__version__))
+            session.run(draw())
     # Graph mode is deprecated in TensorFlow's words, and it is what this trainer is for.
     tf.get_logger().setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
+
+
+def _logs_first_use_of_xla(tensorflow: str) -> bool:
+    """Returns whether XLA logs its first use at any log level, as it does up to TensorFlow 2.19.
+
+    Example:
+        >>> _logs_first_use_of_xla("2.18.1"), _logs_first_use_of_xla("2.21.0-dev20261101")
+        (True, False)
+    """
+    major, minor = tensorflow.split(".")[:2]
+    return (int(major), int(minor)) < (2, 20)
 
 
 @contextlib.contextmanager

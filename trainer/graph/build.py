@@ -15,6 +15,7 @@ from trainer.graph.compile_rule import Mode, choose
 from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
+from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
@@ -172,8 +173,9 @@ def open_graph(
         variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
-        apply = applier(optimizer, variables)
+        with stable_names():
+            optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
+            apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
         _warn_of_surprises(update, graph)
