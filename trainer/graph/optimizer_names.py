@@ -80,7 +80,7 @@ def names_in_file(stored: Iterable[str], wanted: Iterable[str]) -> dict[str, str
     stored, wanted = set(stored), set(wanted)
     families = _families(stored) & _families(wanted)
     found, missing = (_by_role(names, families) for names in (stored - wanted, wanted - stored))
-    pairs = {}
+    pairs: dict[str, str] = {}
     for role in sorted(missing):
         if len(missing[role]) == len(found.get(role, ())):
             pairs.update(zip(missing[role], found[role], strict=True))
