@@ -8,17 +8,24 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainer.errors import RequestError, TrainerError
 from trainer.timing import timed
+
+
+OLDEST = {"tensorflow": (2, 16), "keras": (3, 10)}
+"""Oldest versions that this trainer works with, as in ``pyproject.toml``; pip does not see a vendor's build."""
+
+FIRST_QUIET_XLA = (2, 20)
+"""First TensorFlow whose XLA obeys the log level; earlier ones log its first use at any level."""
 
 
 def import_tensorflow() -> None:
     """Imports TensorFlow and Keras and opens the devices, showing only what is of use.
 
     Raises:
-        RequestError: Keras is set to another backend, or TensorFlow cannot be imported.
+        RequestError: Keras is set to another backend, or TensorFlow cannot be imported or is too old.
     """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
@@ -29,27 +36,45 @@ def import_tensorflow() -> None:
             import tensorflow as tf
         except ImportError as error:
             raise RequestError(f"TensorFlow cannot be imported ({error}); pip install tensorflow") from error
-        import keras  # noqa: F401 - imported here, where its noise is kept back too
+        import keras  # imported here, where its noise is kept back too
 
+        check_not_too_old({"tensorflow": tf.__version__, "keras": keras.__version__})
         tf.config.list_physical_devices()
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             # A number that is drawn: a constant is computed before XLA sees it.
-            draw = tf.function(lambda: tf.random.uniform([]), jit_compile=_logs_first_use_of_xla(tf.__version__))
-            session.run(draw())
+            logs_xla = major_minor(tf.__version__) < FIRST_QUIET_XLA
+            session.run(tf.function(lambda: tf.random.uniform([]), jit_compile=logs_xla)())
     # Graph mode is deprecated in TensorFlow's words, and it is what this trainer is for.
     tf.get_logger().setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
 
 
-def _logs_first_use_of_xla(tensorflow: str) -> bool:
-    """Returns whether XLA logs its first use at any log level, as it does up to TensorFlow 2.19.
+def check_not_too_old(versions: Mapping[str, str]) -> None:
+    """Checks the versions of TensorFlow and Keras.
+
+    Args:
+        versions: Version by the name of the package.
+
+    Raises:
+        RequestError: One is older than the oldest that this trainer works with.
+    """
+    for name, oldest in OLDEST.items():
+        if major_minor(versions[name]) < oldest:
+            needed = ".".join(map(str, oldest))
+            raise RequestError(
+                f"{name} {versions[name]} is too old: this trainer needs {needed} or newer; pip install '{name}>={needed}'"
+            )
+
+
+def major_minor(version: str) -> tuple[int, int]:
+    """Returns the first two numbers of a version.
 
     Example:
-        >>> _logs_first_use_of_xla("2.18.1"), _logs_first_use_of_xla("2.21.0-dev20261101")
-        (True, False)
+        >>> major_minor("2.16.2"), major_minor("2.22.0-dev20261101")
+        ((2, 16), (2, 22))
     """
-    major, minor = tensorflow.split(".")[:2]
-    return (int(major), int(minor)) < (2, 20)
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 @contextlib.contextmanager
