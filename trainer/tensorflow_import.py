@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from trainer.errors import RequestError, TrainerError
 from trainer.timing import timed
 
-
 OLDEST = {"tensorflow": (2, 16), "keras": (3, 10)}
 """Oldest versions that this trainer works with, as in ``pyproject.toml``; pip does not see a vendor's build."""
 
@@ -61,9 +60,8 @@ def check_not_too_old(versions: Mapping[str, str]) -> None:
     for name, oldest in OLDEST.items():
         if major_minor(versions[name]) < oldest:
             needed = ".".join(map(str, oldest))
-            raise RequestError(
-                f"{name} {versions[name]} is too old: this trainer needs {needed} or newer; pip install '{name}>={needed}'"
-            )
+            remedy = f"pip install '{name}>={needed}'"
+            raise RequestError(f"{name} {versions[name]} is too old: this trainer needs {needed} or newer; {remedy}")
 
 
 def major_minor(version: str) -> tuple[int, int]:

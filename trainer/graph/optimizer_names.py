@@ -1,7 +1,7 @@
 """Names of a Keras optimizer's variables: the same with every version of Keras.
 
-Keras names them ``<optimizer>_<count>/<variable>_<slot>``. Up to Keras 3.13 an optimizer had a name of its
-own by default (``SGD``, ``adamw``); since then it has its class's (``sgd``, ``adam_w``).
+Keras names them ``<optimizer>_<count>/<variable>_<slot>``. Up to Keras 3.14 an optimizer had a name of its
+own by default (``SGD``, ``adamw``); since 3.15 it has its class's (``sgd``, ``adam_w``).
 """
 
 from __future__ import annotations
