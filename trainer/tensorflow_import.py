@@ -8,13 +8,19 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainer.checks import check_bool, check_int, check_optional_int
 from trainer.errors import RequestError, TrainerError
 from trainer.timing import timed
+
+OLDEST = {"tensorflow": (2, 16), "keras": (3, 10)}
+"""Oldest versions that this trainer works with, as in ``pyproject.toml``; pip does not see a vendor's build."""
+
+FIRST_QUIET_XLA = (2, 20)
+"""First TensorFlow whose XLA obeys the log level; earlier ones log its first use at any level."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ def import_tensorflow(settings: SessionSettings | None = None) -> None:
         settings: Settings of all sessions of the process; None for the defaults.
 
     Raises:
-        RequestError: Keras is set to another backend, TensorFlow cannot be imported, or the settings name a device
-            that is not there.
+        RequestError: Keras is set to another backend, TensorFlow cannot be imported or is too old, or the settings
+            name a device that is not there.
     """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
@@ -77,11 +83,14 @@ def import_tensorflow(settings: SessionSettings | None = None) -> None:
             import tensorflow as tf
         except ImportError as error:
             raise RequestError(f"TensorFlow cannot be imported ({error}); pip install tensorflow") from error
-        import keras  # noqa: F401 - imported here, where its noise is kept back too
+        import keras  # imported here, where its noise is kept back too
 
+        check_not_too_old({"tensorflow": tf.__version__, "keras": keras.__version__})
         _configure(tf, settings or SessionSettings())
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            session.run(tf.constant(0))
+            # A number that is drawn: a constant is computed before XLA sees it.
+            logs_xla = major_minor(tf.__version__) < FIRST_QUIET_XLA
+            session.run(tf.function(lambda: tf.random.uniform([]), jit_compile=logs_xla)())
     # Graph mode is deprecated in TensorFlow's words, and it is what this trainer is for.
     tf.get_logger().setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
@@ -113,6 +122,33 @@ def _configure(tf: Any, settings: SessionSettings) -> None:
             f"the settings under session cannot be changed any more ({error}): a module of yours has used TensorFlow "
             "before; make tensors inside the functions and classes that the config names"
         ) from error
+
+
+def check_not_too_old(versions: Mapping[str, str]) -> None:
+    """Checks the versions of TensorFlow and Keras.
+
+    Args:
+        versions: Version by the name of the package.
+
+    Raises:
+        RequestError: One is older than the oldest that this trainer works with.
+    """
+    for name, oldest in OLDEST.items():
+        if major_minor(versions[name]) < oldest:
+            needed = ".".join(map(str, oldest))
+            remedy = f"pip install '{name}>={needed}'"
+            raise RequestError(f"{name} {versions[name]} is too old: this trainer needs {needed} or newer; {remedy}")
+
+
+def major_minor(version: str) -> tuple[int, int]:
+    """Returns the first two numbers of a version.
+
+    Example:
+        >>> major_minor("2.16.2"), major_minor("2.22.0-dev20261101")
+        ((2, 16), (2, 22))
+    """
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 @contextlib.contextmanager

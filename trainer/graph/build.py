@@ -16,6 +16,7 @@ from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference
+from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
@@ -173,8 +174,9 @@ def open_graph(
         variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
-        apply = applier(optimizer, variables)
+        with stable_names():
+            optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
+            apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
         _warn_of_surprises(update, graph)

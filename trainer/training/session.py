@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.restoring.restore import assign
+from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, TrainerError, describe
 from trainer.graph.background_call import closing_in_time
@@ -84,7 +84,7 @@ class TrainingSession:
         """
         self.is_initial = False
         try:
-            self._graph.context.restorer.restore(self.session, str(prefix))
+            restore_all(self._graph.context.restorer, self.session, prefix)
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
 
