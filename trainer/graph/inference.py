@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -186,6 +187,11 @@ def described(tensors: Tensors) -> str:
 
 def place_of(error: BaseException) -> str:
     """Returns the innermost source line of a traceback outside TensorFlow and Keras, such as `` (model.py:7)``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", __file__))]
+    return place_in(traceback.extract_tb(error.__traceback__))
+
+
+def place_in(frames: Iterable[Any]) -> str:
+    """Returns the innermost source line of frames that is the user's, such as `` (model.py:7)``; '' without one."""
+    ours = "/tensorflow/", "/keras/", str(Path(__file__).parent)
+    own = [frame for frame in frames if not any(part in frame.filename for part in ours)]
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
