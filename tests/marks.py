@@ -30,6 +30,8 @@ SLOW = {
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
     "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_serving.py::test_c": "a C compiler and a program of its own",
+    "training/test_inquiry.py::test_31_compiling_changes": "three runs for each kind of op; two kinds are in the suite",
+    "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",

@@ -41,37 +41,41 @@ FRAME_OPS = frozenset({"Placeholder", "_Arg", "_Retval", "PartitionedCall", "Sta
 # Further ops that XLA compiles and whose CPU kernels check nothing that XLA drops: what they require of their
 # inputs is a matter of shapes and constants, known to both before the first step. Not among them are ops whose
 # output has as many elements as its values say (Where), since XLA compares no shapes after them, and ops that
-# find out in the middle of their work that they cannot be computed (MatrixInverse).
+# find out in the middle of their work that they cannot be computed (MatrixInverse). Optional values are in branches
+# with gradients, and only where XLA does not compile them.
 OTHER_OPS = frozenset(
     """
-    AccumulateNV2 Acos Acosh AdjustContrastv2 AdjustHue AdjustSaturation All Angle Any ApproximateEqual ArgMin
-    Asin Asinh Atan Atan2 Atanh AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BatchMatMul BatchMatMulV3
+    AccumulateNV2 Acos Acosh AdjustContrastv2 AdjustHue AdjustSaturation All Angle Any ApproximateEqual
+    ArgMin Asin Asinh Atan Atan2 Atanh AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BatchMatMul BatchMatMulV3
     BatchToSpace BatchToSpaceND Betainc BiasAddV1 BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs Bucketize
-    Cholesky Complex ComplexAbs ConcatOffset Conj ConjugateTranspose ControlTrigger Conv2D Conv2DBackpropFilter
-    Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2 Conv3DBackpropInputV2 Cosh Cross Cumprod Cumsum
-    CumulativeLogsumexp DataFormatDimMap DataFormatVecPermute DepthToSpace DepthwiseConv2dNative
-    DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput Diag DiagPart Digamma DynamicStitch
-    Einsum EmptyTensorList EnsureShape Erfc Erfinv ExtractImagePatches FFT FFT2D FFT3D FakeQuantWithMinMaxArgs
-    FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsGradient FusedBatchNorm
-    FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3 HSVToRGB IFFT
-    IFFT2D IFFT3D IRFFT IRFFT2D IRFFT3D Igamma IgammaGradA Igammac Imag InTopK InTopKV2 Inv Invert IsInf IsNan
-    L2Loss LRN LRNGrad LeftShift Lgamma LinSpace LowerBound MatrixDiag MatrixDiagPart MatrixDiagPartV2
-    MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3
-    MatrixTriangularSolve MaxPool MaxPool3D MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad
-    MaxPoolGradGradV2 MaxPoolGradV2 MaxPoolV2 MirrorPad MirrorPadGrad MulNoNan Multinomial NextAfter OneHot Pad
-    PadV2 ParallelDynamicStitch Polygamma Qr RFFT RFFT2D RFFT3D RGBToHSV RandomShuffle RandomStandardNormal
-    RandomUniform Real ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad
-    ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAddSign ResourceApplyCenteredRMSProp
-    ResourceApplyFtrl ResourceApplyFtrlV2 ResourceApplyPowerSign ResourceApplyProximalAdagrad
-    ResourceApplyProximalGradientDescent Reverse ReverseV2 RightShift Rint Roll Sinh SpaceToBatch SpaceToBatchND
-    SpaceToDepth StatelessMultinomial StatelessRandomGetAlg StatelessRandomGetKeyCounter
-    StatelessRandomGetKeyCounterAlg StatelessRandomNormal StatelessRandomNormalV2 StatelessRandomUniform
-    StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2 StatelessRandomUniformV2
-    StatelessTruncatedNormal StatelessTruncatedNormalV2 Svd Tan TensorListConcatV2 TensorListElementShape
-    TensorListFromTensor TensorListLength TensorListPopBack TensorListPushBack TensorListReserve TensorListStack
-    TruncatedNormal Unique UniqueV2 UpperBound VarIsInitializedOp VariableShape Xdivy Xlog1py Xlogy Zeta
+    Cholesky Complex ComplexAbs ConcatOffset Conj ConjugateTranspose ControlTrigger Conv2D
+    Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2 Conv3DBackpropInputV2 Cosh Cross
+    Cumprod Cumsum CumulativeLogsumexp DataFormatDimMap DataFormatVecPermute DepthToSpace
+    DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput Diag
+    DiagPart Digamma DynamicStitch Einsum EmptyTensorList EnsureShape Erfc Erfinv ExtractImagePatches FFT
+    FFT2D FFT3D FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars
+    FakeQuantWithMinMaxVarsGradient FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2
+    FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3 HSVToRGB IFFT IFFT2D IFFT3D IRFFT IRFFT2D IRFFT3D
+    Igamma IgammaGradA Igammac Imag InTopK InTopKV2 Inv Invert IsInf IsNan L2Loss LRN LRNGrad LeftShift
+    Lgamma LinSpace LowerBound MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2
+    MatrixDiagV3 MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MatrixTriangularSolve MaxPool MaxPool3D
+    MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradGradV2 MaxPoolGradV2 MaxPoolV2
+    MirrorPad MirrorPadGrad MulNoNan Multinomial NextAfter OneHot OptionalFromValue OptionalGetValue
+    OptionalNone Pad PadV2 ParallelDynamicStitch Polygamma Qr RFFT RFFT2D RFFT3D RGBToHSV RandomShuffle
+    RandomStandardNormal RandomUniform Real ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor
+    ResizeNearestNeighborGrad ResourceApplyAdagrad ResourceApplyAdagradDA ResourceApplyAddSign
+    ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2 ResourceApplyPowerSign
+    ResourceApplyProximalAdagrad ResourceApplyProximalGradientDescent Reverse ReverseV2 RightShift Rint Roll
+    Sinh SpaceToBatch SpaceToBatchND SpaceToDepth StatelessMultinomial StatelessRandomGetAlg
+    StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal
+    StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformFullInt
+    StatelessRandomUniformFullIntV2 StatelessRandomUniformV2 StatelessTruncatedNormal
+    StatelessTruncatedNormalV2 Svd Tan TensorListConcatV2 TensorListElementShape TensorListFromTensor
+    TensorListLength TensorListPopBack TensorListPushBack TensorListReserve TensorListStack TruncatedNormal
+    Unique UniqueV2 UpperBound VarIsInitializedOp VariableShape Xdivy Xlog1py Xlogy Zeta
     """.split()  # noqa: SIM905 - one name a line would fill five screens
 )
+
 
 @dataclass(frozen=True)
 class Mode:

@@ -38,36 +38,46 @@ def checks_of(op: Any) -> list[Any]:
     return [] if check is None else check(op)
 
 
-def is_constant(tensor: Any) -> bool:
-    """Returns whether a value is known while the graph is built, where TensorFlow and XLA check it alike."""
-    return tf.get_static_value(tensor) is not None
+def known(value: Any) -> Any:
+    """Returns the value of a tensor that is known while the graph is built, else None; an array is its own value."""
+    return tf.get_static_value(value) if tf.is_tensor(value) else value
 
 
 def sizes(tensor: Any) -> Any:
-    """Returns the shape of a tensor, or of the variable of a handle, int64 [rank]."""
+    """Returns the shape of a tensor, or of the variable of a handle, int64 [rank]; an array where it is fixed."""
     if tensor.dtype == tf.resource:
         return tf.raw_ops.VariableShape(input=tensor, out_type=tf.int64)
     if tensor.shape.is_fully_defined():
-        return tf.constant(tensor.shape.as_list(), tf.int64)
+        return np.array(tensor.shape.as_list(), np.int64)
     return tf.shape(tensor, out_type=tf.int64)
 
 
 def within(values: Any, least: Any, limit: Any) -> list[Any]:
-    """Returns the check that all integers are at least ``least`` and below ``limit``, compared as int64."""
-    known, bound = tf.get_static_value(values), tf.get_static_value(limit)
-    if known is not None and bound is not None and np.all((known >= least) & (known < bound)):
+    """Returns the check that all integers are at least ``least`` and below ``limit``, compared as int64.
+
+    Args:
+        values: Integers of any shape; a check of constants that fit is left out.
+        least: Least value.
+        limit: Limit, or a limit for each place in the last axis of the values.
+    """
+    constants, bound = known(values), known(limit)
+    if constants is not None and bound is not None and np.all((constants >= least) & (constants < bound)):
         return []
     values = tf.cast(values, tf.int64)
     return [tf.reduce_all((values >= least) & (values < tf.cast(limit, tf.int64)))]
 
 
 def _gather(op: Any) -> list[Any]:
-    axis = int(tf.get_static_value(op.inputs[2]))
+    axis = int(known(op.inputs[2]))
     return within(op.inputs[1], 0, sizes(op.inputs[0])[axis])
 
 
 def _rows(op: Any) -> list[Any]:
     return within(op.inputs[1], 0, sizes(op.inputs[0])[0])
+
+
+def _rows_and_divisor(op: Any) -> list[Any]:
+    return [*_rows(op), tf.reduce_all(tf.not_equal(op.inputs[2], 0))]
 
 
 def _resource_gather(op: Any) -> list[Any]:
@@ -101,7 +111,7 @@ def _segments(op: Any) -> list[Any]:
 def _strided(op: Any) -> list[Any]:
     begin = op.inputs[1]
     shrunk = _shrunk_axes(op)
-    if is_constant(begin) or not shrunk:
+    if known(begin) is not None or not shrunk:
         return []
     positions, axes = zip(*shrunk, strict=True)
     limits = tf.gather(sizes(op.inputs[0]), list(axes))
@@ -132,7 +142,7 @@ def _shrunk_axes(op: Any) -> list[tuple[int, int]]:
 
 def _slice(op: Any) -> list[Any]:
     begin, size = op.inputs[1], op.inputs[2]
-    if is_constant(begin) and is_constant(size):
+    if known(begin) is not None and known(size) is not None:
         return []
     begin, size = tf.cast(begin, tf.int64), tf.cast(size, tf.int64)
     left = sizes(op.inputs[0]) - begin
@@ -141,23 +151,23 @@ def _slice(op: Any) -> list[Any]:
 
 def _divisor(op: Any) -> list[Any]:
     divisor = op.inputs[1]
-    known = tf.get_static_value(divisor)
-    if not divisor.dtype.is_integer or (known is not None and np.all(known != 0)):
+    constants = known(divisor)
+    if not divisor.dtype.is_integer or (constants is not None and np.all(constants != 0)):
         return []
     return [tf.reduce_all(tf.not_equal(divisor, 0))]
 
 
 def _exponent(op: Any) -> list[Any]:
     exponent = op.inputs[1]
-    known = tf.get_static_value(exponent)
-    if not exponent.dtype.is_integer or exponent.dtype.is_unsigned or (known is not None and np.all(known >= 0)):
+    constants = known(exponent)
+    if not exponent.dtype.is_integer or (constants is not None and np.all(constants >= 0)):
         return []
     return [tf.reduce_all(exponent >= 0)]
 
 
 def _condition(op: Any) -> list[Any]:
-    known = tf.get_static_value(op.inputs[0])
-    return [] if known is not None and np.all(known) else [tf.reduce_all(op.inputs[0])]
+    condition = known(op.inputs[0])
+    return [] if condition is not None and np.all(condition) else [tf.reduce_all(op.inputs[0])]
 
 
 def _finite(op: Any) -> list[Any]:
@@ -171,8 +181,7 @@ def _lengths(op: Any) -> list[Any]:
 def _bounds(least: int, limit: int) -> Check:
     def check(op: Any) -> list[Any]:
         low, high = op.inputs[least], op.inputs[limit]
-        known = tf.get_static_value(low), tf.get_static_value(high)
-        if known[0] is not None and known[1] is not None and known[0] < known[1]:
+        if known(low) is not None and known(high) is not None and known(low) < known(high):
             return []
         return [tf.reduce_all(low < high)]
 
@@ -180,7 +189,7 @@ def _bounds(least: int, limit: int) -> Check:
 
 
 def _top(op: Any) -> list[Any]:
-    return [] if is_constant(op.inputs[1]) else within(op.inputs[1], 0, sizes(op.inputs[0])[-1] + 1)
+    return [] if known(op.inputs[1]) is not None else within(op.inputs[1], 0, sizes(op.inputs[0])[-1] + 1)
 
 
 def _band(op: Any) -> list[Any]:
@@ -198,7 +207,7 @@ def _not_negative(op: Any) -> list[Any]:
 
 
 def _permutation(op: Any) -> list[Any]:
-    if is_constant(op.inputs[0]):
+    if known(op.inputs[0]) is not None:
         return []
     places = tf.range(sizes(op.inputs[0])[0])
     return [tf.reduce_all(tf.reduce_any(tf.equal(tf.cast(op.inputs[0], tf.int64)[:, tf.newaxis], places), axis=0))]
@@ -214,12 +223,10 @@ CHECKS: Mapping[str, Check] = {
     "ResourceGather": _resource_gather,
     "GatherNd": _tuples(1, 0),
     "ScatterNd": _tuples(0, 2, is_shape=True),
-    **{
-        f"TensorScatter{what}": _tuples(1, 0)
-        for what in ("Update", "Add", "Sub", "Min", "Max")
-    },
+    **{f"TensorScatter{what}": _tuples(1, 0) for what in ("Update", "Add", "Sub", "Min", "Max")},
     **{f"ResourceScatterNd{what}": _tuples(1, 0) for what in ("Update", "Add", "Sub", "Min", "Max")},
-    **{f"ResourceScatter{what}": _rows for what in ("Update", "Add", "Sub", "Mul", "Div", "Min", "Max")},
+    **{f"ResourceScatter{what}": _rows for what in ("Update", "Add", "Sub", "Mul", "Min", "Max")},
+    "ResourceScatterDiv": _rows_and_divisor,
     "SparseSoftmaxCrossEntropyWithLogits": _labels,
     **{f"UnsortedSegment{what}": _segments for what in ("Sum", "Prod", "Min", "Max")},
     "StridedSlice": _strided,

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Values = Mapping[str, Any]
 """Values of all global variables by name."""
 
-MAX_KEPT_BYTES = 256 * 2**20
+MAX_KEPT_BYTES = 64 * 2**20
 """Max size of the variables of which a copy is kept: the copy takes as much memory again."""
 
 MIN_SECS_BETWEEN_COPIES = 0.25

@@ -61,7 +61,7 @@ def find_origin(update: Any, values: UpdateInputs) -> str | None:
                 {op.outputs[at].ref() for (op, _, at), flag in zip(floats, found, strict=True) if flag[kind]}
                 for kind in (0, 1)
             )
-            op = first_bad(update.get_operations(), _loss_ops(update), nans, infs)
+            op = first_bad(update.get_operations(), _loss(update), nans, infs)
             if op is None:
                 return None
             copy = graph.get_operation_by_name(op.name)
@@ -74,25 +74,26 @@ def find_origin(update: Any, values: UpdateInputs) -> str | None:
     return describe_op(op, output, inputs)
 
 
-def first_bad(ops: Sequence[Any], loss_ops: Collection[Any], nans: Collection[Any], infs: Collection[Any]) -> Any:
+def first_bad(ops: Sequence[Any], loss: Any, nans: Collection[Any], infs: Collection[Any]) -> Any:
     """Returns the op where the trouble began, or None.
 
-    A nan says more than an infinity, which may be meant (a mask), and the loss more than the gradients. Where
-    a nan was made from an infinity that another op gave, that op is the answer.
+    An infinity may be meant, as in a mask, so it counts only where the loss is infinite or a nan was made from it.
 
     Args:
         ops: All ops, each after those that it depends on.
-        loss_ops: The ops that the loss depends on.
+        loss: Loss, a tensor of one of the ops.
         nans: References to the tensors with a nan.
         infs: References to the tensors with an infinity.
     """
-    forward = [op for op in ops if op in loss_ops]
-    for among in (forward, ops):
-        if op := _birth(among, nans, nans):
-            if any(each.ref() in infs and each.op.type != "Const" for each in op.inputs):
-                return _birth([each for each in among if each in _ancestors(op.inputs)], infs, {*nans, *infs}) or op
-            return op
-    return _birth(forward, infs, infs) or _birth(ops, infs, infs)
+    in_loss = _ancestors([loss])
+    among = [op for op in ops if op in in_loss] if loss.ref() in {*nans, *infs} else ops
+    if loss.ref() in infs:
+        return _birth(among, infs, infs)
+    op = _birth(among, nans, nans)
+    if op is None:
+        return _birth(among, infs, infs)
+    before = _ancestors([each for each in op.inputs if each.ref() in infs and each.op.type != "Const"])
+    return _birth([each for each in among if each in before], infs, {*nans, *infs}) or op
 
 
 def _birth(ops: Sequence[Any], bad: Collection[Any], tainted: Collection[Any]) -> Any:
@@ -114,14 +115,19 @@ def _ancestors(tensors: Sequence[Any]) -> set[Any]:
     return found
 
 
-def _loss_ops(update: Any) -> set[Any]:
+def _loss(update: Any) -> Any:
+    """Returns the first metric of an update, whose outputs are the stacked metrics."""
     metrics = update.outputs[0]
-    return _ancestors([metrics.op.inputs[0] if metrics.op.type == "Pack" else metrics])
+    while metrics.op.type == "Identity":
+        metrics = metrics.op.inputs[0]
+    return metrics.op.inputs[0] if metrics.op.type == "Pack" else metrics
 
 
 def _import(update: Any, values: UpdateInputs) -> tuple[dict[Any, Any], Any]:
     """Imports the update into the default graph; returns what to feed, and the op that sets the variables."""
-    feeds, mapped, assigned = {}, {}, []
+    feeds: dict[Any, Any] = {}
+    mapped: dict[str, Any] = {}
+    assigned = []
     for outside, inside in update.captures:
         if outside.dtype == tf.resource:
             value = values.variables[outside.ref()]
