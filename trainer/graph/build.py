@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
-from trainer.graph.checked_functions import needs_checks
-from trainer.graph.compile_rule import Mode, choose, without_xla
+from trainer.graph.checked_functions import needs_checks, op_types
+from trainer.graph.compile_rule import EXPLICIT, Mode, choose, without_xla
 from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference, place_of
@@ -191,9 +191,9 @@ def open_graph(
             function_op_types(graph),
             sum(variable.shape.num_elements() for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
-            update_types=op_types(update_graph),
+            update_types=op_types(update_graph) if compile_setting in EXPLICIT else None,
         )
-        if compile_setting in ("xla", "measure") and mode.name == "off":
+        if compile_setting in EXPLICIT and mode.name == "off":
             log.warning("%s", mode.reason)
         saver = make_saver()
         context = GraphContext(
@@ -276,8 +276,3 @@ def _made(argument: str, make: Callable[[], Any]) -> Any:
 def function_op_types(graph: Any) -> set[str]:
     """Returns the types of the ops in the functions of a graph."""
     return {node.op for function in graph.as_graph_def().library.function for node in function.node_def}
-
-
-def op_types(function: Any) -> set[str]:
-    """Returns the types of the ops in a ``FuncGraph``, and in the functions that it calls."""
-    return {node.op for node in function.as_graph_def().node} | function_op_types(function)

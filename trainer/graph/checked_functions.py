@@ -22,11 +22,16 @@ NESTING = CALLS | BRANCHES | CASES | LOOPS
 """Types of the ops that run functions and that can return a check from inside them."""
 
 
+def op_types(graph: Any) -> set[str]:
+    """Returns the types of all ops of a graph, at any depth."""
+    definition = graph.as_graph_def()
+    inside = (function.node_def for function in definition.library.function)
+    return {node.op for nodes in (definition.node, *inside) for node in nodes}
+
+
 def needs_checks(graph: Any) -> bool:
-    """Returns whether a graph has, at any depth, an op of a type that may need a check."""
-    nodes = [*graph.as_graph_def().node]
-    nodes += [node for function in graph.as_graph_def().library.function for node in function.node_def]
-    return any(node.op in CHECKS for node in nodes)
+    """Returns whether a graph has an op of a type that may need a check."""
+    return not CHECKS.keys().isdisjoint(op_types(graph))
 
 
 def all_hold(ops: Sequence[Any]) -> Any:

@@ -16,6 +16,9 @@ from trainer.graph.range_checks import CHECKS
 MAX_PARAMETERS = 1_000_000
 """Upper bound for compiling: a larger model spends its time in large products, which XLA does not speed up on a CPU."""
 
+EXPLICIT = frozenset({"xla", "measure"})
+"""Settings that compile what XLA can compile with all checks, whether or not it is expected to be faster."""
+
 # Ops of small dense nets and their optimizers. Convolutions, pooling, random ops, strings, look-ups and
 # calls into Python are excluded, because they ran slower compiled or cannot be compiled.
 DENSE_OPS = frozenset(
@@ -123,7 +126,7 @@ def choose(
         )
     if not in_memory:
         return Mode("off", "the data comes from a tf.data pipeline, which XLA cannot read")
-    if setting in ("xla", "measure"):
+    if setting in EXPLICIT:
         known = DENSE_OPS | FRAME_OPS | OTHER_OPS | NESTING | CHECKS.keys()
         unknown = sorted(set(op_types if update_types is None else update_types) - known)
         return without_xla(", ".join(unknown[:3])) if unknown else Mode(setting, f"compile={setting!r}")

@@ -191,7 +191,15 @@ def place_of(error: BaseException) -> str:
 
 
 def place_in(frames: Iterable[Any]) -> str:
-    """Returns the innermost source line of frames that is the user's, such as `` (model.py:7)``; '' without one."""
-    ours = "/tensorflow/", "/keras/", str(Path(__file__).parent)
-    own = [frame for frame in frames if not any(part in frame.filename for part in ours)]
+    """Returns the innermost source line of frames that is the user's, such as `` (model.py:7)``; '' without one.
+
+    Args:
+        frames: Frames of a traceback, the outermost first; those that lead to this package are left out.
+    """
+    own: list[Any] = []
+    for frame in frames:
+        if str(Path(__file__).parent) in frame.filename:
+            own = []
+        elif not any(part in frame.filename for part in ("/tensorflow/", "/keras/")):
+            own.append(frame)
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

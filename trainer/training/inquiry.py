@@ -13,7 +13,6 @@ import tensorflow as tf
 from trainer.errors import NonFiniteError, TrainerError
 from trainer.graph.build import TrainingGraph
 from trainer.graph.feeds import ArrayFeed
-from trainer.graph.variables import variables_by_name
 from trainer.training.nan_origin import UpdateInputs, find_origin
 
 v1 = tf.compat.v1
@@ -65,9 +64,10 @@ class Inquiry:
         self._graph = graph
         self._session = session
         self._clock = clock
-        self._variables = variables_by_name(graph.context.graph)
+        variables = graph.context.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
+        self._variables = {variable.op.name: variable for variable in variables}
         self._read = session.make_callable(self._variables)
-        self._bytes = sum((v.shape.num_elements() or 0) * v.dtype.size for v in self._variables.values())
+        self._bytes = sum(size_of(variable) for variable in variables)
         self._repeatable = isinstance(graph.feed, ArrayFeed) and self._bytes <= MAX_KEPT_BYTES
         self._kept: Kept | None = None
         self._due = 0.0
@@ -81,8 +81,14 @@ class Inquiry:
         if not self._repeatable:
             return
         now = self._clock()
-        if self._kept is None or now >= self._due:
+        if self._kept is not None and now < self._due:
+            return
+        try:
             self._kept = self._current()
+        except tf.errors.OpError as failure:
+            log.debug("no copy of the variables: %s", failure)
+            self._repeatable = False
+        else:
             self._due = now + max(MIN_SECS_BETWEEN_COPIES, self._bytes * SECS_PER_BYTE)
 
     def check_failed(self, step: int, run: Callable[[int], Any], run_plainly: Callable[[int], Any]) -> TrainerError:
@@ -99,11 +105,12 @@ class Inquiry:
         Raises:
             OpError: TensorFlow's error.
         """
-        if self._kept is not None:
+        if self._kept is None:
+            # Most checks are of the batch alone, which is a function of the step.
+            self._graph.context.global_step.load(step - 1, self._session)
+        else:
             self._put_back(self._kept)
             run(step - 1 - self._kept.step)
-        else:
-            self._graph.context.global_step.load(step - 1, self._session)
         run_plainly(1)
         return TrainerError(UNCHECKED.format(step=step))
 
@@ -116,15 +123,16 @@ class Inquiry:
         """
         if self._kept is None or self._kept.step >= error.step:
             return error
-        now = self._current()
         try:
-            before = self._before_the_bad_step(self._kept, error, run)
-            origin = before and find_origin(self._graph.update_graph, self._inputs(before))
+            now = self._current()
+            try:
+                before = self._before_the_bad_step(self._kept, error, run)
+                origin = before and find_origin(self._graph.update_graph, self._inputs(before))
+            finally:
+                self._put_back(now)
         except Exception as failure:  # noqa: BLE001 - the error that is looked into must not be hidden by another one
             log.debug("the origin of %s was not found: %s", error, failure)
             return error
-        finally:
-            self._put_back(now)
         if not before or not origin:
             return error
         return error.because(origin if before.step + 1 == error.step else f"{origin} in step {before.step + 1:,}")
@@ -165,7 +173,7 @@ class Inquiry:
             indices = session.run(feed.indices_at(before.step, skipped))
         return UpdateInputs(
             feed.examples(indices),
-            {variable.handle.ref(): before.values[name] for name, variable in self._variables.items()},
+            {v.handle.ref(): before.values[name] for name, v in self._variables.items() if hasattr(v, "handle")},
             self._session.run(others),
         )
 
@@ -182,6 +190,12 @@ class Inquiry:
                 fed.setdefault(variable.initializer.inputs[1].ref(), name)
             feeds = {initial.deref(): kept.values[name] for initial, name in fed.items()}
             self._session.run([left.pop(name).initializer for name in fed.values()], feeds)
+
+
+def size_of(variable: Any) -> int:
+    """Returns the bytes of a variable's value; 0 for strings, and where the shape is not fixed."""
+    dtype = variable.dtype.base_dtype
+    return 0 if dtype == tf.string else (variable.shape.num_elements() or 0) * int(dtype.size)
 
 
 def bad_names(values: Values) -> set[str]:
