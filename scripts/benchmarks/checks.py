@@ -64,13 +64,15 @@ def opened(graph: Any, *, copies: bool) -> Iterator[Any]:
 
 
 def measure_checks(secs: float) -> Figures:
-    """Worker: microseconds of a step with and without the checks, and what they cost; the two take turns by calls."""
+    """Worker: microseconds of a step with and without the checks, and what they cost; the two take turns."""
     times: dict[bool, list[float]] = {True: [], False: []}
     graphs = {checked: compiled_graph(checked=checked) for checked in times}
     with opened(graphs[True], copies=True) as checked, opened(graphs[False], copies=False) as bare:
         steps, limit = checked.max_steps, time.perf_counter() + secs
+        turns = [(True, checked), (False, bare)]
         while time.perf_counter() < limit:
-            for with_checks, session in ((True, checked), (False, bare)):
+            turns.reverse()
+            for with_checks, session in turns:
                 began = time.perf_counter()
                 session.step(steps)
                 times[with_checks].append(time.perf_counter() - began)
