@@ -20,7 +20,8 @@ class NanGuard(Callback):
     """Checks the loss of every step, which each call into the graph returns anyway.
 
     Steps after the bad one in the same call have run by then; no checkpoint and no export holds
-    their result. The variables are checked before every save.
+    their result. The variables are checked before every save. With data in memory the run names the op
+    that gave the first number that is not finite.
 
     Args:
         action: ``stop`` ends the run with exit code 1. ``rollback`` goes on from the newest good

@@ -32,6 +32,8 @@ SLOW = {
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "runs/test_versions.py::test_a_run_beside": "a run in a process whose metadata is hidden",
     "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
+    "training/test_inquiry.py::test_31_compiling_changes": "three runs for each kind of op; two kinds are in the suite",
+    "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_long_work.py::test_32_a_signal_ends_a_call": "a run for each long call, and resumes",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",

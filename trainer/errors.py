@@ -83,7 +83,17 @@ class NonFiniteError(TrainerError):
     def __init__(self, what: str, value: str, step: int, remedy: str = "") -> None:
         super().__init__(f"{what} is {value} after step {step:,}{remedy}")
         self.what = what
+        self.value = value
         self.step = step
+
+    def because(self, reason: str) -> NonFiniteError:
+        """Returns the same error with the reason in its message.
+
+        Example:
+            >>> print(NonFiniteError("loss", "nan", 37).because("Log (model.py:30) gave -inf for an input of 0"))
+            loss is nan after step 37: Log (model.py:30) gave -inf for an input of 0
+        """
+        return NonFiniteError(self.what, self.value, self.step, f": {reason}")
 
 
 class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
-from trainer.graph.compile_rule import Mode, choose
+from trainer.graph.checked_functions import needs_checks, op_types
+from trainer.graph.compile_rule import EXPLICIT, Mode, choose, without_xla
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
@@ -19,6 +20,7 @@ from trainer.graph.inference import Inference, build_inference
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
+from trainer.graph.range_checks import UncheckableError
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
@@ -91,11 +93,13 @@ class GraphBuilder:
         context: View of the graph for callbacks.
         update: Rule that updates the variables on one batch.
         feed: Feed that gives the batches.
+        update_graph: ``FuncGraph`` of one update on the inputs and labels of the inference part.
     """
 
     context: GraphContext
     update: UpdateRule
     feed: Feed
+    update_graph: Any
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class FusedSteps:
         waited: Seconds of a call spent waiting for batches, float64 scalar.
         global_step: Global step after a call, int64 scalar.
         max_steps: Maximum number of steps in a call.
+        completed: Number of steps of a call whose checks hold, int32 scalar; None where every step checks itself.
     """
 
     count: Any
@@ -115,6 +120,7 @@ class FusedSteps:
     waited: Any
     global_step: Any
     max_steps: int
+    completed: Any = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class TrainingGraph:
         initialise_tables: Op that fills the model's look-up tables.
         plain: Steps without XLA.
         compiled: Steps compiled by XLA, or None where the mode excludes them.
+        update_graph: ``FuncGraph`` of one update on the inputs and labels of the inference part.
     """
 
     context: GraphContext
@@ -136,6 +143,7 @@ class TrainingGraph:
     initialise_tables: Any
     plain: FusedSteps
     compiled: FusedSteps | None
+    update_graph: Any
 
 
 def open_graph(
@@ -178,7 +186,7 @@ def open_graph(
             optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
             apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
-        add_train_step(update, inference.inputs, inference.labels)
+        update_graph = add_train_step(update, inference.inputs, inference.labels)
         _warn_of_surprises(update, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
@@ -186,7 +194,10 @@ def open_graph(
             function_op_types(graph),
             sum(variable.shape.num_elements() for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
+            update_types=op_types(update_graph) if compile_setting in EXPLICIT else None,
         )
+        if compile_setting in EXPLICIT and mode.name == "off":
+            log.warning("%s", mode.reason)
         saver = make_saver()
         context = GraphContext(
             graph=graph,
@@ -203,7 +214,7 @@ def open_graph(
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
-        return GraphBuilder(context, update, feed)
+        return GraphBuilder(context, update, feed, update_graph)
 
 
 def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
@@ -235,15 +246,22 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
     plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, batch_indices, max_steps))
     compiled = None
     if gathered is not None:
-        steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps)
-        compiled = _fused_steps(context.global_step, max_steps, *steps)
+        checked = needs_checks(opened.update_graph)
+        try:
+            steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps, checked=checked)
+            compiled = _fused_steps(context.global_step, max_steps, *steps)
+        except UncheckableError as error:
+            context = replace(context, mode=without_xla(str(error)))
+            log.warning("%s", context.mode.reason)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(context, feed, *initialise, plain, compiled)
+    return TrainingGraph(context, feed, *initialise, plain, compiled, opened.update_graph)
 
 
-def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any) -> FusedSteps:
+def _fused_steps(
+    global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any, completed: Any = None
+) -> FusedSteps:
     with tf.control_dependencies([metrics]):
-        return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps)
+        return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps, completed)
 
 
 def _made(argument: str, make: Callable[[], Any]) -> Any:

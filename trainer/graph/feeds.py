@@ -128,6 +128,21 @@ class ArrayFeed:
         inputs, labels = self._names
         return {name: picked[name] for name in inputs}, {name: picked[name] for name in labels}
 
+    def indices_at(self, step: int, skipped: Any = None) -> Any:
+        """Returns the indices of the examples of one step, int64 [batch_size], in any graph.
+
+        Args:
+            step: Global step before the update on this batch.
+            skipped: Value of the variable of the steps to skip, int64 [rollbacks]; None without rollbacks.
+        """
+        skips = Skips(None if skipped is None else tf.constant(skipped))
+        return self._indices(skips.data_steps(tf.constant([step], tf.int64)))[0]
+
+    def examples(self, indices: Any) -> Batch:
+        """Returns inputs and labels of some examples as arrays, for an array of indices."""
+        inputs, labels = ({name: self._arrays.all[name][indices] for name in names} for names in self._names)
+        return inputs, labels
+
     def initialise(self, session: Any) -> None:
         """Feeds the arrays to the session."""
         fill_tables(session, self._tables, self._arrays.all)

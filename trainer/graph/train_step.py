@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graph.checked_functions import all_hold
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
 from trainer.graph.optimizers import Apply
@@ -70,13 +71,18 @@ class UpdateRule:
         return tf.stack(list(metrics.values()))
 
 
-def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
-    """Adds the op ``train_step``, one update on fed inputs and labels, for users of the ``.meta`` file."""
-    once = tf.function(update, autograph=False)
+def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
+    """Adds the op ``train_step``, one update on fed inputs and labels, for users of the ``.meta`` file.
+
+    Returns:
+        ``FuncGraph`` of the update.
+    """
+    once = tf.function(update, autograph=False).get_concrete_function(inputs, labels)
     with tf.control_dependencies([once(inputs, labels)]):
         op = tf.no_op(name="train_step")
     if op.name != "train_step":
         raise RequestError("the graph already has an op 'train_step'; rename the one in the model")
+    return once.graph
 
 
 def add_steps(
@@ -117,8 +123,8 @@ def add_steps(
 
 
 def add_compiled_steps(
-    update: Update, metrics: int, feed: ArrayFeed, batch_indices: BatchIndices, max_steps: int
-) -> tuple[Any, Any, Any]:
+    update: Update, metrics: int, feed: ArrayFeed, batch_indices: BatchIndices, max_steps: int, *, checked: bool
+) -> tuple[Any, Any, Any, Any]:
     """Adds the same call as ``add_steps``, compiled by XLA; the batches are gathered before the loop.
 
     A compiled function has fixed shapes, so each call gathers ``max_steps`` batches and uses the first n.
@@ -129,24 +135,38 @@ def add_compiled_steps(
         feed: Feed that gives the batches.
         batch_indices: Function that returns the batch indices of the next steps.
         max_steps: Maximum of n.
+        checked: Whether the update may have ops that XLA compiles without the checks of their kernels.
 
     Returns:
-        Placeholder of n (int32 scalar), metrics (float32 [n, metrics]) and seconds of waiting for
-        batches (float64 scalar, always 0).
+        Placeholder of n (int32 scalar), metrics (float32 [n, metrics]), seconds of waiting for batches
+        (float64 scalar, always 0), and the number of steps whose checks hold (int32 scalar, None without
+        checks): the call ends after the first step whose checks do not.
+
+    Raises:
+        UncheckableError: An op needs a check that cannot be added.
     """
 
     def steps(batches: Any, count: Any) -> Any:
-        def body(i: Any, rows: Any) -> Any:
+        def one(i: Any, rows: Any) -> tuple[Any, Any, Any]:
             inputs, labels = tf.nest.map_structure(lambda each: each[i], batches)
-            return i + 1, rows.write(i, update(inputs, labels))
+            graph = v1.get_default_graph()
+            before = len(graph.get_operations())
+            values = update(inputs, labels)
+            hold = all_hold(graph.get_operations()[before:]) if checked else None
+            return i + 1, rows.write(i, values), tf.constant(True) if hold is None else hold
 
         rows = tf.TensorArray(tf.float32, size=max_steps, element_shape=[metrics])
-        return one_by_one(lambda i, _: i < count, body, [0, rows])[1].stack()
+        if not checked:
+            return one_by_one(lambda i, _: i < count, lambda i, rows: one(i, rows)[:2], [0, rows])[1].stack()
+        more = lambda i, _, hold: (i < count) & hold  # noqa: E731
+        end, rows, hold = one_by_one(more, lambda i, rows, _: one(i, rows), [0, rows, True])
+        return rows.stack(), tf.where(hold, end, end - 1)
 
     count = v1.placeholder(tf.int32, [], name="steps_per_call")
     batches = feed.batches(batch_indices(max_steps), max_steps)
-    rows = tf.function(steps, autograph=False, jit_compile=True)(batches, count)[:count]
-    return count, rows, tf.constant(0.0, tf.float64)
+    results = tf.function(steps, autograph=False, jit_compile=True)(batches, count)
+    rows, completed = results if checked else (results, None)
+    return count, rows[:count], tf.constant(0.0, tf.float64), completed
 
 
 def one_by_one(more: Callable[..., Any], body: Callable[..., Any], start: list[Any]) -> Any:

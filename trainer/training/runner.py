@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
-from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
+from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
 from trainer.graph.build import TrainingGraph
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
@@ -153,7 +153,8 @@ class Runner:
         """Runs the loop; returns False where a rollback was requested, and raises any other error."""
         try:
             self._loop.run(context)
-        except BaseException as error:
+        except BaseException as raised:
+            error = self._session.explained(raised) if isinstance(raised, NonFiniteError) else raised
             also = self._job.callbacks.on_exception(context, error)
             for other in also:
                 log.error("%s", other)
@@ -164,6 +165,8 @@ class Runner:
             # A stop without the save that a signal asks for is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
                 raise also[0] from error
+            if error is not raised:
+                raise error from raised
             raise
         return True
 

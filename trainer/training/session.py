@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import tensorflow as tf
 
 from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, TrainerError, describe
+from trainer.errors import CheckpointError, NonFiniteError, TrainerError, describe
 from trainer.graph.background_call import closing_in_time
-from trainer.graph.build import TrainingGraph
+from trainer.graph.build import FusedSteps, TrainingGraph
+from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1
@@ -35,10 +37,12 @@ class TrainingSession:
 
     Args:
         graph: Graph of the run; finalized when the session is entered.
+        clock: Function that returns monotonic seconds.
     """
 
-    def __init__(self, graph: TrainingGraph) -> None:
+    def __init__(self, graph: TrainingGraph, clock: Callable[[], float] = time.monotonic) -> None:
         self._graph = graph
+        self._clock = clock
         self.mode = graph.context.mode.name
         """Mode of the steps: ``off`` or ``xla``; ``measure`` until that is decided."""
         self.waited_secs = 0.0
@@ -54,6 +58,7 @@ class TrainingSession:
             stack.enter_context(graph.as_default())
             self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph)))
             self._stack = stack.pop_all()
+        self._inquiry = Inquiry(self._graph, self.session, self._clock)
         self.use(self.mode)
         return self
 
@@ -66,6 +71,7 @@ class TrainingSession:
         Raises:
             TrainerError: An initial value, a table or the data cannot be computed or read.
         """
+        self._inquiry.forget()
         try:
             self.session.run([self._graph.initialise, self._graph.initialise_tables])
             self._graph.feed.initialise(self.session)
@@ -113,9 +119,13 @@ class TrainingSession:
         """Selects the mode of the steps from now on."""
         compiled = self._graph.compiled
         self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
-        fetches = [self._calls.metrics, self._calls.waited, self._calls.global_step]
-        self._call = self.session.make_callable(fetches, [self._calls.count])
+        self._call = self._callable(self._calls)
         self.mode = mode
+
+    def _callable(self, calls: FusedSteps) -> Callable[[Any], Any]:
+        completed = calls.count if calls.completed is None else calls.completed
+        fetches = calls.metrics, calls.waited, calls.global_step, completed
+        return self.session.make_callable(fetches, [calls.count])  # type: ignore[no-any-return]
 
     def step(self, count: int) -> StepResult:
         """Runs ``count`` updates.
@@ -123,16 +133,28 @@ class TrainingSession:
         A graph that XLA cannot compile is run without XLA from then on; one line says so.
         """
         self.is_initial = False
+        self._inquiry.before_call()
         try:
-            values, waited, step = self._call(np.int32(count))
+            values, waited, step, completed = self._call(np.int32(count))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
                 raise
             log.warning("XLA cannot compile this model (%s); its steps run without XLA", describe(error))
             self.use("off")
-            values, waited, step = self._call(np.int32(count))
+            values, waited, step, completed = self._call(np.int32(count))
+        if completed < count:
+            raise self._inquiry.check_failed(int(step), self._run, self._callable(self._graph.plain))
         self.waited_secs += float(waited)
         return StepResult(np.asarray(values), int(step))
+
+    def explained(self, error: NonFiniteError) -> NonFiniteError:
+        """Returns the error with the op that it began in, if the steps before it can run again and show it."""
+        return self._inquiry.explained(error, self._run)
+
+    def _run(self, count: int) -> None:
+        """Runs ``count`` updates in as many calls as it takes, for their effect on the variables."""
+        for start in range(0, count, self.max_steps):
+            self._call(np.int32(min(self.max_steps, count - start)))
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
         """Benchmarks both modes and selects the faster one for this session.

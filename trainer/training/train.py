@@ -53,7 +53,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
             with timed("building the graph"):
                 graph, length, initial_values = _build(job, source)
             _check_disk(job, graph)
-        with TrainingSession(graph) as session:
+        with TrainingSession(graph, clock) as session:
             # Before anything is made: where a variable, a table or the data fails, no directory is left.
             with requests.at_once(), timed("initialising the variables"):
                 in_background(session.initialise)
