@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.contents import Tensor
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, describe
 
@@ -45,7 +45,7 @@ class TensorReader:
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Shapes of the tensors, by name."""
-        return {name: tensor.shape for name, tensor in self.tensors.items()}
+        return {name: tensor.shape or () for name, tensor in self.tensors.items()}
 
     def is_opaque(self, name: str) -> bool:
         """Returns whether a tensor has no form outside a graph."""
@@ -66,22 +66,6 @@ class TensorReader:
             return np.asarray(self._reader.get_tensor(name))
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{self.prefix}: {name} cannot be read ({describe(error)})") from error
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """Type of a variable, as a graph declares or a file stores it.
-
-    Args:
-        dtype: Name of the dtype, such as ``float32``.
-        shape: Size of each dimension; None for one that is not known.
-    """
-
-    dtype: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.dtype} {list(self.shape)}"
 
 
 def stored_tensors(prefix: Path) -> dict[str, Tensor]:

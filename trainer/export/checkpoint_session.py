@@ -12,14 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.contents import Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import Tensor, stored_tensors
-from trainer.checkpoints.restoring.compatibility import differences
+from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.restoring.compatibility import wanted_by
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.inference import build_inference
-from trainer.graph.variables import variables_by_name
+from trainer.graph.savers import RunSavers
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
 from trainer.graphdef.traverse import model_placeholders, tensor_of
@@ -106,17 +107,16 @@ def session_from_code(prefix: Path, make_model: Callable[[], Model], source: Dat
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
         inference = build_inference(make_model(), source.inputs, source.labels)
-        variables = variables_by_name(graph)
-        _check_holds(prefix, variables)
-        v1.train.Saver(variables).restore(session, str(prefix))
+        savers = RunSavers(with_rollback=False)
+        savers.build()
+        _check_holds(prefix, wanted_by(savers.saver))
+        savers.saver.restore(session, str(prefix))
         fed = {**inference.inputs, **inference.labels}
         yield CheckpointSession(session, fed, tuple(inference.outputs), source.example)
 
 
-def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:
-    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name in variables}
-    declared = {name: Tensor(v.dtype.base_dtype.name, tuple(v.shape.as_list())) for name, v in variables.items()}
-    if found := differences(stored, declared):
+def _check_holds(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
+    if found := unmet(stored_tensors(prefix), wanted):
         lines = "\n  ".join(found[:7])
         raise RequestError(f"{prefix} does not match the model of the run's config:\n  {lines}")
 

@@ -82,7 +82,7 @@ class TrainingSession:
         Raises:
             CheckpointError: The files can no longer be read.
         """
-        if transfer.with_pipeline:
+        if transfer.by_saver:
             self.restore(transfer.prefix)
         else:
             assign(transfer, self.session)

@@ -79,9 +79,10 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
-    initial_values = check_initial_values(job, opened.context)
     with opened.context.graph.as_default():
         job.callbacks.on_build(opened.context)
+        # After the callbacks: their variables are in the checkpoints too.
+        initial_values = check_initial_values(job, opened.context)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call, length.total_steps), length, initial_values
 
