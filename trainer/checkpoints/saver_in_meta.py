@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -16,6 +16,9 @@ RESTORE_OPS = ("RestoreV2", "RestoreSlice", "Restore")
 """Restore ops of the current format, and of files of 2015 and 2016."""
 
 ASSIGN_OPS = ("Assign", "AssignVariableOp")
+
+COPY_OPS = ("Identity", "Reshape")
+"""Ops that a Saver puts between a restore op and the assignment of its output."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ def restored_tensors(meta: Any) -> list[RestoredTensor]:
     needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
     takers = dict(_takers(nodes, [node for node in needed if node.op in ASSIGN_OPS]))
     return [
-        _restored(entry, nodes.get(takers.get((node.name, port), "")))
+        RestoredTensor(_shaped(entry, *takers[node.name, port]), takers[node.name, port][0].name)
+        if (node.name, port) in takers
+        else RestoredTensor(entry)
         for node in needed
         if node.op in RESTORE_OPS
         for port, entry in enumerate(_entries(nodes, node))
@@ -62,15 +67,14 @@ def restore_problems(meta: Any, stored: Mapping[str, Tensor]) -> list[str]:
     return unmet(stored, whole_tensors(each.entry for each in restored_tensors(meta)))
 
 
-def _takers(nodes: Mapping[str, Any], assignments: list[Any]) -> Iterator[tuple[tuple[str, int], str]]:
-    """Returns the name of the variable's node for each output of a restore op that is assigned to one."""
+def _takers(nodes: Mapping[str, Any], assignments: list[Any]) -> Iterator[tuple[tuple[str, int], tuple[Any, bool]]]:
+    """Returns the node of the variable that takes each output of a restore op, and whether it is reshaped before."""
     for assign in assignments:
-        tensor = assign.input[1]
-        # A Saver may reshape or copy a value before it is assigned.
-        while (node := nodes[node_of(tensor)]).op not in RESTORE_OPS and node.input:
-            tensor = node.input[0]
-        if node.op in RESTORE_OPS:
-            yield (node.name, int(tensor.partition(":")[2] or 0)), node_of(assign.input[0])
+        tensor, variable, reshaped = assign.input[1], nodes[node_of(assign.input[0])], False
+        while (node := nodes[node_of(tensor)]).op in COPY_OPS:
+            tensor, reshaped = node.input[0], reshaped or node.op == "Reshape"
+        if node.op in RESTORE_OPS and variable.op in VARIABLE_OPS:
+            yield (node.name, int(tensor.partition(":")[2] or 0)), (variable, reshaped)
 
 
 def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:
@@ -85,9 +89,9 @@ def _texts(node: Any) -> list[str]:
     return [text.decode() for text in tf.make_ndarray(node.attr["value"].tensor).reshape(-1)]
 
 
-def _restored(entry: Entry, variable: Any) -> RestoredTensor:
-    if variable is None or variable.op not in VARIABLE_OPS:
-        return RestoredTensor(entry)
+def _shaped(entry: Entry, variable: Any, reshaped: bool) -> Entry:
+    """Returns the entry with the shape of the variable that takes it, unless that takes any shape."""
     shape = tf.TensorShape(variable.attr["shape"].shape)
-    known = None if shape.rank is None else tuple(shape.as_list())
-    return RestoredTensor(Entry(entry.key, entry.slice_spec, Tensor(entry.tensor.dtype, known)), variable.name)
+    if reshaped or shape.rank is None:
+        return entry
+    return replace(entry, tensor=Tensor(entry.tensor.dtype, tuple(shape.as_list())))

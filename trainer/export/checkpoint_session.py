@@ -14,13 +14,15 @@ import tensorflow as tf
 
 from trainer.checkpoints.contents import Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reader import OPAQUE, stored_tensors
 from trainer.checkpoints.restoring.compatibility import wanted_by
+from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.inference import build_inference
-from trainer.graph.savers import RunSavers
+from trainer.graph.savers import RunSavers, make_saver
+from trainer.graph.variables import key_of
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
 from trainer.graphdef.traverse import model_placeholders, tensor_of
@@ -74,13 +76,21 @@ def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSessi
         if saver is None:
             raise CheckpointError(f"{meta_file} has no Saver and no variable, so there is nothing to restore")
         try:
-            saver.restore(session, str(prefix))
+            _without_pipelines(saver, meta, prefix).restore(session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored into {meta_file} ({describe(error)})") from error
         serving, evaluation = (meta.signature_def[key] for key in (SERVING, EVAL))
         fed = _tensors(graph, {**evaluation.inputs, **serving.inputs}) or _placeholders(graph)
         outputs = _tensors(graph, serving.outputs)
         yield CheckpointSession(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
+
+
+def _without_pipelines(saver: Any, meta: Any, prefix: Path) -> Any:
+    """Returns the Saver of an imported graph, or one of its variables alone where it would start a data pipeline."""
+    if all(each.entry.tensor.dtype not in OPAQUE for each in restored_tensors(meta)):
+        return saver
+    stored = stored_tensors(prefix)
+    return make_saver([variable for variable in v1.global_variables() if key_of(variable) in stored])
 
 
 def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:

@@ -9,10 +9,16 @@ from typing import Any
 
 import tensorflow as tf
 
+# The class has no public name; a Saver needs it to save anything but a variable.
+from tensorflow.python.training.saving.saveable_object import SaveableObject
+
 from trainer.errors import RequestError, describe
 from trainer.graph.variables import ROLLBACK_SCOPE
 
 v1 = tf.compat.v1
+
+REFERENCE_VARIABLES = ("Variable", "VariableV2")
+"""Ops of reference variables, which an update changes in place."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,18 @@ def saved_tensors(saver: Any) -> tuple[SavedTensor, ...]:
         SavedTensor(key.decode(), spec.decode(), tensor)
         for key, spec, tensor in zip(keys, slices, save.inputs[3:], strict=True)
     )
+
+
+def is_variable(saved: SavedTensor) -> bool:
+    """Returns whether a saved tensor is the value of a variable, and not of a table, a pipeline or the like."""
+    return origin_of(saved.tensor).op.type in ("ReadVariableOp", *REFERENCE_VARIABLES)
+
+
+def origin_of(tensor: Any) -> Any:
+    """Returns the tensor that a tensor is a plain copy of."""
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 class LateSaver(tf.compat.v1.train.Saver):  # type: ignore[misc] # TensorFlow has no types
@@ -117,6 +135,27 @@ class RunSavers:
     def late(self, graph: Any) -> list[str]:
         """Returns the names of variables and saveables that came after the Savers, so no checkpoint holds them."""
         return [] if self._covered is None else [name for name in _names(graph) if name not in self._covered]
+
+
+class PipelinePosition(SaveableObject):  # type: ignore[misc] # TensorFlow has no types
+    """Saveable object of the position of a ``tf.data`` iterator, in a graph of its own too.
+
+    An iterator takes a position only once it is initialised, which a plain
+    ``import_meta_graph(...).restore(...)`` does not know: the restore does it.
+
+    Args:
+        iterator: Initializable iterator.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        self._iterator = iterator
+        self._saveable = tf.data.experimental.make_saveable_from_iterator(iterator)
+        super().__init__(self._saveable.op, self._saveable.specs, self._saveable.name)
+
+    def restore(self, restored_tensors: Sequence[Any], restored_shapes: Any) -> Any:
+        """Returns the op that initialises the iterator and then sets its position."""
+        with tf.control_dependencies([self._iterator.initializer]):
+            return self._saveable.restore(restored_tensors, restored_shapes)
 
 
 def make_saver(saved: Mapping[str, Any] | Sequence[Any]) -> Any:

@@ -122,6 +122,8 @@ class Runner:
         start, session = self._job.start, self._session
         with timed("initialise the variables"):
             session.initialise()
+        if self._job.callbacks.savers:
+            session.check_savable()
         state = RunState(0, 0)
         if record is not None:
             with timed(f"restore {record.name}"):

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, describe
+from trainer.errors import CheckpointError, TrainerError, describe
 from trainer.graph.build import TrainingGraph
+from trainer.graph.savers import is_variable, saved_tensors
 from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1
@@ -61,6 +62,23 @@ class TrainingSession:
         """Initialises every variable and fills the feed."""
         self.session.run([self._graph.initialise, self._graph.initialise_tables])
         self._graph.feed.initialise(self.session)
+
+    def check_savable(self) -> None:
+        """Reads once what a save reads besides the variables: tables, pipelines and the like.
+
+        Raises:
+            TrainerError: Something could not be saved, or not be restored into a session like this one.
+        """
+        others = [each for each in saved_tensors(self._graph.context.saver) if not is_variable(each)]
+        for each in others:
+            try:
+                self.session.run(each.tensor.op)
+            except tf.errors.OpError as error:
+                raise TrainerError(
+                    f"{each.key} cannot be saved, so this run could not be resumed ({describe(error)}); leave it out "
+                    "of the collection SAVEABLE_OBJECTS, or, if it is not initialised, add its initializer to the "
+                    "collection TABLE_INITIALIZERS"
+                ) from error
 
     def restore(self, prefix: Path) -> None:
         """Restores every variable, and the position of a data pipeline.

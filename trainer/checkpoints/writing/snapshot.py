@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.training.saving.saveable_object import SaveableObject, SaveSpec
 
 from trainer.errors import NonFiniteError
-from trainer.graph.savers import saved_tensors
+from trainer.graph.savers import origin_of, saved_tensors
 
 v1 = tf.compat.v1
 
@@ -85,10 +85,7 @@ def _unshared(source: Any) -> Any:
     The update of a resource variable makes a new buffer where its own is shared. Nothing else promises
     that: a reference variable is updated in place.
     """
-    origin = source
-    while origin.op.type == "Identity":
-        origin = origin.op.inputs[0]
-    if origin.op.type == "ReadVariableOp" or source.dtype.base_dtype in (tf.variant, tf.resource):
+    if origin_of(source).op.type == "ReadVariableOp" or source.dtype.base_dtype in (tf.variant, tf.resource):
         return source
     return tf.raw_ops.DeepCopy(x=source)
 
