@@ -148,15 +148,19 @@ class _Pair(SaveableObject):
         return self.variable.assign(tf.stack(restored_tensors))
 
 
+def own_pair() -> Any:
+    """Returns a variable that only a saveable object of a person's own saves, under two other names."""
+    pair = v1.get_variable("pair", initializer=[1.0, 2.0], trainable=False, collections=[v1.GraphKeys.MODEL_VARIABLES])
+    v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, pair.initializer)
+    v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, _Pair(pair))
+    return pair
+
+
 class Own(Base):
-    """Saveable object of a person's own, with two tensors under other names than its variable's."""
+    """Variable that a saveable object of a person's own saves."""
 
     def make_more(self) -> None:
-        self.pair = v1.get_variable(
-            "pair", initializer=[1.0, 2.0], trainable=False, collections=[v1.GraphKeys.MODEL_VARIABLES]
-        )
-        v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, self.pair.initializer)
-        v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, _Pair(self.pair))
+        self.pair = own_pair()
 
     def more(self, ids: Any, training: bool) -> Any:
         if not training:

@@ -9,6 +9,9 @@ from typing import Any
 Shape = tuple[int | None, ...] | None
 """Size of each dimension, None for one that is not known; None for an unknown rank."""
 
+OPAQUE = ("variant", "resource")
+"""Dtypes that have no form outside a graph, such as that of a data pipeline's state."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -33,7 +36,7 @@ class Tensor:
         """Returns whether a stored tensor can be restored into this one: an unknown size takes any."""
         if self.dtype != stored.dtype:
             return False
-        if self.shape is None or stored.shape is None:
+        if self.shape is None or stored.shape is None or self.dtype in OPAQUE:
             return True
         return len(self.shape) == len(stored.shape) and all(
             own in (None, other) for own, other in zip(self.shape, stored.shape, strict=True)

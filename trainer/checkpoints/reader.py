@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.contents import Tensor
+from trainer.checkpoints.contents import OPAQUE, Tensor
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, describe
 
 v1 = tf.compat.v1
-
-OPAQUE = ("variant", "resource")
-"""Dtypes that have no form outside a graph, such as that of a data pipeline's state."""
 
 
 class TensorReader:

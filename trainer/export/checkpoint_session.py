@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.contents import Tensor, unmet
+from trainer.checkpoints.contents import OPAQUE, Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import OPAQUE, stored_tensors
+from trainer.checkpoints.reader import stored_tensors
 from trainer.checkpoints.restoring.compatibility import wanted_by
 from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array

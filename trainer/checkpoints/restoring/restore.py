@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checkpoints.contents import Tensor, differences, unmet
-from trainer.checkpoints.reader import OPAQUE, TensorReader, stored_tensors
+from trainer.checkpoints.contents import OPAQUE, Tensor, differences, unmet
+from trainer.checkpoints.reader import TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import declared_tensors, without_rollback
 from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
 from trainer.errors import RequestError
