@@ -21,7 +21,7 @@ from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.inference import build_inference
-from trainer.graph.savers import RunSavers, make_saver
+from trainer.graph.run_savers import RunSavers, make_saver
 from trainer.graph.variables import key_of
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING

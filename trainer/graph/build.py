@@ -18,7 +18,7 @@ from trainer.graph.inference import Inference, build_inference, place_of
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
-from trainer.graph.savers import RunSavers
+from trainer.graph.run_savers import RunSavers
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
 from trainer.graph.variables import elements, variables_by_name

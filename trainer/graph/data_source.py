@@ -14,7 +14,7 @@ from trainer.data.arrays import Array, Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
-from trainer.graph.savers import saveables_of
+from trainer.graph.run_savers import saveables_of
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
-from trainer.graph.savers import PipelinePosition
+from trainer.graph.run_savers import PipelinePosition
 from trainer.graph.shuffle import shuffled
 from trainer.model import Tensors
 

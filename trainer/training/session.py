@@ -15,7 +15,7 @@ from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, TrainerError, describe
 from trainer.graph.build import TrainingGraph
-from trainer.graph.savers import is_variable, saved_tensors
+from trainer.graph.run_savers import is_variable, saved_tensors
 from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1

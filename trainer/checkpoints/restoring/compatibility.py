@@ -13,7 +13,7 @@ from typing import Any
 from trainer.checkpoints.contents import Entry, Tensor, differences, type_of, whole_tensors
 from trainer.checkpoints.reader import stored_tensors
 from trainer.errors import RequestError
-from trainer.graph.savers import saved_tensors
+from trainer.graph.run_savers import saved_tensors
 from trainer.graph.variables import ROLLBACK_SCOPE, key_of, slice_spec_of
 
 

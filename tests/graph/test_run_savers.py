@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.rollback import make_variables
-from trainer.graph.savers import RunSavers, is_variable, saved_tensors
+from trainer.graph.run_savers import RunSavers, is_variable, saved_tensors
 
 v1 = tf.compat.v1
 
