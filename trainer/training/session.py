@@ -15,7 +15,7 @@ from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, TrainerError, describe
 from trainer.graph.build import TrainingGraph
-from trainer.graph.run_savers import is_variable, saved_tensors
+from trainer.graph.run_savers import is_variable, origin_of, saved_tensors
 from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1
@@ -79,6 +79,11 @@ class TrainingSession:
                     "of the collection SAVEABLE_OBJECTS, or, if it is not initialised, add its initializer to the "
                     "collection TABLE_INITIALIZERS"
                 ) from error
+
+    def tables(self) -> list[str]:
+        """Returns the names of mutable look-up tables, which keep their entries when variables are initialised."""
+        saved = saved_tensors(self._graph.context.saver)
+        return [each.key for each in saved if origin_of(each.tensor).op.type.startswith("LookupTableExport")]
 
     def restore(self, prefix: Path) -> None:
         """Restores every variable, and the position of a data pipeline.
