@@ -108,7 +108,7 @@ class Checkpoint(Callback):
                 "callbacks.checkpoint.var_list leaves out %d of %d variables (%s%s): these checkpoints serve a warm "
                 "start, and cannot be resumed from",
                 len(left_out),
-                self._saved.variables,
+                self._saved.count,
                 ", ".join(left_out[:3]),
                 ", ..." if len(left_out) > 3 else "",
             )

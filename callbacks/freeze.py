@@ -61,6 +61,6 @@ class Freeze(Callback):
         metadata: dict[str, Any] = {**weights.metadata, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
         export.export_frozen(
-            target, self._part, weights.read_value, self._example, weights.expected, metadata, self._check
+            target, self._part, weights.read_values, self._example, weights.expected, metadata, self._check
         )
         context.run.add_export(target)

@@ -53,6 +53,6 @@ class SavedModel(Callback):
         target = context.run.saved_model / str(weights.number)
         metadata: dict[str, Any] = {**weights.metadata, "versions": versions(), "created": utc_now()}
         export.export_saved_model(
-            target, self._part, weights.read_value, self._example, weights.expected, self.tags, metadata
+            target, self._part, weights.read_values, self._example, weights.expected, self.tags, metadata
         )
         context.run.add_export(target)

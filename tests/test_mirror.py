@@ -28,6 +28,7 @@ WHOLE = {
     "test_public_names": "one name, one thing",
     "test_readme": "the README",
     "test_same_bits": "resumes and calls of every length, of every family of models",
+    "test_saved_objects": "all that a Saver can store, of models, callbacks and data",
     "test_savers": "savers that are known by what they do, not by their names",
     "test_scripts": "scripts/",
     "test_serving": "SERVING.md",

@@ -153,7 +153,11 @@ class Callback:
         return ()
 
     def on_build(self, build: GraphContext) -> None:
-        """The graph is open and nothing is on disk: make ops, check names, refuse early."""
+        """The graph is open and nothing is on disk: make ops, check names, refuse early.
+
+        Variables, tables and saveables that are made here are in the checkpoints of the run; a callback that
+        makes some has the phase OBSERVE, so that it comes before those that save.
+        """
 
     def on_train_begin(self, context: Context) -> None:
         """The session is initialised or restored; no step has run in this process."""

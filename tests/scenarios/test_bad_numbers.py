@@ -16,7 +16,7 @@ from tests.helpers import Line, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
-from trainer.errors import NonFiniteError
+from trainer.errors import NonFiniteError, TrainerError
 from trainer.graph.optimizers import ScaledRate
 from trainer.schedule import Schedule
 
@@ -111,6 +111,21 @@ def test_12_rollbacks_are_counted(tmp_path) -> None:
     with pytest.raises(NonFiniteError, match="loss is nan after step 1"):
         run(tmp_path / "run", parts, make_model=Always, rate_can_be_scaled=True, **optimizer)
     assert len(json.loads((tmp_path / "run/run.json").read_text())["rollbacks"]) == 2
+
+
+def test_12_a_table_keeps_its_entries_so_a_rollback_needs_a_checkpoint(tmp_path) -> None:
+    class Counted(NanAt):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, 0, name="seen")
+
+    parts = {"g": NanGuard(action="rollback"), "c": Checkpoint()}
+    changes: dict[str, Any] = {
+        "make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale)),
+        "data": InMemory(poisoned(), batch_size=8, shuffle=False),
+    }
+    with pytest.raises(TrainerError, match=r"no checkpoint to roll back to .* the table of seen-keys"):
+        run(tmp_path / "run", parts, make_model=Counted, rate_can_be_scaled=True, **changes)
 
 
 def test_a_stateful_random_op_is_reported_with_its_name(tmp_path, caplog) -> None:

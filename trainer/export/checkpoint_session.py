@@ -12,15 +12,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.contents import OPAQUE, Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import Tensor, stored_tensors
-from trainer.checkpoints.restoring.compatibility import differences
+from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.restoring.compatibility import wanted_by
+from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.inference import build_inference
-from trainer.graph.variables import variables_by_name
+from trainer.graph.run_savers import RunSavers, make_saver
+from trainer.graph.variables import key_of
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
 from trainer.graphdef.traverse import model_placeholders, tensor_of
@@ -74,13 +77,21 @@ def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSessi
         if saver is None:
             raise CheckpointError(f"{meta_file} has no Saver and no variable, so there is nothing to restore")
         try:
-            saver.restore(session, str(prefix))
+            _without_pipelines(saver, meta, prefix).restore(session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored into {meta_file} ({describe(error)})") from error
         serving, evaluation = (meta.signature_def[key] for key in (SERVING, EVAL))
         fed = _tensors(graph, {**evaluation.inputs, **serving.inputs}) or _placeholders(graph)
         outputs = _tensors(graph, serving.outputs)
         yield CheckpointSession(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
+
+
+def _without_pipelines(saver: Any, meta: Any, prefix: Path) -> Any:
+    """Returns the Saver of an imported graph, or one of its variables alone where it would start a data pipeline."""
+    if all(each.entry.tensor.dtype not in OPAQUE for each in restored_tensors(meta)):
+        return saver
+    stored = stored_tensors(prefix)
+    return make_saver([variable for variable in v1.global_variables() if key_of(variable) in stored])
 
 
 def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
@@ -107,17 +118,16 @@ def session_from_code(prefix: Path, make_model: Callable[[], Model], source: Dat
     with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
         inference = build_inference(make_model(), source.inputs, source.labels)
-        variables = variables_by_name(graph)
-        _check_holds(prefix, variables)
-        v1.train.Saver(variables).restore(session, str(prefix))
+        savers = RunSavers(with_rollback=False)
+        savers.build()
+        _check_holds(prefix, wanted_by(savers.saver))
+        savers.saver.restore(session, str(prefix))
         fed = {**inference.inputs, **inference.labels}
         yield CheckpointSession(session, fed, tuple(inference.outputs), source.example)
 
 
-def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:
-    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name in variables}
-    declared = {name: Tensor(v.dtype.base_dtype.name, tuple(v.shape.as_list())) for name, v in variables.items()}
-    if found := differences(stored, declared):
+def _check_holds(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
+    if found := unmet(stored_tensors(prefix), wanted):
         lines = "\n  ".join(found[:7])
         raise RequestError(f"{prefix} does not match the model of the run's config:\n  {lines}")
 

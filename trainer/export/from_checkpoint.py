@@ -20,7 +20,7 @@ from trainer.errors import CheckpointError, RequestError, describe
 from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
-from trainer.export.serving import ReadValue, run_outputs, values_in
+from trainer.export.serving import ReadValues, run_outputs, values_in
 from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
 from trainer.files import local_path
 from trainer.graph.data_source import inspect_source
@@ -41,14 +41,14 @@ class Export:
 
     Args:
         part: Inference part.
-        read_value: Function that returns the value of one of its variables.
+        read_values: Function that returns the values of its variables by name.
         example: Batch to check the file with, by input.
         expected: Outputs of the restored checkpoint for the example.
         metadata: Entries of the manifest.
     """
 
     part: InferenceSubgraph
-    read_value: ReadValue
+    read_values: ReadValues
     example: Mapping[str, Array]
     expected: list[Array]
     metadata: Mapping[str, Any]
@@ -101,7 +101,7 @@ def freeze_checkpoint(
         )
     with opened(checkpoint, outputs, example, parts) as export:
         check_fits_a_pb(export.part)
-        export_frozen(target, export.part, export.read_value, export.example, export.expected, export.metadata)
+        export_frozen(target, export.part, export.read_values, export.example, export.expected, export.metadata)
     return target
 
 
@@ -141,7 +141,7 @@ def export_checkpoint(
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
     with opened(checkpoint, outputs, example, parts) as export:
         return export_saved_model(
-            target, export.part, export.read_value, export.example, export.expected, tags, export.metadata
+            target, export.part, export.read_values, export.example, export.expected, tags, export.metadata
         )
 
 

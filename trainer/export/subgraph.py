@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graph.variables import elements
 from trainer.graphdef.op_types import LOOKUP_TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
@@ -36,8 +37,8 @@ class InferenceSubgraph:
 
     @property
     def variable_bytes(self) -> int:
-        """Size of the variables' values, in bytes."""
-        sizes = [(v.shape.num_elements(), v.dtype.base_dtype) for v in self.variables.values()]
+        """Size of the values of the variables of known shape, in bytes."""
+        sizes = [(elements(v), v.dtype.base_dtype) for v in self.variables.values()]
         return sum(count * dtype.size for count, dtype in sizes if dtype != tf.string)
 
 

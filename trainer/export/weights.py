@@ -9,7 +9,7 @@ from typing import Any
 from trainer.callback import Context
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
-from trainer.export.serving import ReadValue, run_outputs, values_in, values_of
+from trainer.export.serving import ReadValues, run_outputs, values_in, values_of
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.state import RunState, SavedCheckpoint
 
@@ -19,13 +19,13 @@ class Weights:
     """Weights and their origin.
 
     Args:
-        read_value: Function that returns the value of a variable.
+        read_values: Function that returns the values of the variables by name.
         expected: Outputs of the live session for the example; None if the weights come from a checkpoint.
         number: Number of the checkpoint (completed epochs or the step), which names the export's directory.
         metadata: Entries of a manifest: checkpoint, epoch, global_step.
     """
 
-    read_value: ReadValue
+    read_values: ReadValues
     expected: list[Array] | None
     number: int
     metadata: Mapping[str, Any]
@@ -47,8 +47,9 @@ def weights_for(which: str, context: Context, part: InferenceSubgraph, example: 
     if which == "best":
         if saved.best is None:
             raise CheckpointError("which='best': no checkpoint has the metric that its saver monitors")
-        prefix = context.run.path / saved.path(saved.best)
-        return Weights(values_of(str(prefix)), None, saved.best.number, _source(saved.path(saved.best), saved.best))
+        best = saved.path(saved.best)
+        read_values = values_of(str(context.run.path / best), part)
+        return Weights(read_values, None, saved.best.number, _source(best, saved.best))
     newest = saved.newest if saved.newest and saved.newest.global_step == state.global_step else None
     number = newest.number if newest else state.global_step
     path = saved.path(newest) if newest else None

@@ -22,9 +22,10 @@ from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.range_checks import UncheckableError
 from trainer.graph.rollback import RollbackVariables, make_variables
+from trainer.graph.run_savers import RunSavers
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
-from trainer.graph.variables import make_restorer, make_saver, variables_by_name
+from trainer.graph.variables import elements, variables_by_name
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -59,8 +60,7 @@ class GraphContext:
         source: Specs, batch size, validation part and example batch of the data.
         global_step: Variable of the number of updates, int64 scalar.
         metric_names: Names of the metrics of each step, ``loss`` first.
-        saver: ``tf.compat.v1.train.Saver`` of everything that a resume needs.
-        restorer: ``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``).
+        savers: Savers of the run; their ops are added when the first callback that saves asks for them.
         seed: Seed of the run.
         mode: Compile mode of the steps.
         model_variables: Variables by name, without the global step and the optimizer's variables.
@@ -75,14 +75,23 @@ class GraphContext:
     source: DataSource
     global_step: Any
     metric_names: tuple[str, ...]
-    saver: Any
-    restorer: Any
+    savers: RunSavers
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
+
+    @property
+    def saver(self) -> Any:
+        """``tf.compat.v1.train.Saver`` of everything that a resume needs, variables of callbacks included."""
+        return self.savers.saver
+
+    @property
+    def restorer(self) -> Any:
+        """``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``)."""
+        return self.savers.restorer
 
 
 @dataclass(frozen=True)
@@ -192,13 +201,12 @@ def open_graph(
         mode = choose(
             compile_setting,
             function_op_types(graph),
-            sum(variable.shape.num_elements() for variable in variables),
+            sum(elements(variable) for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
             update_types=op_types(update_graph) if compile_setting in EXPLICIT else None,
         )
         if compile_setting in EXPLICIT and mode.name == "off":
             log.warning("%s", mode.reason)
-        saver = make_saver()
         context = GraphContext(
             graph=graph,
             model=model,
@@ -206,8 +214,7 @@ def open_graph(
             source=source,
             global_step=global_step,
             metric_names=update.metric_names,
-            saver=saver,
-            restorer=make_restorer() if rollback else saver,
+            savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,
             model_variables=model_variables,

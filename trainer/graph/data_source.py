@@ -16,6 +16,7 @@ from trainer.errors import RequestError, describe, place_in
 from trainer.graph.background_call import closing_in_time, in_background
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
+from trainer.graph.run_savers import saveables_of
 from trainer.timing import timed
 
 v1 = tf.compat.v1
@@ -106,7 +107,11 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
     with building(tf.Graph()), closing_in_time(v1.Session()) as session:
         dataset = call_dataset(data.dataset, "dataset")
         inputs, labels = element_specs(dataset)
-        batch = v1.data.make_one_shot_iterator(dataset.batch(data.batch_size, drop_remainder=True)).get_next()
+        iterator = v1.data.make_initializable_iterator(dataset.batch(data.batch_size, drop_remainder=True))
+        batch = iterator.get_next()
+        # The pipeline may have variables and tables of its own.
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        session.run(iterator.initializer)
         try:
             with timed("reading the first batch of the data set"):
                 inputs_example, labels_example = in_background(lambda: session.run(batch))
@@ -114,12 +119,12 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
             raise RequestError(
                 f"batch_size ({data.batch_size:,}) is larger than the data; set a smaller one", argument="batch_size"
             ) from None
-        if data.save_position:
-            _check_position(data, session)
-        else:
+        if not data.save_position:
             log.warning("save_position of the data is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or _examples(dataset, session, "steps_per_epoch", count_secs) // data.batch_size
         validation = _checked_validation(data, session, count_secs)
+    if data.save_position:
+        _check_position(data)
     return DataSource(
         inputs=inputs,
         labels=labels,
@@ -131,22 +136,24 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
     )
 
 
-def _check_position(data: Streamed, session: Any) -> None:
+def _check_position(data: Streamed) -> None:
     """Checks that the position of the pipeline can be saved, so that the first save does not fail."""
-    feed = DatasetFeed(data, seed=0, skips=Skips())
-    batch, _ = feed.batch(feed.batch_indices(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
-    (saveable,) = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
-    feed.initialise(session)
-    with timed("filling the shuffle buffer of the data set"):
-        in_background(lambda: session.run(batch))
-    try:
-        in_background(lambda: session.run([spec.tensor.op for spec in saveable.specs]))
-    except tf.errors.OpError as error:
-        raise RequestError(
-            f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to train "
-            "without it: a resume then starts the data from its beginning",
-            argument="save_position",
-        ) from error
+    with building(tf.Graph()) as graph, closing_in_time(v1.Session()) as session:
+        feed = DatasetFeed(data, seed=0, skips=Skips())
+        batch, _ = feed.batch(feed.batch_indices(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        feed.initialise(session)
+        with timed("filling the shuffle buffer of the data set"):
+            in_background(lambda: session.run(batch))
+        saved = [spec.tensor.op for saveable in saveables_of(graph) for spec in saveable.specs]
+        try:
+            in_background(lambda: session.run(saved))
+        except tf.errors.OpError as error:
+            raise RequestError(
+                f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to train "
+                "without it: a resume then starts the data from its beginning",
+                argument="save_position",
+            ) from error
 
 
 def call_dataset(function: Callable[[], Any], argument: str) -> Any:

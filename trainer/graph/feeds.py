@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
+from trainer.graph.run_savers import PipelinePosition
 from trainer.graph.shuffle import shuffled
 from trainer.model import Tensors
 
@@ -165,8 +166,7 @@ class DatasetFeed:
         dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
         if data.save_position:
-            saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
-            v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
+            v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, PipelinePosition(self._iterator))
 
     def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
         """Returns the number of batches to skip directly before each step, int64 [count]."""

@@ -27,7 +27,7 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
         patterns: Patterns of the names of the variables to train, such as ``head/*``; None for all.
 
     Raises:
-        RequestError: The model has no trainable variable, or a pattern matches none.
+        RequestError: The model has no trainable variable or one of the old kind, or a pattern matches none.
     """
     frozen = set()
     layers = find_instances(model, keras.Layer)
@@ -39,9 +39,14 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
         raise RequestError(
             f"{type(model).__name__} made no trainable variable; make layers and variables in the constructor"
         )
+    chosen = trained if patterns is None else _chosen(patterns, trained)
+    if old := [variable.op.name for variable in chosen if variable.dtype.base_dtype != variable.dtype]:
+        raise RequestError(
+            f"{type(model).__name__} makes reference variables ({', '.join(old[:3])}), which cannot be trained inside "
+            "a tf.function; leave out use_resource=False"
+        )
     if patterns is None:
-        return trained
-    chosen = _chosen(patterns, trained)
+        return chosen
     for layer in layers:
         _freeze_without({variable.ref() for variable in chosen}, layer)
     return chosen

@@ -85,10 +85,10 @@ class CallbackList:
         return [callback.schedule for callback in self._callbacks.values()]
 
     def on_build(self, build: GraphContext) -> None:
-        """Lets each callback add to the graph, once all metrics are known.
+        """Lets each callback add to the graph, once all metrics are known; then the Savers cover what they added.
 
         Raises:
-            RequestError: A callback refused its settings.
+            RequestError: A callback refused its settings, or added something that no checkpoint would hold.
         """
         reported = [name for callback in self._callbacks.values() for name in callback.reported_metrics(build)]
         build = replace(build, reported_metrics=(*build.metric_names, *reported))
@@ -98,6 +98,13 @@ class CallbackList:
             except (ValueError, TypeError) as error:
                 argument = _argument_of(error, name, callback)
                 raise RequestError(f"callbacks.{name}: {describe(error)}", argument=argument) from error
+            if late := build.savers.late(build.graph):
+                raise RequestError(
+                    f"callbacks.{name} adds {', '.join(late[:3])} after a callback that saves has made its Saver, so "
+                    "no checkpoint would hold it; give the callback phase = Phase.OBSERVE, which comes before those",
+                    argument=f"callbacks.{name}",
+                )
+        build.savers.build()
 
     def on_train_begin(self, context: Context, now: float) -> None:
         """Training begins; seconds of schedules count from ``now``."""

@@ -160,6 +160,11 @@ class Runner:
                 log.error("%s", other)
             if context.rollback is not None and not also:
                 record = newest_or_none(self._job.start)
+                if record is None and (tables := self._session.tables()):
+                    raise TrainerError(
+                        f"there is no checkpoint to roll back to ({describe(error)}), and at the start the table of "
+                        f"{tables[0]} would keep its entries; save earlier (callbacks.checkpoint.every_n_steps)"
+                    ) from error
                 self._reporter.rolled_back(context.rollback, error, record.name if record else "the start")
                 return False
             # A stop without the save that a signal asks for is a failure, not an interruption.

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, NonFiniteError, TrainerError, describe
+from trainer.errors import CheckpointError, NonFiniteError, RequestError, TrainerError, describe
 from trainer.graph.background_call import closing_in_time
 from trainer.graph.build import FusedSteps, TrainingGraph
+from trainer.graph.run_savers import is_variable, origin_of, saved_tensors
 from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult
 
@@ -79,6 +80,28 @@ class TrainingSession:
             raise TrainerError(f"variables, tables or data cannot be initialised: {describe(error)}") from error
         self.is_initial = True
 
+    def check_savable(self) -> None:
+        """Reads once what a save reads besides the variables: tables, pipelines and the like.
+
+        Raises:
+            RequestError: Something could not be saved, or not be restored into a session like this one.
+        """
+        others = [each for each in saved_tensors(self._graph.context.saver) if not is_variable(each)]
+        for each in others:
+            try:
+                self.session.run(each.tensor.op)
+            except tf.errors.OpError as error:
+                raise RequestError(
+                    f"{each.key} cannot be saved, so this run could not be resumed ({describe(error)}); leave it out "
+                    "of the collection SAVEABLE_OBJECTS, or, if it is not initialised, add its initializer to the "
+                    "collection TABLE_INITIALIZERS"
+                ) from error
+
+    def tables(self) -> list[str]:
+        """Returns the names of mutable look-up tables, which keep their entries when variables are initialised."""
+        saved = saved_tensors(self._graph.context.saver)
+        return [each.key for each in saved if origin_of(each.tensor).op.type.startswith("LookupTableExport")]
+
     def restore(self, prefix: Path) -> None:
         """Restores every variable, and the position of a data pipeline.
 
@@ -101,7 +124,7 @@ class TrainingSession:
             CheckpointError: The files can no longer be read.
         """
         self.is_initial = False
-        if transfer.with_pipeline:
+        if transfer.by_saver:
             self.restore(transfer.prefix)
         else:
             assign(transfer, self.session)

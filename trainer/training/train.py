@@ -57,6 +57,8 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
             # Before anything is made: where a variable, a table or the data fails, no directory is left.
             with requests.at_once(), timed("initialising the variables"):
                 in_background(session.initialise)
+                if job.callbacks.savers:
+                    session.check_savable()
             if job.start.is_new:
                 job = replace(job, start=job.start.in_new_directory())
             job.start.run.create()
@@ -86,9 +88,10 @@ def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, Init
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
-    initial_values = check_initial_values(job, opened.context)
     with building(opened.context.graph):
         job.callbacks.on_build(opened.context)
+        # After the callbacks: their variables are in the checkpoints too.
+        initial_values = check_initial_values(job, opened.context)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call, length.total_steps), length, initial_values
 

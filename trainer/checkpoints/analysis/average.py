@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
+from trainer.checkpoints.contents import differences
 from trainer.checkpoints.meta_reader import read_graph_of, trainable_names
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
-from trainer.checkpoints.restoring.compatibility import differences
 from trainer.checkpoints.store import DATA, INDEX, META, STATE_FILE, CheckpointStore
 from trainer.checkpoints.stored_checkpoint import NUMBERED, StoredCheckpoint
 from trainer.checkpoints.writing.writer import read_every_tensor
@@ -27,6 +27,7 @@ from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
 from trainer.files import local_path, make_directory, sync_directory, temporary_beside
 from trainer.graph.optimizer_names import names_in_file, under_names
+from trainer.graph.variables import key_of, load_values
 from trainer.timing import utc_now
 
 v1 = tf.compat.v1
@@ -131,10 +132,19 @@ def _mean(readers: Sequence[TensorReader], name: str) -> Array:
 
 
 def _meta_of(meta: Any, values: Mapping[str, Array]) -> Any:
-    """Returns the graph with a Saver of only these variables: the position of a data pipeline has no average."""
+    """Returns the graph with a Saver of only these variables: the position of a data pipeline has no average.
+
+    Raises:
+        RequestError: A value belongs to a table or the like, whose Saver is not in a ``.meta`` on its own.
+    """
     with tf.Graph().as_default() as graph:
         v1.train.import_meta_graph(meta, clear_devices=True)
-        variables = [v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in values]
+        variables = [v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if key_of(v) in values]
+        if others := sorted(set(values) - {key_of(variable) for variable in variables}):
+            raise RequestError(
+                f"{', '.join(others[:3])} cannot be averaged beside the position of a data pipeline; train with "
+                "data.save_position=false to average these checkpoints"
+            )
         renewed = v1.train.Saver(variables).export_meta_graph()
     for key, signature in meta.signature_def.items():
         renewed.signature_def[key].CopyFrom(signature)
@@ -194,8 +204,7 @@ def _save(prefix: Path, values: Mapping[str, Array]) -> None:
             for i, (name, value) in enumerate(values.items())
         }
         saver = v1.train.Saver(variables)
-        for name, variable in variables.items():
-            variable.load(values[name], session)
+        load_values(session, [(variable, values[name]) for name, variable in variables.items()])
         saver.save(session, str(prefix), write_meta_graph=False, write_state=False)
 
 

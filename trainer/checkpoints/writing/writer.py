@@ -6,10 +6,13 @@ import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from trainer.checkpoints.contents import Tensor, differences
+from trainer.checkpoints.reader import stored_tensors
 from trainer.checkpoints.record import CommitRecord, best_first
 from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation
@@ -24,6 +27,9 @@ v1 = tf.compat.v1
 
 SPARE_BYTES = 2 * 2**20
 """Room for index, graph and record, in addition to the variables."""
+
+MAX_SHOWN = 6
+"""Max number of tensors in the message about a file that does not fit."""
 
 LARGE_BYTES = 2**20
 """Tensors from this size on are read in a session, so that Python's lock does not block training."""
@@ -77,6 +83,7 @@ class CheckpointWriter:
                 data = follower.finish()
                 self._put_meta_beside(record.name, session.graph)
                 read_every_tensor(path)
+                check_restorable(path, self._saved.wanted)
             committed = replace(record, files=self._store.measure(record.name, data))
             self._store.commit(committed)
         except BaseException as error:
@@ -124,6 +131,18 @@ class CheckpointWriter:
                 write_atomically(file, meta)
             self._meta_is_written = True
         self._store.link_meta(name)
+
+
+def check_restorable(path: str, wanted: Mapping[str, Tensor]) -> None:
+    """Compares the tensors of a checkpoint with those that the Saver in its ``.meta`` restores.
+
+    Every slice of a tensor is there if the whole could be read.
+
+    Raises:
+        CheckpointError: The file lacks some, or holds others.
+    """
+    if found := differences(stored_tensors(Path(path)), wanted):
+        raise CheckpointError(f"{path} could not be restored: {'; '.join(found[:MAX_SHOWN])}")
 
 
 def read_every_tensor(path: str) -> None:
