@@ -18,7 +18,7 @@ from trainer.checkpoints.restoring.compatibility import differences
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
-from trainer.graph.inference import build_inference
+from trainer.graph.model_parts import build_model_parts
 from trainer.graph.variables import variables_by_name
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
@@ -105,7 +105,7 @@ def session_from_code(prefix: Path, make_model: Callable[[], Model], source: Dat
     keras.utils.clear_session()
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
-        inference = build_inference(make_model(), source.inputs, source.labels)
+        inference = build_model_parts(make_model, source.inputs, source.labels).inference
         variables = variables_by_name(graph)
         _check_holds(prefix, variables)
         v1.train.Saver(variables).restore(session, str(prefix))

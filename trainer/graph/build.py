@@ -10,11 +10,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
 from trainer.graph.compile_rule import Mode, choose
+from trainer.graph.constructor_values import ConstructorValues, check_not_run_again, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
-from trainer.graph.inference import Inference, build_inference, place_of
+from trainer.graph.inference import Inference
+from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
@@ -43,6 +44,12 @@ STATEFUL_RANDOM = (
     "uninterrupted one; add a parameter seed to __call__ and use tf.random.stateless_*"
 )
 
+STATE_IN_INFERENCE = (
+    "inference changes variables (%s); the exports and the inference part of the .meta start each call from their initial "
+    "values, an evaluation goes on from the last ones; callbacks.freeze.state=refuse and callbacks.saved_model.state="
+    "refuse refuse such an export"
+)
+
 
 @dataclass(frozen=True)
 class GraphContext:
@@ -60,6 +67,7 @@ class GraphContext:
         seed: Seed of the run.
         mode: Compile mode of the steps.
         model_variables: Variables by name, without the global step and the optimizer's variables.
+        given: Values that the constructors of model and optimizer give to variables.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -76,6 +84,7 @@ class GraphContext:
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
+    given: ConstructorValues = ConstructorValues()
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
@@ -166,17 +175,20 @@ def open_graph(
     with graph.as_default():
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
-        model = _made("model", make_model)
-        inference = build_inference(model, source.inputs, source.labels)
+        parts = build_model_parts(make_model, source.inputs, source.labels)
+        model, inference = parts.model, parts.inference
         model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
         variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
+        known = len(graph.get_operations())
+        optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
+        given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
         apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
-        _warn_of_surprises(update, graph)
+        check_not_run_again(given, parts.given_ops, [graph.get_operation_by_name("train_step")])
+        _warn_of_surprises(update, inference, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -197,13 +209,16 @@ def open_graph(
             seed=seed,
             mode=mode,
             model_variables=model_variables,
+            given=given,
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
         return GraphBuilder(context, update, feed)
 
 
-def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
+def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:
+    if inference.state:
+        log.warning(STATE_IN_INFERENCE, ", ".join(inference.state))
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
@@ -241,18 +256,6 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
 def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any) -> FusedSteps:
     with tf.control_dependencies([metrics]):
         return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps)
-
-
-def _made(argument: str, make: Callable[[], Any]) -> Any:
-    """Calls a constructor and re-raises its exceptions as RequestError with the name of the object."""
-    try:
-        return make()
-    except RequestError:
-        raise
-    except Exception as error:
-        raise RequestError(
-            f"{argument} cannot be made: {describe(error)}{place_of(error)}", argument=argument
-        ) from error
 
 
 def function_op_types(graph: Any) -> set[str]:

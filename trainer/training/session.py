@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, describe
+from trainer.errors import CheckpointError, TrainerError, describe
 from trainer.graph.build import TrainingGraph
 from trainer.training.loop import StepResult
 
@@ -58,8 +58,14 @@ class TrainingSession:
         self._stack.__exit__(*error)
 
     def initialise(self) -> None:
-        """Initialises every variable and fills the feed."""
+        """Initialises every variable, with the values that a constructor gives, and fills the feed."""
         self.session.run([self._graph.initialise, self._graph.initialise_tables])
+        try:
+            self._graph.context.given.give(self.session)
+        except tf.errors.OpError as error:
+            raise TrainerError(
+                f"the values that the constructor gives to variables cannot be computed: {describe(error)}"
+            ) from error
         self._graph.feed.initialise(self.session)
 
     def restore(self, prefix: Path) -> None:
