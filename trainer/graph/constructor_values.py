@@ -9,12 +9,24 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
-from trainer.graph.state_ops import LOOP_FRAMES, changing_ops, initializers, needs_feed, owner, upstream_ops, written
+from trainer.graph.state_ops import (
+    LOOP_FRAMES,
+    changing_ops,
+    initializers,
+    needs_feed,
+    never_run,
+    owner,
+    upstream_ops,
+    written,
+)
 
 v1 = tf.compat.v1
 
 SCOPE = "constructor_values"
 """Scope of the copies of a constructor's ops."""
+
+PATH_TO_FEED = b"model"
+"""Constant of ``tf.train.Checkpoint`` in a graph, in place of the path."""
 
 MAX_GRAPH_BYTES = 2**31 - 1
 """Maximum size of a GraphDef, and so of all constants in a graph."""
@@ -48,8 +60,36 @@ def given_by(ops: Sequence[Any], graph: Any) -> list[Any]:
     """Returns the ops among those of a constructor that give values to variables and tables.
 
     An op that needs a placeholder was made to be run later, with a value to feed.
+
+    Raises:
+        RequestError: A value is given in a way that a graph leaves out.
     """
-    return [op for op in changing_ops(ops, graph) if not needs_feed(op)]
+    given = [op for op in changing_ops(ops, graph) if not needs_feed(op)]
+    for op in given:
+        if lost := never_run(op):
+            raise RequestError(
+                f"the constructor changes {written(op)[0]} in a loop or branch ({op.name}) by an op that a graph leaves "
+                f"out ({lost[0]}); put the loop into a tf.function"
+            )
+    return given
+
+
+def check_restores(ops: Iterable[Any]) -> None:
+    """Refuses a restore whose path would be given to a session: ``tf.train.Checkpoint.restore`` in a graph.
+
+    Args:
+        ops: Ops of a constructor, and of the first call of a model.
+
+    Raises:
+        RequestError: There is such a restore.
+    """
+    for op in ops:
+        prefix = tf.get_static_value(op.inputs[0]) if op.type == "RestoreV2" and op.inputs[0].op.type == "Const" else None
+        if prefix == PATH_TO_FEED:
+            raise RequestError(
+                "tf.train.Checkpoint.restore takes its path in a session only, so the constructor restores nothing; use "
+                "tf.compat.v1.train.init_from_checkpoint, load_weights, or assign what tf.train.load_checkpoint reads"
+            )
 
 
 def in_order_of_creation(given: Sequence[Any], graph: Any) -> ConstructorValues:

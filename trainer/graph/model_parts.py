@@ -13,9 +13,11 @@ from trainer.graph.constructor_values import (
     ConstructorValues,
     check_fits_a_graph,
     check_not_run_again,
+    check_restores,
     given_by,
     in_order_of_creation,
 )
+from trainer.graph.eager_only import remedy_for
 from trainer.graph.inference import Inference, build_inference, call, place_of, scalar_loss
 from trainer.graph.inference_state import read_initial_state, split_at_build, start_from
 from trainer.graph.state_ops import initializers, needs_feed, written
@@ -61,6 +63,7 @@ def build_model_parts(
     called = len(graph.get_operations())
     inference = build_inference(model, inputs, labels)
     ops = graph.get_operations()
+    check_restores(ops[first:])
     at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(model, inference))
     if fed := next((op for op in at_build if needs_feed(op)), None):
         raise RequestError(
@@ -95,6 +98,6 @@ def made(argument: str, make: Callable[[], Any]) -> Any:
     except RequestError:
         raise
     except Exception as error:
-        raise RequestError(
-            f"{argument} cannot be made: {describe(error)}{place_of(error)}", argument=argument
-        ) from error
+        # Where a value is needed, TensorFlow's own words are advice for other programs.
+        reason = remedy_for(error) or describe(error)
+        raise RequestError(f"{argument} cannot be made: {reason}{place_of(error)}", argument=argument) from error

@@ -130,6 +130,39 @@ def upstream_ops(ends: Iterable[Any], stop: Callable[[Any], bool] = lambda op: F
     return sorted(found.values(), key=lambda op: op._id)
 
 
+def never_run(op: Any) -> list[str]:
+    """Returns the ops in the loops and branches of an op that change something and that nothing there waits for.
+
+    In a function TensorFlow runs them all the same, in a loop or branch outside of one it leaves them out.
+    """
+    found = []
+    for function in _functions(op):
+        ends = [*(each.op for each in function.outputs), *function.control_outputs]
+        run = {each.name for each in upstream_ops(ends)}
+        for each in function.get_operations():
+            if each.name not in run and _takes_state(each):
+                found.append(each.name)
+            found += never_run(each)
+    return found
+
+
+def _functions(op: Any) -> list[Any]:
+    """Returns the graphs of the functions that an op calls."""
+    names = [attribute.func.name for attribute in op.node_def.attr.values() if attribute.func.name]
+    names += [function.name for attribute in op.node_def.attr.values() for function in attribute.list.func]
+    outer = op.graph
+    while not all(outer._is_function(name) for name in names) and getattr(outer, "outer_graph", None):
+        outer = outer.outer_graph
+    found = [outer._get_function(name) for name in names]
+    return [function.graph for function in found if hasattr(function, "graph")]
+
+
+def _takes_state(op: Any) -> bool:
+    untouched = _read_only_inputs(op)
+    taken = [tensor.dtype == tf.resource for i, tensor in enumerate(op.inputs) if i not in untouched]
+    return any(taken) and op.type not in READERS and not SOURCE_OP.search(op.type)
+
+
 def needs_feed(op: Any) -> bool:
     """Returns whether an op depends on a placeholder, so that it was made to be run later."""
     return any(each.type in PLACEHOLDERS for each in upstream_ops([op]))

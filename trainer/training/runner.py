@@ -67,6 +67,7 @@ class Runner:
         start.run.clean_up()
         start.run.write_config(self._job.invocation.config_text)
         self._reporter.started(mode, self._trunks)
+        self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
         began = self._clock()
