@@ -8,13 +8,17 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.framework.variable_pb2 import VariableDef
 
-from trainer.graphdef.removal import remove
+from trainer.graphdef.removal import needed_only_by, remove
+from trainer.graphdef.traverse import downstream, reads_of
 
 v1 = tf.compat.v1
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 VARIABLES = (v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.TRAINABLE_VARIABLES)
 META_COLLECTIONS = (*VARIABLES, v1.GraphKeys.GLOBAL_STEP)
+
+LARGE_BYTES = 2**16
+"""Constants from this size on are left out where only initialisers need them."""
 
 
 def stored_graph(saver: Any, graph: Any, signatures: Mapping[str, Any], constructor_ops: Collection[str]) -> Any:
@@ -32,15 +36,35 @@ def stored_graph(saver: Any, graph: Any, signatures: Mapping[str, Any], construc
     for key, signature in signatures.items():
         meta.signature_def[key].CopyFrom(signature)
     if constructor_ops:
-        remove(meta.graph_def, constructor_ops, kept=_named_by_variables(meta))
+        # Importing a variable looks up what it names.
+        named = [(v.initial_value_name, v.initializer_name, v.snapshot_name) for v in _variables(meta)]
+        remove(meta.graph_def, constructor_ops, kept=[name for names in named for name in names if name])
+    leave_out_large_initial_values(meta.graph_def, [v.initializer_name for v in _variables(meta)])
     return meta
 
 
-def _named_by_variables(meta: Any) -> set[str]:
-    """Returns the tensors that the variables of a MetaGraphDef name, and that importing them looks up."""
-    names = set()
-    for key in VARIABLES:
-        for value in meta.collection_def[key].bytes_list.value if key in meta.collection_def else ():
-            variable = VariableDef.FromString(value)
-            names |= {variable.initial_value_name, variable.initializer_name, variable.snapshot_name}
-    return names - {""}
+def _variables(meta: Any) -> list[Any]:
+    stored = [meta.collection_def[key].bytes_list.value for key in VARIABLES if key in meta.collection_def]
+    return [VariableDef.FromString(value) for values in stored for value in values]
+
+
+def leave_out_large_initial_values(graph_def: Any, initializers: Collection[str]) -> None:
+    """Replaces large constants that only initialisers need by placeholders: a checkpoint has the variables.
+
+    The graph can be imported and restored as before; an initialiser that lacks its value says so when it is run.
+
+    Args:
+        graph_def: GraphDef to change.
+        initializers: Names of the ops that initialise variables.
+    """
+    large = [node for node in graph_def.node if node.op == "Const" and node.ByteSize() >= LARGE_BYTES]
+    if not large:
+        return
+    reads = reads_of(graph_def)
+    only_initial = needed_only_by(reads, downstream(reads, initializers))
+    for node in large:
+        if node.name in only_initial:
+            shape = node.attr["value"].tensor.tensor_shape
+            node.op = "Placeholder"
+            node.attr["shape"].shape.CopyFrom(shape)
+            del node.attr["value"]
