@@ -300,7 +300,7 @@ class Kept(Model):
 def test_a_result_of_assign_that_is_kept_is_refused() -> None:
     with (
         tf.Graph().as_default(),
-        pytest.raises(RequestError, match="runs the constructor's .* again, which sets w back each time"),
+        pytest.raises(RequestError, match=r"runs the constructor's .* again, which sets w back each time"),
     ):
         parts_of(lambda: tf.Variable(tf.zeros([4, 2]), name="w").assign(MATRIX), Kept)
 
@@ -344,7 +344,7 @@ def test_too_large_for_a_graph() -> None:
     with tf.Graph().as_default() as graph:
         tf.constant(MATRIX)
         check_fits_a_graph(graph, limit=32)
-        with pytest.raises(RequestError, match="0.0 GB at most; write them into a checkpoint"):
+        with pytest.raises(RequestError, match=r"0.0 GB at most; write them into a checkpoint"):
             check_fits_a_graph(graph, limit=31)
 
 
@@ -352,7 +352,7 @@ def test_a_loop_whose_change_a_graph_leaves_out_is_refused() -> None:
     def change(a: Any, b: Any) -> None:
         tf.while_loop(lambda i: i < 3, lambda i: doubled(b, i), [0])
 
-    with tf.Graph().as_default(), pytest.raises(RequestError, match="changes b in a loop or branch .*tf.function"):
+    with tf.Graph().as_default(), pytest.raises(RequestError, match=r"changes b in a loop or branch .*tf.function"):
         parts_of(lambda: Module(change))
 
 
@@ -363,7 +363,7 @@ def test_a_restore_that_needs_a_session_is_refused(kind: type, files: Path) -> N
         tf.train.Checkpoint(net=made).restore(str(files / "objects"))
         return made
 
-    with tf.Graph().as_default(), pytest.raises(RequestError, match="restores nothing; use .*init_from_checkpoint"):
+    with tf.Graph().as_default(), pytest.raises(RequestError, match=r"restores nothing; use .*init_from_checkpoint"):
         parts_of(make, kind)
 
 

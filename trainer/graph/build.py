@@ -45,9 +45,8 @@ STATEFUL_RANDOM = (
 )
 
 STATE_IN_INFERENCE = (
-    "inference changes variables (%s); the exports and the inference part of the .meta start each call from their initial "
-    "values, an evaluation goes on from the last ones; callbacks.freeze.state=refuse and callbacks.saved_model.state="
-    "refuse refuse such an export"
+    "inference changes variables (%s): exports and the inference part of the .meta start each call from their initial "
+    "values, an evaluation goes on from the last ones; state=refuse of a callback that exports refuses such a model"
 )
 
 
@@ -84,7 +83,7 @@ class GraphContext:
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
-    given: ConstructorValues = ConstructorValues()
+    given: ConstructorValues
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()

@@ -12,8 +12,8 @@ from trainer.errors import RequestError
 from trainer.graph.state_ops import (
     LOOP_FRAMES,
     changing_ops,
+    fed_ops,
     initializers,
-    needs_feed,
     never_run,
     owner,
     upstream_ops,
@@ -64,12 +64,14 @@ def given_by(ops: Sequence[Any], graph: Any) -> list[Any]:
     Raises:
         RequestError: A value is given in a way that a graph leaves out.
     """
-    given = [op for op in changing_ops(ops, graph) if not needs_feed(op)]
+    given = changing_ops(ops, graph)
+    fed = fed_ops(graph) if given else ()
+    given = [op for op in given if op.name not in fed]
     for op in given:
         if lost := never_run(op):
             raise RequestError(
-                f"the constructor changes {written(op)[0]} in a loop or branch ({op.name}) by an op that a graph leaves "
-                f"out ({lost[0]}); put the loop into a tf.function"
+                f"the constructor changes {written(op)[0]} in a loop or branch ({op.name}) by an op that a graph "
+                f"leaves out ({lost[0]}); put the loop into a tf.function"
             )
     return given
 
@@ -84,11 +86,13 @@ def check_restores(ops: Iterable[Any]) -> None:
         RequestError: There is such a restore.
     """
     for op in ops:
-        prefix = tf.get_static_value(op.inputs[0]) if op.type == "RestoreV2" and op.inputs[0].op.type == "Const" else None
-        if prefix == PATH_TO_FEED:
+        if op.type != "RestoreV2" or op.inputs[0].op.type != "Const":
+            continue
+        if tf.get_static_value(op.inputs[0]) == PATH_TO_FEED:
             raise RequestError(
-                "tf.train.Checkpoint.restore takes its path in a session only, so the constructor restores nothing; use "
-                "tf.compat.v1.train.init_from_checkpoint, load_weights, or assign what tf.train.load_checkpoint reads"
+                "tf.train.Checkpoint.restore takes its path in a session only, so the constructor restores nothing; "
+                "use tf.compat.v1.train.init_from_checkpoint, load_weights, or assign what tf.train.load_checkpoint "
+                "reads"
             )
 
 
@@ -214,8 +218,8 @@ def check_fits_a_graph(graph: Any, limit: int = MAX_GRAPH_BYTES) -> None:
     size = sum(_bytes(op.outputs[0]) for op in graph.get_operations() if op.type == "Const")
     if size > limit:
         raise RequestError(
-            f"the values in the model's constructor have {size / 1e9:.1f} GB, and a graph holds {limit / 1e9:.1f} GB at "
-            "most; write them into a checkpoint once, and load it with warm_start.path"
+            f"the values in the model's constructor have {size / 1e9:.1f} GB, and a graph holds {limit / 1e9:.1f} GB "
+            "at most; write them into a checkpoint once, and load it with warm_start.path"
         )
 
 

@@ -1,19 +1,20 @@
 """State in inference: variables that a call with ``training=False`` changes, such as those of a stateful RNN.
 
-The inference part of the graph computes one call from the initial state: it never reads such a variable. So a ``.pb``, a
-SavedModel and the ``.meta`` all agree, and none of them holds the state that the last batch happened to leave.
+The inference part of the graph computes one call from the initial state: it never reads such a variable. So a ``.pb``,
+a SavedModel and the ``.meta`` all agree, and none of them holds the state that the last batch happened to leave.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graph.state_effects import READS, value_after, value_read
 from trainer.graph.state_ops import changing_ops, owner, upstream_ops, written
 
 v1 = tf.compat.v1
@@ -23,26 +24,6 @@ SCOPE = "inference_state"
 
 STATELESS = frozenset({"VariableShape", "VarIsInitializedOp"})
 """Ops on a variable that do not depend on its value."""
-
-READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "RngReadAndSkip"})
-
-WHOLE_CHANGES = {"AssignAddVariableOp": tf.add, "AssignSubVariableOp": tf.subtract}
-SCATTERED_CHANGES = {
-    "ResourceScatterNdAdd": tf.tensor_scatter_nd_add,
-    "ResourceScatterNdSub": tf.tensor_scatter_nd_sub,
-    "ResourceScatterNdUpdate": tf.tensor_scatter_nd_update,
-}
-ROW_CHANGES = {
-    "ResourceScatterAdd": tf.tensor_scatter_nd_add,
-    "ResourceScatterSub": tf.tensor_scatter_nd_sub,
-    "ResourceScatterUpdate": tf.tensor_scatter_nd_update,
-}
-"""Functions on values that do what an op does to a variable."""
-
-SLICE_MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
-
-PHILOX_STATE = 3
-"""Size of the state of a ``tf.random.Generator`` with its default algorithm."""
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
@@ -89,7 +70,7 @@ def read_initial_state(names: Sequence[str], graph: Any, give: Callable[[Any], N
         return {v.op.name: session.run(v) for v in variables if v.op.name in names}
 
 
-def start_from(initial: Mapping[str, Any], ops: Sequence[Any], ends: Sequence[Any]) -> None:
+def start_from(initial: Mapping[str, Any], ops: Sequence[Any]) -> None:
     """Rewires the ops of a call, so that they read initial values instead of the variables that hold state.
 
     A read after an assignment gets the assigned value, as it does in eager mode.
@@ -97,10 +78,6 @@ def start_from(initial: Mapping[str, Any], ops: Sequence[Any], ends: Sequence[An
     Args:
         initial: Initial values by name of the variable.
         ops: Ops of the call in the order of their creation.
-        ends: Ops that compute what the call returns.
-
-    Raises:
-        RequestError: What the call returns depends on state that cannot be rewired: in a loop, a branch, a slice.
 
     Example:
         >>> with tf.Graph().as_default() as graph, v1.Session() as session:
@@ -108,8 +85,8 @@ def start_from(initial: Mapping[str, Any], ops: Sequence[Any], ends: Sequence[An
         ...     known = len(graph.get_operations())
         ...     _ = count.assign_add(1.0)
         ...     twice = 2.0 * count
-        ...     start_from({"count": np.float32(0)}, graph.get_operations()[known:], [twice.op])
-        ...     session.run(twice)
+        ...     start_from({"count": np.float32(0)}, graph.get_operations()[known:])
+        ...     float(session.run(twice))
         2.0
     """
     with tf.name_scope(SCOPE):
@@ -120,13 +97,12 @@ def start_from(initial: Mapping[str, Any], ops: Sequence[Any], ends: Sequence[An
             if name is None:
                 continue
             if op.type in READS and values[name] is not None:
-                _replace(op.outputs[0], _read(op, values[name]))
+                _replace(op.outputs[0], value_read(op, values[name]))
             if written(op):
-                values[name] = _assigned(op, values[name])
-    _check_rewired(initial, ends)
+                values[name] = value_after(op, values[name])
 
 
-def _owned(tensor: Any, names: Mapping[str, Any]) -> str | None:
+def _owned(tensor: Any, names: Collection[str]) -> str | None:
     variable = owner(tensor) if tensor.dtype == tf.resource or tensor.dtype._is_ref_dtype else None
     return variable.name if variable is not None and variable.name in names else None
 
@@ -137,36 +113,6 @@ def _constant(value: Any) -> Any:
     if value.size > 1 and value.dtype != object and np.all(value == value.flat[0]):
         return tf.fill(value.shape, tf.constant(value.flat[0], value.dtype))
     return tf.constant(value)
-
-
-def _read(op: Any, value: Any) -> Any:
-    if op.type == "ResourceGather":
-        return tf.gather(value, op.inputs[1], batch_dims=op.get_attr("batch_dims"))
-    return tf.gather_nd(value, op.inputs[1]) if op.type == "ResourceGatherNd" else value
-
-
-def _assigned(op: Any, value: Any) -> Any:
-    """Returns the value of a variable after an op; None if it cannot be told from the graph."""
-    if op.type == "AssignVariableOp":
-        return op.inputs[1]
-    if value is None:
-        return None
-    if op.type == "RngReadAndSkip" and value.shape == [PHILOX_STATE]:
-        # A random.Generator skips 256 numbers for each that it draws.
-        return value + tf.pad([256 * tf.cast(op.inputs[2], tf.int64)], [[0, PHILOX_STATE - 1]])
-    if op.type == "ResourceStridedSliceAssign":
-        masks = {name: op.get_attr(name) for name in SLICE_MASKS}
-        _, begin, end, strides, part = op.inputs
-        return tf.raw_ops.TensorStridedSliceUpdate(
-            input=value, begin=begin, end=end, strides=strides, value=part, **masks
-        )
-    if op.type in WHOLE_CHANGES:
-        return WHOLE_CHANGES[op.type](value, op.inputs[1])
-    if op.type in SCATTERED_CHANGES:
-        return SCATTERED_CHANGES[op.type](value, op.inputs[1], op.inputs[2])
-    if op.type in ROW_CHANGES:
-        return ROW_CHANGES[op.type](value, op.inputs[1][..., tf.newaxis], op.inputs[2])
-    return None
 
 
 def _replace(old: Any, new: Any) -> None:
@@ -214,12 +160,21 @@ def _inline(call: Any) -> list[Any]:
     return list(graph.get_operations()[known:])
 
 
-def _check_rewired(names: Mapping[str, Any], ends: Sequence[Any]) -> None:
+def check_starts_anew(names: Collection[str], ends: Sequence[Any]) -> None:
+    """Checks that what a call returns depends on no state.
+
+    Args:
+        names: Names of the variables and tables that the call changes.
+        ends: Ops that compute what the call returns.
+
+    Raises:
+        RequestError: It depends on state that cannot be rewired: in a loop, in a branch, in a table.
+    """
     for op in upstream_ops(ends):
         name = next((owned for each in op.inputs if (owned := _owned(each, names))), None)
         if name is not None and op.type not in STATELESS:
             raise RequestError(
-                f"inference changes the variable {name!r}, and then its outputs depend on it in the op {op.name!r} of "
+                f"inference changes {name!r}, and then its outputs depend on it in the op {op.name!r} of "
                 f"type {op.type}, which cannot start from an initial state; read the variable before any loop or "
                 "branch, compute its new value as a whole, use that value, and assign it"
             )

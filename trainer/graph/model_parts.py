@@ -1,4 +1,4 @@
-"""Model and inference part of a graph, with the values that the constructor gives and the state that inference changes."""
+"""Model and inference part of a graph, values that the constructor gives, state that inference changes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from trainer.graph.constructor_values import (
 )
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.inference import Inference, build_inference, call, place_of, scalar_loss
-from trainer.graph.inference_state import read_initial_state, split_at_build, start_from
-from trainer.graph.state_ops import initializers, needs_feed, written
+from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
+from trainer.graph.state_ops import fed_ops, initializers, written
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -65,17 +65,19 @@ def build_model_parts(
     ops = graph.get_operations()
     check_restores(ops[first:])
     at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(model, inference))
-    if fed := next((op for op in at_build if needs_feed(op)), None):
+    fed = fed_ops(graph) if at_build else ()
+    if from_data := next((op for op in at_build if op.name in fed), None):
         raise RequestError(
-            f"{type(model).__name__} sets the variable {written(fed)[0]!r} from the data of its first call, which a "
-            "graph does not have; give the value in the constructor"
+            f"{type(model).__name__} sets the variable {written(from_data)[0]!r} from the data of its first call, "
+            "which a graph does not have; give the value in the constructor"
         )
     given_ops = [*given_by(ops[first:called], graph), *at_build]
     given = in_order_of_creation(given_ops, graph)
     state = tuple(dict.fromkeys(name for op in in_call for name in written(op)))
     ends = [each.op for each in (*inference.outputs.values(), inference.loss)]
     if state:
-        start_from(read_initial_state(state, graph, given.give), ops[called:], ends)
+        start_from(read_initial_state(state, graph, given.give), ops[called:])
+        check_starts_anew(state, ends)
     starts = [graph.get_operation_by_name(name) for name in initializers(graph)]
     check_not_run_again(given, given_ops, [*ends, *starts])
     return ModelParts(model, replace(inference, state=state), given, tuple(given_ops))

@@ -66,7 +66,7 @@ def written(op: Any, outer: Callable[[Any], Any] = lambda tensor: tensor) -> lis
     if op.type in READERS or SOURCE_OP.search(op.type):
         return []
     untouched = _read_only_inputs(op)
-    found = {}
+    found: dict[str, None] = {}
     for i, tensor in enumerate(op.inputs):
         if i in untouched or not (tensor.dtype == tf.resource or _takes_reference(op, i)):
             continue
@@ -105,14 +105,10 @@ def changing_ops(ops: Iterable[Any], graph: Any) -> list[Any]:
         graph: Graph whose initialisers are left out, also those that others have replaced.
     """
     initial = initializers(graph)
-    return [
-        op
-        for op in ops
-        if op.name not in initial and any(f"{name}/Assign" != op.name for name in written(op))
-    ]
+    return [op for op in ops if op.name not in initial and any(f"{name}/Assign" != op.name for name in written(op))]
 
 
-def upstream_ops(ends: Iterable[Any], stop: Callable[[Any], bool] = lambda op: False) -> list[Any]:
+def upstream_ops(ends: Iterable[Any], stop: Callable[[Any], bool] | None = None) -> list[Any]:
     """Returns the ops that some ops need and these themselves, in the order of their creation.
 
     Args:
@@ -120,13 +116,12 @@ def upstream_ops(ends: Iterable[Any], stop: Callable[[Any], bool] = lambda op: F
         stop: Function that returns True for ops at which the search stops; they are left out.
     """
     found: dict[str, Any] = {}
-    waiting = [op for op in ends if not stop(op)]
+    waiting = list(ends)
     while waiting:
         op = waiting.pop()
-        if op.name not in found:
+        if op.name not in found and not (stop and stop(op)):
             found[op.name] = op
-            needed = [*(tensor.op for tensor in op.inputs), *op.control_inputs]
-            waiting += [each for each in needed if not stop(each)]
+            waiting += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
     return sorted(found.values(), key=lambda op: op._id)
 
 
@@ -163,6 +158,10 @@ def _takes_state(op: Any) -> bool:
     return any(taken) and op.type not in READERS and not SOURCE_OP.search(op.type)
 
 
-def needs_feed(op: Any) -> bool:
-    """Returns whether an op depends on a placeholder, so that it was made to be run later."""
-    return any(each.type in PLACEHOLDERS for each in upstream_ops([op]))
+def fed_ops(graph: Any) -> set[str]:
+    """Returns the names of the ops that depend on a placeholder, and so were made to be run later."""
+    found: set[str] = set()
+    for op in graph.get_operations():
+        if op.type in PLACEHOLDERS or any(tensor.op.name in found for tensor in op.inputs):
+            found.add(op.name)
+    return found

@@ -123,6 +123,7 @@ class Runner:
         start, session = self._job.start, self._session
         with timed("initialise the variables"):
             session.initialise()
+        new_rate = session.learning_rate() if self._job.new_learning_rate else None
         state = RunState(0, 0)
         if record is not None:
             with timed(f"restore {record.name}"):
@@ -133,8 +134,8 @@ class Runner:
             with timed(f"load variables of {self._transfer.prefix}"):
                 session.load(self._transfer)
             state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
-        if self._job.new_learning_rate and self._graph.context.learning_rate is not None:
-            session.session.run(self._graph.context.learning_rate.initializer)
+        if new_rate is not None:
+            self._graph.context.learning_rate.load(new_rate, session.session)
         self._loop.load_state_dict(record.state if record else self._initial_state)
         if self._graph.context.rollback is not None:
             self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())

@@ -97,6 +97,11 @@ class TrainingSession:
         """Returns the number of updates of the variables."""
         return int(self.session.run(self._graph.context.global_step))
 
+    def learning_rate(self) -> Any:
+        """Returns the constant learning rate, float32 scalar; None where there is no variable of it."""
+        rate = self._graph.context.learning_rate
+        return None if rate is None else self.session.run(rate)
+
     @property
     def max_steps(self) -> int:
         """Greatest number of steps in a call."""
