@@ -274,7 +274,7 @@ def test_values_given_when_a_layer_is_built() -> None:
     assert np.array_equal(in_a_graph(Late, FirstCall)["late/scale"], DATA[0])
 
 
-def test_an_op_made_to_be_fed_later_is_not_run() -> None:
+def test_an_op_made_to_be_fed_later_is_not_run(caplog) -> None:
     def make() -> Any:
         w = tf.Variable([1.0, 2.0], name="w")
         w.assign(v1.placeholder(tf.float32, [2]))
@@ -282,6 +282,7 @@ def test_an_op_made_to_be_fed_later_is_not_run() -> None:
         return w
 
     assert in_a_graph(make)["w"].tolist() == [1.0, 2.0]
+    assert "the constructor has made a Saver (save/RestoreV2)" in caplog.text
 
 
 def test_a_model_that_gives_nothing_gets_no_op() -> None:

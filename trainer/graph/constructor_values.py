@@ -19,6 +19,7 @@ from trainer.graph.state_ops import (
     upstream_ops,
     written,
 )
+from trainer.graphdef.op_types import PLACEHOLDERS
 
 v1 = tf.compat.v1
 
@@ -94,6 +95,11 @@ def check_restores(ops: Iterable[Any]) -> None:
                 "use tf.compat.v1.train.init_from_checkpoint, load_weights, or assign what tf.train.load_checkpoint "
                 "reads"
             )
+
+
+def savers_in(ops: Iterable[Any]) -> list[str]:
+    """Returns the names of the ops by which Savers among a constructor's ops restore variables in a session."""
+    return [op.name for op in ops if op.type == "RestoreV2" and op.inputs[0].op.type in PLACEHOLDERS]
 
 
 def in_order_of_creation(given: Sequence[Any], graph: Any) -> ConstructorValues:

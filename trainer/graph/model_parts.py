@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from trainer.graph.constructor_values import (
     check_restores,
     given_by,
     in_order_of_creation,
+    savers_in,
 )
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.inference import Inference, build_inference, call, place_of, scalar_loss
@@ -24,6 +26,12 @@ from trainer.graph.state_ops import fed_ops, initializers, written
 from trainer.model import Model
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
+
+SAVER_IN_CONSTRUCTOR = (
+    "the constructor has made a Saver (%s); what it restores in a session of its own is not in this run: use "
+    "tf.compat.v1.train.init_from_checkpoint, or warm_start.path"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ def build_model_parts(
     inference = build_inference(model, inputs, labels)
     ops = graph.get_operations()
     check_restores(ops[first:])
+    if savers := savers_in(ops[first:called]):
+        log.warning(SAVER_IN_CONSTRUCTOR, ", ".join(savers))
     at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(model, inference))
     fed = fed_ops(graph) if at_build else ()
     if from_data := next((op for op in at_build if op.name in fed), None):

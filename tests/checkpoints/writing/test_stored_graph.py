@@ -29,7 +29,8 @@ def ops_of(graph_def: Any) -> dict[str, str]:
 def test_a_large_initial_value_is_left_out_and_a_small_one_is_not() -> None:
     for size, op in ((LARGE_BYTES // 4, "Placeholder"), (LARGE_BYTES // 8, "Const")):
         graph, saver = graph_with(size)
-        found = ops_of(stored_graph(saver, graph, {}, ()).graph_def)
+        with graph.as_default():
+            found = ops_of(stored_graph(saver, {}, ()).graph_def)
         assert (found["first"], found["used"]) == (op, "Const")
 
 
@@ -48,7 +49,7 @@ def test_a_constructors_ops_are_left_out_with_what_only_they_need() -> None:
         (variable,) = v1.global_variables()
         given = variable.assign(tf.constant([5.0, 6.0], name="given"))
         tf.identity(given, name="read_again")
-        meta = stored_graph(saver, graph, {}, {given.op.name})
+        meta = stored_graph(saver, {}, {given.op.name})
     found = ops_of(meta.graph_def)
     assert not {"given", given.op.name, "read_again"} & found.keys() and {"w", "w/Assign", "op", "init"} <= found.keys()
     with tf.Graph().as_default(), v1.Session() as session:

@@ -21,18 +21,16 @@ LARGE_BYTES = 2**16
 """Constants from this size on are left out where only initialisers need them."""
 
 
-def stored_graph(saver: Any, graph: Any, signatures: Mapping[str, Any], constructor_ops: Collection[str]) -> Any:
-    """Returns the MetaGraphDef of a graph.
+def stored_graph(saver: Any, signatures: Mapping[str, Any], constructor_ops: Collection[str]) -> Any:
+    """Returns the MetaGraphDef of the default graph.
 
     Args:
         saver: Saver that restores it.
-        graph: Graph of the run.
         signatures: SignatureDefs by key.
-        constructor_ops: Names of the ops that give variables the values from a constructor. They are left out with
-            all that only they need: a checkpoint has the variables.
+        constructor_ops: Names of the ops that give variables the values from a constructor; they are left out, with
+            all that only they need, since a checkpoint has the variables.
     """
-    with graph.as_default():
-        meta = saver.export_meta_graph(collection_list=META_COLLECTIONS)
+    meta = saver.export_meta_graph(collection_list=META_COLLECTIONS)
     for key, signature in signatures.items():
         meta.signature_def[key].CopyFrom(signature)
     if constructor_ops:

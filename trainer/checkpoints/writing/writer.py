@@ -108,7 +108,8 @@ class CheckpointWriter:
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
             saved = self._saved
-            stored = stored_graph(saved.live.saver, graph, saved.signatures, saved.constructor_ops)
+            with graph.as_default():
+                stored = stored_graph(saved.live.saver, saved.signatures, saved.constructor_ops)
             meta = stored.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
