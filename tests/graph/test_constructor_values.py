@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.errors import RequestError
-from trainer.graph.constructor_values import check_fits_a_graph, given_by
+from trainer.graph.constructor_checks import check_fits_a_graph
+from trainer.graph.constructor_values import given_by
 from trainer.graph.model_parts import ModelParts, build_model_parts
 
 v1 = tf.compat.v1
@@ -245,6 +246,19 @@ def test_reference_variables() -> None:
     assert in_a_graph(make)["w"].tolist() == [5.0, 36.0]
 
 
+@pytest.mark.parametrize(
+    "initial",
+    [lambda w: w.assign_add([1.0, 1.0]) * 2.0, lambda w: (w.assign([3.0, 4.0]), w.read_value() * 2.0)[1]],
+    ids=["runs what gives it", "reads what is given"],
+)
+def test_an_initial_value_that_depends_on_a_given_one_is_refused(initial: Callable[[Any], Any]) -> None:
+    def make() -> Any:
+        return tf.Variable(initial(tf.Variable([1.0, 2.0], name="w")), name="u")
+
+    with tf.Graph().as_default(), pytest.raises(RequestError, match=r"the initial value of .* depends .* to w "):
+        parts_of(make)
+
+
 def test_tables() -> None:
     with tf.Graph().as_default(), v1.Session() as session:
 
@@ -252,11 +266,16 @@ def test_tables() -> None:
             table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
             table.insert(["a", "b"], tf.constant([1, 2], tf.int64))
             table.remove(tf.constant(["a"]))
-            return table
+            dense = tf.lookup.experimental.DenseHashTable(tf.int64, tf.int64, -1, -2, -3)
+            dense.insert(tf.constant([5], tf.int64), tf.constant([7], tf.int64))
+            return table, dense
 
         parts = parts_of(make)
         parts.given.give(session)
-        assert session.run(parts.model.made.lookup(tf.constant(["a", "b"]))).tolist() == [-1, 2]
+        table, dense = parts.model.made
+        assert session.run(table.lookup(tf.constant(["a", "b"]))).tolist() == [-1, 2]
+        assert session.run(dense.lookup(tf.constant([5], tf.int64))).tolist() == [7]
+        assert parts.given.names == ("MutableHashTable", "MutableDenseHashTable")
 
 
 class Late(keras.layers.Layer):  # type: ignore[misc]

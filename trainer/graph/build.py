@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from trainer.graph.compile_rule import Mode, choose
-from trainer.graph.constructor_values import ConstructorValues, check_not_run_again, given_by, in_order_of_creation
+from trainer.graph.constructor_checks import check_not_run_again
+from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference
@@ -186,7 +187,7 @@ def open_graph(
         apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
-        check_not_run_again(given, parts.given_ops, [graph.get_operation_by_name("train_step")])
+        check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
         _warn_of_surprises(update, inference, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(

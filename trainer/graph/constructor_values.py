@@ -14,23 +14,17 @@ from trainer.graph.state_ops import (
     changing_ops,
     fed_ops,
     initializers,
+    is_owner,
     never_run,
     owner,
     upstream_ops,
     written,
 )
-from trainer.graphdef.op_types import PLACEHOLDERS
 
 v1 = tf.compat.v1
 
 SCOPE = "constructor_values"
 """Scope of the copies of a constructor's ops."""
-
-PATH_TO_FEED = b"model"
-"""Constant of ``tf.train.Checkpoint`` in a graph, in place of the path."""
-
-MAX_GRAPH_BYTES = 2**31 - 1
-"""Maximum size of a GraphDef, and so of all constants in a graph."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +71,6 @@ def given_by(ops: Sequence[Any], graph: Any) -> list[Any]:
     return given
 
 
-def check_restores(ops: Iterable[Any]) -> None:
-    """Refuses a restore whose path would be given to a session: ``tf.train.Checkpoint.restore`` in a graph.
-
-    Args:
-        ops: Ops of a constructor, and of the first call of a model.
-
-    Raises:
-        RequestError: There is such a restore.
-    """
-    for op in ops:
-        if op.type != "RestoreV2" or op.inputs[0].op.type != "Const":
-            continue
-        if tf.get_static_value(op.inputs[0]) == PATH_TO_FEED:
-            raise RequestError(
-                "tf.train.Checkpoint.restore takes its path in a session only, so the constructor restores nothing; "
-                "use tf.compat.v1.train.init_from_checkpoint, load_weights, or assign what tf.train.load_checkpoint "
-                "reads"
-            )
-
-
-def savers_in(ops: Iterable[Any]) -> list[str]:
-    """Returns the names of the ops by which Savers among a constructor's ops restore variables in a session."""
-    return [op.name for op in ops if op.type == "RestoreV2" and op.inputs[0].op.type in PLACEHOLDERS]
-
-
 def in_order_of_creation(given: Sequence[Any], graph: Any) -> ConstructorValues:
     """Adds copies of ops to a graph that run in the order in which the ops were made, as they do in eager mode.
 
@@ -144,8 +113,10 @@ def in_order_of_creation(given: Sequence[Any], graph: Any) -> ConstructorValues:
 
 def _stays(op: Any) -> bool:
     """Returns whether copies read the op itself: a constant, a variable, a table."""
-    return op.type == "Const" or (
-        not op.inputs and any(each.dtype == tf.resource or each.dtype._is_ref_dtype for each in op.outputs)
+    return (
+        op.type == "Const"
+        or is_owner(op)
+        or (not op.inputs and any(each.dtype == tf.resource or each.dtype._is_ref_dtype for each in op.outputs))
     )
 
 
@@ -187,48 +158,3 @@ def _copy(graph_def: Any, op: Any, name: str, inputs: Sequence[str], previous: s
     # The node may share its device with an op that is not copied.
     node.attr.pop("_class", None)
     return name
-
-
-def check_not_run_again(values: ConstructorValues, given: Sequence[Any], ends: Sequence[Any]) -> None:
-    """Refuses a model whose calls run an op of its constructor again, and so set a variable back each time.
-
-    Args:
-        values: Values that the constructor gives.
-        given: Ops of the constructor that give them.
-        ends: Ops of the calls of the model, and those that initialise its variables.
-
-    Raises:
-        RequestError: A call needs such an op.
-    """
-    if not values.runs:
-        return
-    again = {op.name for op in upstream_ops(ends)}
-    if op := next((op for op in given if op.name in again), None):
-        name = written(op)[0]
-        raise RequestError(
-            f"a call of the model runs the constructor's {op.name} again, which sets {name} back each time; keep the "
-            "variable in an attribute, not what assign() returns, and assign in __call__ what each call shall change"
-        )
-
-
-def check_fits_a_graph(graph: Any, limit: int = MAX_GRAPH_BYTES) -> None:
-    """Refuses constants that exceed the size of a graph.
-
-    Args:
-        graph: Graph with what a constructor has made.
-        limit: Maximum size in bytes.
-
-    Raises:
-        RequestError: The constants are too large.
-    """
-    size = sum(_bytes(op.outputs[0]) for op in graph.get_operations() if op.type == "Const")
-    if size > limit:
-        raise RequestError(
-            f"the values in the model's constructor have {size / 1e9:.1f} GB, and a graph holds {limit / 1e9:.1f} GB "
-            "at most; write them into a checkpoint once, and load it with warm_start.path"
-        )
-
-
-def _bytes(tensor: Any) -> int:
-    count = tensor.shape.num_elements()
-    return 0 if count is None or tensor.dtype == tf.string else int(count * tensor.dtype.size)

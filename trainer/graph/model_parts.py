@@ -10,19 +10,18 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
-from trainer.graph.constructor_values import (
-    ConstructorValues,
+from trainer.graph.constructor_checks import (
     check_fits_a_graph,
+    check_initial_values,
     check_not_run_again,
     check_restores,
-    given_by,
-    in_order_of_creation,
     savers_in,
 )
+from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.inference import Inference, build_inference, call, place_of, scalar_loss
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
-from trainer.graph.state_ops import fed_ops, initializers, written
+from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -88,8 +87,8 @@ def build_model_parts(
     if state:
         start_from(read_initial_state(state, graph, given.give), ops[called:])
         check_starts_anew(state, ends)
-    starts = [graph.get_operation_by_name(name) for name in initializers(graph)]
-    check_not_run_again(given, given_ops, [*ends, *starts])
+    check_initial_values(given_ops, graph)
+    check_not_run_again(given_ops, ends)
     return ModelParts(model, replace(inference, state=state), given, tuple(given_ops))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.graphdef.op_types import LOOKUP_TABLE_OP, PLACEHOLDERS, SOURCE_OP, VARIABLE_OPS
+from trainer.graphdef.op_types import PLACEHOLDERS, SOURCE_OP, TABLE_OP, VARIABLE_OPS
 
 v1 = tf.compat.v1
 
@@ -38,7 +38,7 @@ READ_ONLY_INPUTS = "_read_only_resource_inputs"
 
 def owner(tensor: Any) -> Any:
     """Returns the op of the variable or table behind a handle or reference; None for any other tensor."""
-    while tensor.op.type not in VARIABLE_OPS and not _is_table(tensor.op):
+    while not is_owner(tensor.op):
         # An op that changes a reference variable returns the reference.
         if not (tensor.dtype._is_ref_dtype and tensor.op.inputs):
             return None
@@ -46,8 +46,9 @@ def owner(tensor: Any) -> Any:
     return tensor.op
 
 
-def _is_table(op: Any) -> bool:
-    return not op.inputs and LOOKUP_TABLE_OP.search(op.type) is not None
+def is_owner(op: Any) -> bool:
+    """Returns whether an op is a variable or a table."""
+    return op.type in VARIABLE_OPS or TABLE_OP.search(op.type) is not None
 
 
 def written(op: Any, outer: Callable[[Any], Any] = lambda tensor: tensor) -> list[str]:
