@@ -31,6 +31,8 @@ SLOW = {
     "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
+    "scenarios/test_constructor_values.py::test_30_in_every_mode": "compiles two runs",
+    "scenarios/test_constructor_values.py::test_training_goes_on": "three runs of a recurrent net",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",
 }
