@@ -46,7 +46,7 @@ def savers_in(ops: Iterable[Any]) -> list[str]:
     return [op.name for op in ops if op.type == "RestoreV2" and op.inputs[0].op.type in PLACEHOLDERS]
 
 
-def check_initial_values(given: Sequence[Any], graph: Any) -> None:
+def check_starts_before_given(given: Sequence[Any], graph: Any) -> None:
     """Refuses initial values that depend on values from the constructor, which are given after them.
 
     Args:

@@ -12,9 +12,9 @@ import tensorflow as tf
 from trainer.errors import RequestError, describe
 from trainer.graph.constructor_checks import (
     check_fits_a_graph,
-    check_initial_values,
     check_not_run_again,
     check_restores,
+    check_starts_before_given,
     savers_in,
 )
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
@@ -87,7 +87,7 @@ def build_model_parts(
     if state:
         start_from(read_initial_state(state, graph, given.give), ops[called:])
         check_starts_anew(state, ends)
-    check_initial_values(given_ops, graph)
+    check_starts_before_given(given_ops, graph)
     check_not_run_again(given_ops, ends)
     return ModelParts(model, replace(inference, state=state), given, tuple(given_ops))
 
