@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import graph
 from trainer.callback import Callback, Context
 from trainer.schedule import Schedule
+from trainer.timing import told
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
+
+
+SHORT_SECS = 0.2
+"""Seconds of an evaluation that need neither a word nor a way to be ended: a thread takes a share of a short one."""
 
 
 class Evaluate(Callback):
@@ -29,9 +35,12 @@ class Evaluate(Callback):
         True
     """
 
+    may_be_cut: ClassVar[bool] = True
+
     def __init__(self, *, every_n_epochs: int = 1) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
         self._evaluation: graph.Evaluation | None = None
+        self._secs = float("inf")
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
         """Returns ``val_...`` for each metric, where there is a validation part."""
@@ -51,5 +60,16 @@ class Evaluate(Callback):
     def on_step_end(self, context: Context) -> None:
         """Evaluates."""
         if self._evaluation is not None:
-            values = self._evaluation.run(context.session)
+            values = self._values(self._evaluation, context.session)
             context.report({f"val_{name}": value for name, value in values.items()})
+
+    def _values(self, evaluation: graph.Evaluation, session: Any) -> Mapping[str, float]:
+        """Returns the values; where the evaluation before took long, from another thread, so that a signal ends it."""
+        began = time.monotonic()
+        if self._secs <= SHORT_SECS:
+            values = evaluation.run(session)
+        else:
+            with told("evaluating"):
+                values = graph.in_background(lambda: evaluation.run(session))
+        self._secs = time.monotonic() - began
+        return values

@@ -30,9 +30,12 @@ SLOW = {
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
     "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_serving.py::test_c": "a C compiler and a program of its own",
+    "runs/test_versions.py::test_a_run_beside": "a run in a process whose metadata is hidden",
+    "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_constructor_values.py::test_30_in_every_mode": "compiles two runs",
     "scenarios/test_constructor_values.py::test_training_goes_on": "three runs of a recurrent net",
+    "scenarios/test_long_work.py::test_32_a_signal_ends_a_call": "a run for each long call, and resumes",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",
 }

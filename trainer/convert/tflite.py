@@ -129,8 +129,9 @@ def open_tflite(path: str | Path) -> Predictor:
 
 def _interpreter(content: bytes) -> Any:
     with warnings.catch_warnings():
-        # TensorFlow announces that its interpreter will move to another package.
-        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        # TensorFlow announces that its interpreter will move to another package, in the words of the version.
+        words = r"\s*Warning: (tf\.lite\.Interpreter is deprecated|Please use the LiteRT interpreter)"
+        warnings.filterwarnings("ignore", message=words)
         return tf.lite.Interpreter(model_content=content)
 
 

@@ -18,6 +18,7 @@ from trainer.checkpoints.restoring.compatibility import differences
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
+from trainer.graph.devices import building
 from trainer.graph.model_parts import build_model_parts
 from trainer.graph.variables import variables_by_name
 from trainer.graphdef.op_types import PLACEHOLDERS
@@ -103,7 +104,7 @@ def session_from_code(prefix: Path, make_model: Callable[[], Model], source: Dat
     """
     # Keras numbers its layers over all graphs of a process; the names must be those of the run.
     keras.utils.clear_session()
-    with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
+    with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
         inference = build_model_parts(make_model, source.inputs, source.labels).inference
         variables = variables_by_name(graph)

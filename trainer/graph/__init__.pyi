@@ -1,3 +1,5 @@
+from trainer.graph.background_call import calls_left as calls_left
+from trainer.graph.background_call import in_background as in_background
 from trainer.graph.evaluation import Evaluation as Evaluation
 from trainer.graph.evaluation import make_evaluation as make_evaluation
 from trainer.graph.optimizers import ScaledRate as ScaledRate

@@ -14,9 +14,11 @@ from trainer.graph.compile_rule import Mode, choose
 from trainer.graph.constructor_checks import check_not_run_again
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
+from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference
 from trainer.graph.model_parts import build_model_parts, made
+from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
@@ -172,7 +174,7 @@ def open_graph(
     # Keras numbers its layers across all graphs of a process; a second run must get the same names.
     keras.utils.clear_session()
     graph = tf.Graph()
-    with graph.as_default():
+    with building(graph):
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
         parts = build_model_parts(make_model, source.inputs, source.labels)
@@ -182,9 +184,10 @@ def open_graph(
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         known = len(graph.get_operations())
-        optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
-        given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
-        apply = applier(optimizer, variables)
+        with stable_names():
+            optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
+            given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
+            apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])

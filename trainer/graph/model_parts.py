@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
 from trainer.graph.constructor_checks import (
     check_fits_a_graph,
     check_not_run_again,
@@ -19,7 +19,7 @@ from trainer.graph.constructor_checks import (
 )
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.eager_only import remedy_for
-from trainer.graph.inference import Inference, build_inference, call, place_of, scalar_loss
+from trainer.graph.inference import Inference, build_inference, call, scalar_loss
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
 from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
@@ -111,4 +111,4 @@ def made(argument: str, make: Callable[[], Any]) -> Any:
     except Exception as error:
         # Where a value is needed, TensorFlow's own words are advice for other programs.
         reason = remedy_for(error) or describe(error)
-        raise RequestError(f"{argument} cannot be made: {reason}{place_of(error)}", argument=argument) from error
+        raise RequestError(f"{argument} cannot be made: {reason}{place_in(error)}", argument=argument) from error

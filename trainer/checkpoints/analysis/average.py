@@ -26,6 +26,7 @@ from trainer.checks import check_file_name
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
 from trainer.files import local_path, make_directory, sync_directory, temporary_beside
+from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.timing import utc_now
 
 v1 = tf.compat.v1
@@ -102,7 +103,8 @@ def _check_target(target: Path) -> None:
 def _check_same_variables(readers: Sequence[TensorReader]) -> None:
     first = readers[0]
     for other in readers[1:]:
-        if found := differences(other.readable, first.readable):
+        stored = under_names(other.readable, names_in_file(other.readable, first.readable))
+        if found := differences(stored, first.readable):
             lines = "\n  ".join(line.replace("graph", first.prefix.name, 1) for line in found[:6])
             raise RequestError(f"{other.prefix} does not hold the variables of {first.prefix}:\n  {lines}")
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.reader import Tensor, stored_tensors
 from trainer.errors import RequestError
+from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.graph.variables import ROLLBACK_SCOPE, variables_by_name
 
 v1 = tf.compat.v1
@@ -45,7 +46,7 @@ def pipeline_names(graph: Any) -> set[str]:
 
 
 def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Returns the tensors that a checkpoint holds and those that a graph declares, by name.
+    """Returns the tensors that a checkpoint holds and those that a graph declares, by name in the graph.
 
     Positions of data pipelines and rollback variables are ignored: they need not be in both.
 
@@ -53,7 +54,8 @@ def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, T
         CheckpointError: The checkpoint cannot be read.
     """
     pipelines = pipeline_names(graph)
-    sides = stored_tensors(prefix), declared_tensors(variables_by_name(graph))
+    found, declared = stored_tensors(prefix), declared_tensors(variables_by_name(graph))
+    sides = under_names(found, names_in_file(found, declared)), declared
     stored, declared = (
         {name: each for name, each in side.items() if name not in pipelines and not name.startswith(ROLLBACK_SCOPE)}
         for side in sides

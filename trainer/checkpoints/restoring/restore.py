@@ -14,6 +14,7 @@ from trainer.checkpoints.reader import Tensor, TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import both_sides, declared_tensors, differences, pipeline_names
 from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
 from trainer.errors import RequestError
+from trainer.graph.optimizer_names import names_in_file
 from trainer.graph.variables import variables_by_name
 from trainer.warm_start import WarmStart
 
@@ -70,7 +71,9 @@ def plan_full_restore(prefix: Path, graph: Any, global_step: str) -> Transfer:
         raise RequestError(_refusal(prefix, found, stored, declared))
     pipelines = pipeline_names(graph)
     with_pipeline = bool(pipelines) and pipelines <= set(stored_tensors(prefix))
-    transfer = Transfer(prefix, {name: name for name in declared}, tensors=stored, with_pipeline=with_pipeline)
+    names = names_in_file(stored_tensors(prefix), declared)
+    loaded = {name: names.get(name, name) for name in declared}
+    transfer = Transfer(prefix, loaded, tensors=stored, with_pipeline=with_pipeline)
     check_readable(transfer)
     return transfer
 
@@ -94,6 +97,32 @@ def check_readable(transfer: Transfer) -> None:
     reader = TensorReader(transfer.prefix)
     for source in transfer.loaded.values():
         reader.value(source)
+
+
+def restore_all(saver: Any, session: Any, prefix: Path) -> None:
+    """Restores all that a Saver holds, also where the file has an optimizer's variables under another Keras's names.
+
+    Args:
+        saver: ``tf.compat.v1.train.Saver`` of the session's graph, which may be finalized.
+        session: Session to restore into.
+        prefix: Prefix of the checkpoint's files; ``check_fits`` must have accepted them.
+
+    Raises:
+        tf.errors.OpError: The files cannot be read.
+        ValueError: There is no such checkpoint.
+    """
+    names = names_in_file(stored_tensors(prefix), variables_by_name(session.graph))
+    if not names:
+        saver.restore(session, str(prefix))
+        return
+    saver_def = saver.as_saver_def()
+    file = session.graph.get_tensor_by_name(saver_def.filename_tensor_name)
+    feeds: dict[Any, Any] = {file: str(prefix)}
+    # The Saver's keys are constants in the graph, and a constant can be fed.
+    for each in (op for op in file.consumers() if op.type == "RestoreV2"):
+        keys = [key.decode() for key in tf.make_ndarray(each.inputs[1].op.get_attr("value")).flat]
+        feeds[each.inputs[1]] = [names.get(key, key) for key in keys]
+    session.run(saver_def.restore_op_name, feeds)
 
 
 def assign(transfer: Transfer, session: Any) -> None:
