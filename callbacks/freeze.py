@@ -24,6 +24,8 @@ class Freeze(Callback):
         outputs: Names of nodes (``op`` or ``op:0``); None for the model's outputs.
         which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
         name: Name of the file, without ``.pb``.
+        state: State of a model whose inference changes variables, such as a stateful RNN: ``initial`` for a file
+            that starts each call from their initial values, ``refuse`` to refuse such a model.
 
     Raises:
         TypeError, ValueError: A value is out of range.
@@ -36,15 +38,24 @@ class Freeze(Callback):
     phase: ClassVar[Phase] = Phase.EXPORT
     may_be_cut: ClassVar[bool] = True
 
-    def __init__(self, *, outputs: Sequence[str] | None = None, which: str = "last", name: str = "model") -> None:
+    def __init__(
+        self,
+        *,
+        outputs: Sequence[str] | None = None,
+        which: str = "last",
+        name: str = "model",
+        state: str = "initial",
+    ) -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
         self._which = check_choice("which", which, ("last", "best"))
         self.needs_best_checkpoint = which == "best"
         self._name = check_file_name("name", name)
+        self._state = check_choice("state", state, ("initial", "refuse"))
 
     def on_build(self, build: GraphContext) -> None:
         """Extracts the inference part, which finds wrong names and what cannot be frozen."""
         inference = build.inference
+        export.check_state(self._state, inference)
         names = list(inference.outputs) if self._outputs is None else self._outputs
         nodes = export.check_outputs(names, build.graph, list(inference.outputs))
         self._part = export.extract_inference(build.graph, {**inference.inputs, **inference.labels}, nodes)

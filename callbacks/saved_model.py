@@ -24,6 +24,8 @@ class SavedModel(Callback):
     Args:
         tags: Tags of the meta graph; ``serve`` is added.
         which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
+        state: State of a model whose inference changes variables, such as a stateful RNN: ``initial`` for an export
+            that starts each call from their initial values, ``refuse`` to refuse such a model.
 
     Raises:
         TypeError: The tags are a string, whose letters would become tags.
@@ -37,13 +39,15 @@ class SavedModel(Callback):
     phase: ClassVar[Phase] = Phase.EXPORT
     may_be_cut: ClassVar[bool] = True
 
-    def __init__(self, *, tags: Sequence[str] = (), which: str = "last") -> None:
+    def __init__(self, *, tags: Sequence[str] = (), which: str = "last", state: str = "initial") -> None:
         self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))
         self._which = check_choice("which", which, ("last", "best"))
         self.needs_best_checkpoint = which == "best"
+        self._state = check_choice("state", state, ("initial", "refuse"))
 
     def on_build(self, build: GraphContext) -> None:
         """Extracts the inference part, which finds what cannot be exported."""
+        export.check_state(self._state, build.inference)
         self._part = export.extract_inference(build.graph, build.inference.inputs, list(build.inference.outputs))
         self._example = build.source.example
 

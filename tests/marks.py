@@ -40,6 +40,8 @@ SLOW = {
     "training/test_inquiry.py::test_31_compiling_changes": "three runs for each kind of op; two kinds are in the suite",
     "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
+    "scenarios/test_constructor_values.py::test_30_in_every_mode": "compiles two runs",
+    "scenarios/test_constructor_values.py::test_training_goes_on": "three runs of a recurrent net",
     "scenarios/test_long_work.py::test_32_a_signal_ends_a_call": "a run for each long call, and resumes",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",

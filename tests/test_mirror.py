@@ -22,6 +22,7 @@ WHOLE = {
     "test_commands": "the command line of training",
     "test_conformance": "every callback, config file and experiment",
     "test_mirror": "this rule",
+    "test_models_page": "docs/models.md",
     "test_paths": "paths of other machines, and file URIs",
     "test_prose": "docstrings that can be read line by line",
     "test_public_face": "the public names",

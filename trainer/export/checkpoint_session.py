@@ -21,7 +21,7 @@ from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
-from trainer.graph.inference import build_inference
+from trainer.graph.model_parts import build_model_parts
 from trainer.graph.run_savers import RunSavers, make_saver
 from trainer.graph.variables import key_of
 from trainer.graphdef.op_types import PLACEHOLDERS
@@ -117,7 +117,7 @@ def session_from_code(prefix: Path, make_model: Callable[[], Model], source: Dat
     keras.utils.clear_session()
     with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
-        inference = build_inference(make_model(), source.inputs, source.labels)
+        inference = build_model_parts(make_model, source.inputs, source.labels).inference
         savers = RunSavers(with_rollback=False)
         savers.build()
         _check_holds(prefix, wanted_by(savers.saver))

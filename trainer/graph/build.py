@@ -10,13 +10,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe, place_in
 from trainer.graph.checked_functions import needs_checks, op_types
 from trainer.graph.compile_rule import EXPLICIT, Mode, choose, without_xla
+from trainer.graph.constructor_checks import check_not_run_again
+from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
-from trainer.graph.inference import Inference, build_inference
+from trainer.graph.inference import Inference
+from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
@@ -48,6 +50,11 @@ STATEFUL_RANDOM = (
     "uninterrupted one; add a parameter seed to __call__ and use tf.random.stateless_*"
 )
 
+STATE_IN_INFERENCE = (
+    "inference changes variables (%s): exports and the inference part of the .meta start each call from their initial "
+    "values, an evaluation goes on from the last ones; state=refuse of a callback that exports refuses such a model"
+)
+
 
 @dataclass(frozen=True)
 class GraphContext:
@@ -64,6 +71,7 @@ class GraphContext:
         seed: Seed of the run.
         mode: Compile mode of the steps.
         model_variables: Variables by name, without the global step and the optimizer's variables.
+        given: Values that the constructors of model and optimizer give to variables.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -79,6 +87,7 @@ class GraphContext:
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
+    given: ConstructorValues
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
@@ -185,18 +194,21 @@ def open_graph(
     with building(graph):
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
-        model = _made("model", make_model)
-        inference = build_inference(model, source.inputs, source.labels)
+        parts = build_model_parts(make_model, source.inputs, source.labels)
+        model, inference = parts.model, parts.inference
         model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
         variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
+        known = len(graph.get_operations())
         with stable_names():
-            optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
+            optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
+            given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
             apply = applier(optimizer, variables)
         update = UpdateRule(model, apply, variables, global_step, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
-        _warn_of_surprises(update, graph)
+        check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
+        _warn_of_surprises(update, inference, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -218,13 +230,16 @@ def open_graph(
             seed=seed,
             mode=mode,
             model_variables=model_variables,
+            given=given,
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
         return GraphBuilder(context, update, feed, update_graph)
 
 
-def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
+def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:
+    if inference.state:
+        log.warning(STATE_IN_INFERENCE, ", ".join(inference.state))
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
@@ -269,18 +284,6 @@ def _fused_steps(
 ) -> FusedSteps:
     with tf.control_dependencies([metrics]):
         return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps, completed)
-
-
-def _made(argument: str, make: Callable[[], Any]) -> Any:
-    """Calls a constructor and re-raises its exceptions as RequestError with the name of the object."""
-    try:
-        return make()
-    except RequestError:
-        raise
-    except Exception as error:
-        raise RequestError(
-            f"{argument} cannot be made: {describe(error)}{place_in(error)}", argument=argument
-        ) from error
 
 
 def function_op_types(graph: Any) -> set[str]:

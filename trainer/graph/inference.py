@@ -28,12 +28,14 @@ class Inference:
         labels: Placeholders of the labels [batch, ...] by name.
         outputs: Outputs of the model, tensors by name.
         loss: Mean loss over the batch, float scalar.
+        state: Names of the variables that a call changes; outputs and loss are those of their initial values.
     """
 
     inputs: Tensors
     labels: Tensors
     outputs: Tensors
     loss: Any
+    state: tuple[str, ...] = ()
 
 
 def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:

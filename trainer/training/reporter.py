@@ -23,6 +23,9 @@ from trainer.training.time_spent import TimeSpent
 
 log = logging.getLogger(__name__)
 
+FEW = 3
+"""Max number of names of variables in a line."""
+
 
 class RunReporter:
     """Reports how a run started, what happened to it and how it ended.
@@ -74,6 +77,12 @@ class RunReporter:
         if self._start.external is not None:
             return "continued from an external checkpoint"
         return "new run"
+
+    def values_given(self, names: Sequence[str]) -> None:
+        """Reports the variables and tables that a new run starts with the values of a constructor."""
+        if names and self._start.record is None and self._start.external is None:
+            few = f" ({', '.join(names)})" if len(names) <= FEW else ""
+            log.info("%s%s: values from the constructor", _count(len(names), "variable"), few)
 
     def _other_versions(self) -> str:
         record = self._start.record

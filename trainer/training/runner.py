@@ -69,6 +69,7 @@ class Runner:
         start.run.clean_up()
         start.run.write_config(self._job.invocation.config_text)
         self._reporter.started(mode, self._trunks)
+        self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
         began = self._clock()
@@ -124,6 +125,7 @@ class Runner:
         if not session.is_initial:
             with timed("initialising the variables"):
                 session.initialise()
+        new_rate = session.learning_rate() if self._job.new_learning_rate else None
         state = RunState(0, 0)
         if record is not None:
             with timed(f"restoring {record.name}"):
@@ -134,8 +136,8 @@ class Runner:
             with timed(f"loading variables of {self._transfer.prefix}"):
                 session.load(self._transfer)
             state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
-        if self._job.new_learning_rate and self._graph.context.learning_rate is not None:
-            session.session.run(self._graph.context.learning_rate.initializer)
+        if new_rate is not None:
+            self._graph.context.learning_rate.load(new_rate, session.session)
         self._loop.load_state_dict(record.state if record else self._initial_state)
         if self._graph.context.rollback is not None:
             self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())

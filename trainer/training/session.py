@@ -67,7 +67,7 @@ class TrainingSession:
         self._stack.__exit__(*error)
 
     def initialise(self) -> None:
-        """Initialises every variable and table, and fills the feed.
+        """Initialises every variable and table, gives them a constructor's values, and fills the feed.
 
         Raises:
             TrainerError: An initial value, a table or the data cannot be computed or read.
@@ -75,6 +75,7 @@ class TrainingSession:
         self._inquiry.forget()
         try:
             self.session.run([self._graph.initialise, self._graph.initialise_tables])
+            self._graph.context.given.give(self.session)
             self._graph.feed.initialise(self.session)
         except (tf.errors.OpError, MemoryError) as error:
             raise TrainerError(f"variables, tables or data cannot be initialised: {describe(error)}") from error
@@ -132,6 +133,11 @@ class TrainingSession:
     def global_step(self) -> int:
         """Returns the number of updates of the variables."""
         return int(self.session.run(self._graph.context.global_step))
+
+    def learning_rate(self) -> Any:
+        """Returns the constant learning rate, float32 scalar; None where there is no variable of it."""
+        rate = self._graph.context.learning_rate
+        return None if rate is None else self.session.run(rate)
 
     @property
     def max_steps(self) -> int:

@@ -35,6 +35,7 @@ class SavedValues:
         count: Number of variables and other saved objects in the graph.
         variable_bytes: Size of all variables in bytes.
         signatures: SignatureDefs for the ``.meta``, by key.
+        constructor_ops: Names of the ops that the ``.meta`` leaves out, since they only give initial values.
     """
 
     live: LiveValues
@@ -44,6 +45,7 @@ class SavedValues:
     count: int
     variable_bytes: int
     signatures: Mapping[str, Any]
+    constructor_ops: frozenset[str] = frozenset()
 
 
 def values_to_save(build: GraphContext, var_list: VarList, *, with_copies: bool) -> SavedValues:
@@ -74,6 +76,7 @@ def values_to_save(build: GraphContext, var_list: VarList, *, with_copies: bool)
         count=len(objects),
         variable_bytes=variable_bytes(build.graph),
         signatures=signatures_of(part.inputs, part.labels, part.outputs, part.loss),
+        constructor_ops=build.given.ops,
     )
 
 

@@ -19,6 +19,7 @@ from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import DATA, CheckpointStore
 from trainer.checkpoints.writing.saved_values import SavedValues
 from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
+from trainer.checkpoints.writing.stored_graph import stored_graph
 from trainer.checkpoints.writing.sync_follower import SyncFollower
 from trainer.errors import CheckpointError, describe
 from trainer.files import check_free_space, write_atomically
@@ -33,14 +34,6 @@ MAX_SHOWN = 6
 
 LARGE_BYTES = 2**20
 """Tensors from this size on are read in a session, so that Python's lock does not block training."""
-
-# Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
-META_COLLECTIONS = (
-    v1.GraphKeys.GLOBAL_VARIABLES,
-    v1.GraphKeys.LOCAL_VARIABLES,
-    v1.GraphKeys.TRAINABLE_VARIABLES,
-    v1.GraphKeys.GLOBAL_STEP,
-)
 
 
 class CheckpointWriter:
@@ -121,11 +114,10 @@ class CheckpointWriter:
         if self._write_meta_graph == "never":
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
+            saved = self._saved
             with graph.as_default():
-                exported = self._saved.live.saver.export_meta_graph(collection_list=META_COLLECTIONS)
-            for key, signature in self._saved.signatures.items():
-                exported.signature_def[key].CopyFrom(signature)
-            meta = exported.SerializeToString(deterministic=True)
+                stored = stored_graph(saved.live.saver, saved.signatures, saved.constructor_ops)
+            meta = stored.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)
