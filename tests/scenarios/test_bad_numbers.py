@@ -17,7 +17,7 @@ from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import NonFiniteError
-from trainer.graph.optimizers import ScaledRate
+from trainer.graph.learning_rates import rate_of_step
 from trainer.schedule import Schedule
 
 
@@ -76,7 +76,7 @@ def poisoned_dataset() -> tf.data.Dataset:
 def test_12_a_rollback_leaves_the_batch_out_and_lowers_the_rate(tmp_path, data, mode) -> None:
 
     changes: dict[str, Any] = {
-        "make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale)),
+        "make_optimizer": lambda step, scale: keras.optimizers.SGD(rate_of_step(0.1, step, scale)),
         "make_model": NanAt,
         "rate_can_be_scaled": True,
         "compile": mode,
@@ -106,7 +106,7 @@ def test_12_rollbacks_are_counted(tmp_path) -> None:
             return super().loss(outputs, labels) * np.nan
 
     parts = {"g": NanGuard(action="rollback", max_rollbacks=2), "c": Checkpoint()}
-    optimizer = {"make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale))}
+    optimizer = {"make_optimizer": lambda step, scale: keras.optimizers.SGD(rate_of_step(0.1, step, scale))}
     with pytest.raises(NonFiniteError, match="loss is nan after step 1"):
         run(tmp_path / "run", parts, make_model=Always, rate_can_be_scaled=True, **optimizer)
     assert len(json.loads((tmp_path / "run/run.json").read_text())["rollbacks"]) == 2

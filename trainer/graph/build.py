@@ -11,13 +11,16 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
+from trainer.graph.averages import Averages, averages_of
 from trainer.graph.compile_rule import Mode, choose
 from trainer.graph.data_source import DataSource
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
+from trainer.graph.frozen_state import FrozenState, frozen_state
 from trainer.graph.inference import Inference, build_inference, place_of
-from trainer.graph.optimizers import applier, rate_variable
+from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
+from trainer.graph.side_losses import SideLosses
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
 from trainer.graph.variables import make_restorer, make_saver, variables_by_name
@@ -60,6 +63,9 @@ class GraphContext:
         seed: Seed of the run.
         mode: Compile mode of the steps.
         model_variables: Variables by name, without the global step and the optimizer's variables.
+        side_losses: Losses that the model adds beside its own, part of each loss that is reported.
+        averages: Averages of the trained variables that the optimizer keeps, or None.
+        skips_steps: Whether the optimizer leaves out a step whose gradients are not finite.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -76,6 +82,9 @@ class GraphContext:
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
+    side_losses: SideLosses
+    averages: Averages | None = None
+    skips_steps: bool = False
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
@@ -167,16 +176,20 @@ def open_graph(
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
         model = _made("model", make_model)
-        inference = build_inference(model, source.inputs, source.labels)
+        side_losses = SideLosses(model)
+        inference = build_inference(model, source.inputs, source.labels, side_losses)
         model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
         variables = trainable_variables(model, trainable)
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
-        apply = applier(optimizer, variables)
-        update = UpdateRule(model, apply, variables, global_step, seed)
+        optimizer = scaled_for_float16(_made("optimizer", lambda: make_optimizer(global_step, scale)), model)
+        minimize = Minimizer(optimizer, variables, global_step)
+        kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
+        update = UpdateRule(model, side_losses, minimize, kept, global_step, seed)
         add_train_step(update, inference.inputs, inference.labels)
+        averages = averages_of(optimizer, variables)
         _warn_of_surprises(update, graph)
+        _tell_what_is_added(update, kept, averages)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -197,6 +210,9 @@ def open_graph(
             seed=seed,
             mode=mode,
             model_variables=model_variables,
+            side_losses=side_losses,
+            averages=Averages(averages) if averages else None,
+            skips_steps=skips_steps(optimizer),
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
@@ -208,6 +224,26 @@ def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
+
+
+def _tell_what_is_added(update: UpdateRule, kept: FrozenState, averages: Sequence[Any]) -> None:
+    if update.added_losses:
+        log.info("added to the model's own loss, as keras.Model.fit does: %s", first_few(update.added_losses))
+    if kept.kept:
+        log.info("kept as they are, though the model assigns them in training: %s", first_few(kept.kept))
+    if averages:
+        log.info("evaluations and exports use the averages of %d variables that the optimizer keeps", len(averages))
+
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """Returns names for a message.
+
+    Example:
+        >>> first_few(["a", "b", "c"], limit=2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:

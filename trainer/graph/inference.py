@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
+from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -37,11 +38,14 @@ class Inference:
     loss: Any
 
 
-def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
+def build_inference(
+    model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any], side_losses: SideLosses | None = None
+) -> Inference:
     """Builds the inference part in the default graph, and with it the model's variables.
 
     Args:
         model: Model, called once.
+        side_losses: Losses that the model adds beside its own; None for those made from now on.
         inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
         labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
 
@@ -51,8 +55,11 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
-    outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
-    return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
+    with (side_losses or SideLosses(model)).collected() as found:
+        called = call(model, fed, training=False, seed=no_seed)
+        outputs = {name: named(name, tensor) for name, tensor in called.items()}
+        loss = scalar_loss(model, outputs, compared)
+    return Inference(fed, compared, outputs, named(LOSS, with_side_losses(loss, found)[0]))
 
 
 def placeholder(name: str, spec: Any) -> Any:
