@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainer import graph
 from trainer.callback import Callback, Context
+from trainer.checks import check_optional_choice
 from trainer.schedule import Schedule
+from trainer.state import WEIGHTS
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
@@ -20,6 +23,7 @@ class Evaluate(Callback):
 
     Args:
         every_n_epochs: Epochs between two evaluations; the loop stops there.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer keeps any.
 
     Raises:
         TypeError, ValueError: The value is not a positive whole number.
@@ -29,8 +33,9 @@ class Evaluate(Callback):
         True
     """
 
-    def __init__(self, *, every_n_epochs: int = 1) -> None:
+    def __init__(self, *, every_n_epochs: int = 1, weights: str | None = None) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
+        self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._evaluation: graph.Evaluation | None = None
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
@@ -39,6 +44,7 @@ class Evaluate(Callback):
 
     def on_build(self, build: GraphContext) -> None:
         """Adds the evaluation to the graph; without a validation part the loop need not stop."""
+        self._averages = graph.chosen_averages(build.averages, self._weights)
         self._evaluation = graph.make_evaluation(build)
         if self._evaluation is not None:
             self.schedule = self._schedule
@@ -51,5 +57,6 @@ class Evaluate(Callback):
     def on_step_end(self, context: Context) -> None:
         """Evaluates."""
         if self._evaluation is not None:
-            values = self._evaluation.run(context.session)
+            with self._averages.in_place(context.session) if self._averages else contextlib.nullcontext():
+                values = self._evaluation.run(context.session)
             context.report({f"val_{name}": value for name, value in values.items()})

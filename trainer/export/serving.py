@@ -72,15 +72,27 @@ def session_as_is(graph: Any) -> Any:
     return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
 
 
-def values_in(session: Any, part: InferenceSubgraph) -> ReadValue:
-    """Returns a reader of the variables' values in a live session."""
-    return lambda name: session.run(part.variables[name])
+def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] | None = None) -> ReadValue:
+    """Returns a reader of the variables' values in a live session.
+
+    Args:
+        session: Live session.
+        part: Inference part.
+        instead: Tensors to read in the place of variables, by the name of the variable.
+    """
+    sources = {**part.variables, **(instead or {})}
+    return lambda name: session.run(sources[name])
 
 
-def values_of(prefix: str) -> ReadValue:
-    """Returns a reader of the variables' values in a checkpoint."""
+def values_of(prefix: str, instead: Mapping[str, str] | None = None) -> ReadValue:
+    """Returns a reader of the variables' values in a checkpoint.
+
+    Args:
+        prefix: Prefix of the checkpoint's files.
+        instead: Names in the file to read in the place of variables, by the name of the variable.
+    """
     reader = tf.train.load_checkpoint(prefix)
-    return lambda name: reader.get_tensor(name)
+    return lambda name: reader.get_tensor((instead or {}).get(name, name))
 
 
 def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:

@@ -1,3 +1,4 @@
+from trainer.graph.averages import chosen_averages as chosen_averages
 from trainer.graph.evaluation import Evaluation as Evaluation
 from trainer.graph.evaluation import make_evaluation as make_evaluation
 from trainer.graph.learning_rates import rate_of_step as rate_of_step

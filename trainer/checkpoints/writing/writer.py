@@ -19,6 +19,7 @@ from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
 from trainer.checkpoints.writing.sync_follower import SyncFollower
 from trainer.errors import CheckpointError, describe
 from trainer.files import check_free_space, write_atomically
+from trainer.graphdef import averages
 
 v1 = tf.compat.v1
 
@@ -34,6 +35,7 @@ META_COLLECTIONS = (
     v1.GraphKeys.LOCAL_VARIABLES,
     v1.GraphKeys.TRAINABLE_VARIABLES,
     v1.GraphKeys.GLOBAL_STEP,
+    averages.COLLECTION,
 )
 
 
