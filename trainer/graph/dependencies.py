@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.errors import RequestError
+
 v1 = tf.compat.v1
 
 
@@ -27,6 +29,52 @@ def ancestors(tensors: Iterable[Any]) -> set[Any]:
             found.add(op)
             waiting += [tensor.op for tensor in op.inputs]
     return found
+
+
+READING_OPS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"})
+"""Ops that take the handle of a variable and leave its value as it is."""
+
+
+def assigned_in(inner: Any, variables: Iterable[Any]) -> list[Any]:
+    """Returns the variables of the outer graph that ops of an inner graph may change; a nested function counts.
+
+    Args:
+        inner: Graph of a function.
+        variables: Resource variables of an outer graph.
+    """
+    captured = {outer.ref(): placeholder for outer, placeholder in inner.captures}
+    handles = [(each, captured.get(each.handle.ref())) for each in variables if hasattr(each, "handle")]
+    return [
+        variable
+        for variable, handle in handles
+        if handle is not None and any(op.type not in READING_OPS for op in handle.consumers())
+    ]
+
+
+def check_nothing_is_stale(inner: Any, variables: Iterable[Any]) -> None:
+    """Refuses an update that takes a tensor from outside which depends on a variable that the update changes.
+
+    Such a tensor is computed once per call, not once per step, and no gradient flows through it.
+
+    Args:
+        inner: Graph of a function that makes one update.
+        variables: Resource variables of the outer graph.
+
+    Raises:
+        RequestError: There is such a tensor.
+    """
+    changed = {each.handle.ref(): each.op.name for each in assigned_in(inner, variables)}
+    for outer, _ in inner.captures:
+        if outer.dtype in (tf.resource, tf.variant):
+            continue
+        read = {tensor.ref() for op in ancestors([outer]) for tensor in op.inputs} & changed.keys()
+        if read:
+            raise RequestError(
+                f"the update uses the tensor {outer.name!r}, which was made outside of it from the variable "
+                f"{changed[min(read, key=changed.__getitem__)]!r}: its value would be that of before the call into the "
+                "graph, and no gradient flows through it; compute it in __call__ or loss, or (a learning rate) in a "
+                "function that the optimizer calls"
+            )
 
 
 def recomputed(tensors: Sequence[Any]) -> list[Any]:

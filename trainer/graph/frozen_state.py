@@ -8,14 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.graph.dependencies import assigned_in
 from trainer.graph.find_instances import find_instances
 from trainer.graph.side_losses import layers_of
 
 v1 = tf.compat.v1
-
-READING_OPS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"})
-"""Ops that take the handle of a variable and leave its value as it is."""
-
 
 def names_in_frozen_parts(names: Iterable[str], trained: Collection[str], frozen: Collection[str]) -> set[str]:
     """Returns the names of variables that are frozen themselves, or state of a part with frozen variables alone.
@@ -70,15 +67,11 @@ class FrozenState:
 
     def put_back(self, values: Sequence[Any]) -> None:
         """Assigns the values to the variables that ops of the default inner graph change; sets ``kept``."""
-        graph = v1.get_default_graph()
-        changed = [
-            (variable, value)
-            for variable, value in zip(self._variables, values, strict=True)
-            if any(op.type not in READING_OPS for op in graph.capture(variable.handle).consumers())
-        ]
-        for variable, value in changed:
-            variable.assign(value)
-        self.kept = tuple(variable.op.name for variable, _ in changed)
+        before = dict(zip((variable.ref() for variable in self._variables), values, strict=True))
+        changed = assigned_in(v1.get_default_graph(), self._variables)
+        for variable in changed:
+            variable.assign(before[variable.ref()])
+        self.kept = tuple(variable.op.name for variable in changed)
 
 
 def frozen_state(model: Any, variables: Mapping[str, Any], trained: Sequence[Any]) -> FrozenState:

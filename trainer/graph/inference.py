@@ -6,17 +6,22 @@ import inspect
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
+from trainer.graph.equality import compared_by_value
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
 
 LOSS = "loss"
+OWN_FOLDER = str(Path(__file__).parent)
+"""Folder of the functions that call the user's code."""
+
 RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
 """Names in a line of metrics.jsonl that the trainer itself writes."""
 
@@ -163,15 +168,20 @@ def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, A
 
 
 class refusing:  # noqa: N801 - a context manager, read as a verb
-    """Re-raises a model's exception as RequestError with the tensors it was given and the source line."""
+    """Re-raises a model's exception as RequestError with the tensors it was given and the source line.
+
+    Inside the block, tensors and variables are compared by value.
+    """
 
     def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
         self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+        self._equality = compared_by_value()
 
     def __enter__(self) -> None:
-        """Does nothing."""
+        self._equality.__enter__()
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        self._equality.__exit__(None, None, None)
         if not isinstance(error, Exception) or isinstance(error, RequestError):
             return
         reason = describe(error).split("\n")[0]
@@ -194,5 +204,5 @@ def described(tensors: Tensors) -> str:
 def place_of(error: BaseException) -> str:
     """Returns the innermost source line of a traceback outside TensorFlow and Keras, such as `` (model.py:7)``."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", __file__))]
+    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", OWN_FOLDER))]
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.checks import matching
 from trainer.errors import RequestError, describe
+from trainer.graph.equality import compared_by_value
 from trainer.graph.inference import place_of
 from trainer.graph.side_losses import layers_of
 
@@ -51,7 +52,7 @@ class Minimizer:
         _check_kind(optimizer)
         if self._is_keras:
             with _refusing(optimizer):
-                optimizer.build(self._variables)
+                optimizer.build(_as_built(optimizer, self._variables))
 
     def __call__(self, loss: Any) -> tuple[str, ...]:
         """Adds the step to the graph; call it inside a ``tf.function``.
@@ -175,6 +176,13 @@ def _check_kind(optimizer: Any) -> None:
         )
 
 
+def _as_built(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """Returns the variables in the form that the optimizer's ``build`` takes: Adafactor names slots by a bare name."""
+    if not isinstance(getattr(optimizer, "inner_optimizer", optimizer), keras.optimizers.Adafactor):
+        return variables
+    return [keras.Variable(each, name=each.op.name.replace("/", "_"), dtype=each.dtype) for each in variables]
+
+
 def _of_a_user(optimizer: Any, method: str) -> bool:
     """Returns whether the method comes from a class outside TensorFlow."""
     return not getattr(type(optimizer), method).__module__.startswith("tensorflow.")
@@ -188,7 +196,9 @@ def _step_for(method: Any, global_step: Any) -> dict[str, Any]:
 def _refusing(optimizer: Any) -> Iterator[None]:
     """Re-raises an optimizer's exception as RequestError: it happens while the graph is built."""
     try:
-        yield
+        # Keras's options depend on comparisons such as (step + 1) % gradient_accumulation_steps == 0.
+        with compared_by_value():
+            yield
     except RequestError:
         raise
     except Exception as error:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.feeds import ArrayFeed, Feed
+from trainer.graph.dependencies import check_nothing_is_stale
 from trainer.graph.frozen_state import FrozenState
 from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
 from trainer.graph.side_losses import SideLosses, with_side_losses
@@ -85,7 +86,14 @@ class UpdateRule:
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
     """Adds the op ``train_step``, one update on fed inputs and labels, for users of the ``.meta`` file."""
-    once = tf.function(update, autograph=False)
+    variables = v1.global_variables()
+
+    def checked(inputs: Tensors, labels: Tensors) -> Any:
+        metrics = update(inputs, labels)
+        check_nothing_is_stale(v1.get_default_graph(), variables)
+        return metrics
+
+    once = tf.function(checked, autograph=False)
     with tf.control_dependencies([once(inputs, labels)]):
         op = tf.no_op(name="train_step")
     if op.name != "train_step":
