@@ -48,12 +48,12 @@ class SideLosses:
         found: list[tuple[str, Any]] = []
         with contextlib.ExitStack() as stack:
             collections = [stack.enter_context(self._collection(key)) for key in COLLECTIONS]
-            layers = layers_of(self._model)
-            stack.enter_context(_added_by(layers, found))
-            regularized = {id(v): v for layer in layers for v in layer.trainable_weights if v.regularizer is not None}
-            memos = [(v.path, stack.enter_context(_memorised(v))) for v in regularized.values()]
+            regularizers = stack.enter_context(contextlib.closing(_Regularizers()))
+            stack.enter_context(_observed(layers_of(self._model), found, regularizers))
             yield found
-            found += [(f"the regularizer of {path}", memo.value()) for path, memo in memos]
+            for layer in layers_of(self._model):
+                regularizers.memorise(layer)
+            found += regularizers.losses()
             found += [(loss.op.name, tf.convert_to_tensor(loss)) for losses in collections for loss in losses]
 
     @contextlib.contextmanager
@@ -118,53 +118,68 @@ def _in_default_graph(losses: list[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _added_by(layers: list[keras.Layer], found: list[tuple[str, Any]]) -> Iterator[None]:
-    """Notes each ``add_loss`` of the layers; a layer itself forgets its losses when it is called again."""
+def _observed(layers: list[keras.Layer], found: list[tuple[str, Any]], regularizers: _Regularizers) -> Iterator[None]:
+    """Notes each ``add_loss`` of the layers, because a layer forgets its losses when it is called again."""
 
-    def noting(layer: keras.Layer) -> Any:
-        add_loss = layer.add_loss
+    def observe(layer: keras.Layer) -> None:
+        add_loss, regularization_losses = layer.add_loss, layer._get_regularization_losses
 
         def add_and_note(loss: Any) -> None:
             add_loss(loss)
             found.extend((f"add_loss of {layer.path or layer.name}", each) for each in tf.nest.flatten(loss))
 
-        return add_and_note
+        def memorise_and_return() -> Any:
+            # A layer makes its variables when it is first called.
+            regularizers.memorise(layer)
+            return regularization_losses()
+
+        object.__setattr__(layer, "add_loss", add_and_note)
+        object.__setattr__(layer, "_get_regularization_losses", memorise_and_return)
 
     for layer in layers:
-        object.__setattr__(layer, "add_loss", noting(layer))
+        observe(layer)
     try:
         yield
     finally:
         for layer in layers:
             object.__delattr__(layer, "add_loss")
+            object.__delattr__(layer, "_get_regularization_losses")
+
+
+class _Regularizers:
+    """Regularizers of Keras variables, replaced until ``close`` by ones that compute their loss once per graph."""
+
+    def __init__(self) -> None:
+        self._memos: dict[int, tuple[Any, _Memo]] = {}
+
+    def memorise(self, layer: keras.Layer) -> None:
+        """Replaces the regularizers of a layer's trainable variables."""
+        for variable in layer.trainable_weights:
+            if variable.regularizer is not None and id(variable) not in self._memos:
+                self._memos[id(variable)] = variable, _Memo(variable.regularizer, variable)
+                variable.regularizer = self._memos[id(variable)][1]
+
+    def losses(self) -> list[tuple[str, Any]]:
+        """Returns names and losses in the default graph."""
+        return [(f"the regularizer of {variable.path}", memo(variable)) for variable, memo in self._memos.values()]
+
+    def close(self) -> None:
+        """Puts the regularizers back."""
+        for variable, memo in self._memos.values():
+            variable.regularizer = memo.regularizer
 
 
 class _Memo(keras.regularizers.Regularizer):  # type: ignore[misc] # Keras has no types
-    """Regularizer that computes its loss once per graph, so that it can be recognised in the model's own loss."""
+    """Regularizer whose loss can be recognised in the model's own loss, since it is one tensor in each graph."""
 
     def __init__(self, regularizer: Any, variable: Any) -> None:
-        self._regularizer = regularizer
+        self.regularizer = regularizer
         self._variable = variable
         self._losses: dict[Any, Any] = {}
 
     def __call__(self, _variable: Any) -> Any:
+        """Returns the loss of the variable in the default graph."""
         graph = v1.get_default_graph()
         if graph not in self._losses:
-            self._losses[graph] = tf.convert_to_tensor(self._regularizer(self._variable))
+            self._losses[graph] = tf.convert_to_tensor(self.regularizer(self._variable))
         return self._losses[graph]
-
-    def value(self) -> Any:
-        """Returns the loss in the default graph."""
-        return self(self._variable)
-
-
-@contextlib.contextmanager
-def _memorised(variable: Any) -> Iterator[_Memo]:
-    """Replaces the regularizer of a Keras variable by one that computes its loss once."""
-    regularizer = variable.regularizer
-    memo = _Memo(regularizer, variable)
-    variable.regularizer = memo
-    try:
-        yield memo
-    finally:
-        variable.regularizer = regularizer
