@@ -15,6 +15,7 @@ from trainer.errors import RequestError
 from trainer.graph.build import open_graph
 from trainer.graph.data_source import inspect_source
 from trainer.graph.learning_rates import rate_of_step
+from trainer.graph.optimizers import exclude_from_weight_decay
 
 v1 = tf.compat.v1
 
@@ -269,3 +270,87 @@ def test_what_cannot_train_is_refused_by_name(make_optimizer, message) -> None:
     source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
     with pytest.raises(RequestError, match=message):
         open_graph(Wrapped, lambda *_: make_optimizer(), source, 0, "off")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_weight_decay_leaves_out_what_is_named(wrapped) -> None:
+    def make_optimizer() -> Any:
+        optimizer = OPTIMIZERS.AdamW(0.1, weight_decay=0.5)
+        return OPTIMIZERS.LossScaleOptimizer(optimizer) if wrapped else optimizer
+
+    def by_name() -> Any:
+        optimizer = make_optimizer()
+        exclude_from_weight_decay(optimizer, ["*/bias"])
+        return optimizer
+
+    before, _, _ = by_keras(make_optimizer, sparse=False)
+    with_all, built = by_trainer(make_optimizer, before, sparse=False)
+    found, _ = by_trainer(by_name, before, sparse=False)
+    keras_excluding = OPTIMIZERS.AdamW(0.1, weight_decay=0.5)
+    keras_excluding.exclude_from_weight_decay(var_names=["bias"])
+    is_bias = [variable.name == "bias" for variable in built.model.net.weights]
+    biases = [pair for pair, bias in zip(zip(found, with_all, strict=True), is_bias, strict=True) if bias]
+    assert not any(np.allclose(with_decay, without, rtol=1e-4) for without, with_decay in biases)
+    _, expected, _ = by_keras(lambda: keras_excluding, sparse=False)
+    for value, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, wanted, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("make_optimizer", "message"),
+    [
+        (lambda: OPTIMIZERS.SGD(0.1), "needs an optimizer with weight_decay"),
+        (lambda: v1.train.AdamOptimizer(), "needs an optimizer with weight_decay"),
+        (lambda: OPTIMIZERS.AdamW(0.1), "'biass' matches no variable"),
+    ],
+)
+def test_exclusions_without_an_effect_are_refused(make_optimizer, message) -> None:
+    with tf.Graph().as_default():
+        v1.get_variable("bias", [1])
+        with pytest.raises(RequestError, match=message):
+            exclude_from_weight_decay(make_optimizer(), ["biass"])
+
+
+class Half(Wrapped):
+    """The net with the policy of float16."""
+
+    def __init__(self) -> None:
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            super().__init__(sparse=False)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return tf.reduce_mean(tf.square(tf.cast(outputs["op"], tf.float32) - labels["y"]))
+
+
+@pytest.mark.parametrize(
+    ("make_optimizer", "scales", "message"),
+    [
+        (lambda: OPTIMIZERS.SGD(0.1), True, "the loss is scaled as keras.Model.fit does it"),
+        (lambda: OPTIMIZERS.SGD(0.1, loss_scale_factor=1.0), False, None),
+        (lambda: OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD(0.1)), True, None),
+        (lambda: v1.train.GradientDescentOptimizer(0.1), False, "does not scale the loss"),
+    ],
+)
+def test_a_model_of_float16_gets_a_loss_scale_as_in_fit(caplog, make_optimizer, scales, message) -> None:
+    caplog.set_level("INFO")
+    (x, y), *_ = batches()
+    source = inspect_source(InMemory(Arrays({"x": x["x"]}, {"y": y}), batch_size=BATCH))
+    built = open_graph(Half, lambda *_: make_optimizer(), source, 0, "off").context
+    assert built.skips_steps == scales
+    assert ("float16" in caplog.text) == (message is not None)
+    assert message is None or message in caplog.text
+    assert any("dynamic_scale" in each.op.name for each in built.graph.get_collection("variables")) == scales
+
+
+def test_a_learning_rate_outside_of_the_steps_is_refused() -> None:
+    def make_optimizer(step: Any, _scale: Any) -> Any:
+        return v1.train.AdamOptimizer(v1.train.exponential_decay(0.1, step, 10, 0.5))
+
+    (x, y), *_ = batches()
+    source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
+    with pytest.raises(RequestError, match="made outside of it from the variable 'global_step'"):
+        open_graph(OldNet, make_optimizer, source, 0, "off")
