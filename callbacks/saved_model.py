@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import export, graph
 from trainer.callback import Callback, Context, Phase
-from trainer.checks import check_choice, check_optional_choice, check_names
+from trainer.checks import check_choice, check_names, check_optional_choice
 from trainer.runs.versions import versions
 from trainer.state import WEIGHTS
 from trainer.timing import utc_now

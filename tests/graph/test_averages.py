@@ -93,7 +93,8 @@ def test_averages_are_evaluated_and_exported_and_the_checkpoint_keeps_both(tmp_p
     assert json.loads((found / "export/frozen/model.json").read_text())["weights"] == "averaged"
     validation = InMemory(points(), batch_size=8, validation=0.2).validation.all
     outputs, _ = both(found / "checkpoints/model-2", validation["x"])
-    assert read_record(found / "checkpoints/model-2.json").metrics["val_loss"] == pytest.approx(float(np.mean((outputs - validation["y"]) ** 2)), rel=1e-4)
+    val_loss = read_record(found / "checkpoints/model-2.json").metrics["val_loss"]
+    assert val_loss == pytest.approx(float(np.mean((outputs - validation["y"]) ** 2)), rel=1e-4)
 
 
 def test_trained_weights_as_chosen(tmp_path) -> None:
@@ -129,7 +130,7 @@ def test_averages_without_a_value_yet_are_not_used(tmp_path) -> None:
 def test_averages_that_nobody_keeps_are_refused(tmp_path, callback) -> None:
     with pytest.raises(RequestError, match="weights=averaged needs an optimizer that keeps averages"):
         run(tmp_path / "run", {"it": callback(weights="averaged")})
-    with pytest.raises(ValueError, match="weights \\('mean'\\) is not known"):
+    with pytest.raises(ValueError, match=r"weights \('mean'\) is not known"):
         callback(weights="mean")
     assert not (tmp_path / "run").exists()
 
@@ -137,7 +138,7 @@ def test_averages_that_nobody_keeps_are_refused(tmp_path, callback) -> None:
 def test_averages_of_a_graph_from_code_need_names_or_a_choice(tmp_path) -> None:
     run(tmp_path / "run", {"save": Checkpoint(write_meta_graph="never")}, epochs=1, make_optimizer=keras_ema)
     parts = {"parts": lambda: (Line, InMemory(points(), batch_size=8))}
-    with pytest.raises(RequestError, match="no .meta says of which variables; choose weights=trained"):
+    with pytest.raises(RequestError, match=r"no \.meta says of which variables; choose weights=trained"):
         freeze_checkpoint(tmp_path / "run", tmp_path / "a.pb", **parts)
     _, raw = both(tmp_path / "run/checkpoints/model-1")
     frozen = freeze_checkpoint(tmp_path / "run", tmp_path / "a.pb", weights="trained", **parts)

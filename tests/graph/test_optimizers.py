@@ -176,6 +176,9 @@ class Minimizing(v1.train.GradientDescentOptimizer):  # type: ignore[misc]
         return super().minimize(3.0 * loss, global_step, var_list, **more)
 
 
+DECAY = partial(v1.train.exponential_decay, 0.1, decay_steps=2, decay_rate=0.5)
+PIECES = partial(v1.train.piecewise_constant, boundaries=[2], values=[0.1, 0.01])
+
 OF_V1 = {
     **{
         name: kind
@@ -195,14 +198,8 @@ OF_V1 = {
     "loss scale": lambda rate: v1.mixed_precision.MixedPrecisionLossScaleOptimizer(
         v1.train.AdamOptimizer(rate), "dynamic"
     ),
-    "decay": lambda _rate: v1.train.AdamOptimizer(
-        rate_of_step(partial(v1.train.exponential_decay, 0.1, decay_steps=2, decay_rate=0.5), v1.train.get_global_step())
-    ),
-    "piecewise": lambda _rate: v1.train.AdamOptimizer(
-        rate_of_step(
-            partial(v1.train.piecewise_constant, boundaries=[2], values=[0.1, 0.01]), v1.train.get_global_step()
-        )
-    ),
+    "decay": lambda _rate: v1.train.AdamOptimizer(rate_of_step(DECAY, v1.train.get_global_step())),
+    "piecewise": lambda _rate: v1.train.AdamOptimizer(rate_of_step(PIECES, v1.train.get_global_step())),
 }
 """Optimizers of ``tf.compat.v1.train`` and of a user's own, by a function of the rate."""
 

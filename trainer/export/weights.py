@@ -70,8 +70,6 @@ def weights_for(
     return Weights(values, expected, number, _source(path, state, averages))
 
 
-def _source(
-    checkpoint: str | None, state: RunState | SavedCheckpoint, averages: Averages | None
-) -> dict[str, Any]:
+def _source(checkpoint: str | None, state: RunState | SavedCheckpoint, averages: Averages | None) -> dict[str, Any]:
     weights = {"weights": "averaged"} if averages else {}
     return {"checkpoint": checkpoint, "epoch": state.epoch, "global_step": state.global_step, **weights}

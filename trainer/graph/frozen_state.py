@@ -14,6 +14,7 @@ from trainer.graph.side_losses import layers_of
 
 v1 = tf.compat.v1
 
+
 def names_in_frozen_parts(names: Iterable[str], trained: Collection[str], frozen: Collection[str]) -> set[str]:
     """Returns the names of variables that are frozen themselves, or state of a part with frozen variables alone.
 
@@ -109,6 +110,8 @@ def _running(model: Any) -> set[str]:
     weights = {id(variable) for layer in layers for variable in layer.weights}
     running = {v.value.op.name for layer in layers for v in layer.variables if id(v) not in weights}
     seeds = find_instances(model, keras.random.SeedGenerator)
-    return running | {seed.state.value.op.name for seed in seeds} | {
-        generator.state.op.name for generator in find_instances(model, tf.random.Generator)
-    }
+    return (
+        running
+        | {seed.state.value.op.name for seed in seeds}
+        | {generator.state.op.name for generator in find_instances(model, tf.random.Generator)}
+    )

@@ -170,8 +170,8 @@ def _check_kind(optimizer: Any) -> None:
     finalize = getattr(type(optimizer), "finalize_variable_values", None)
     if finalize is not None and not finalize.__module__.startswith("keras."):
         raise RequestError(
-            f"{type(optimizer).__name__} overrides finalize_variable_values, which keras.Model.fit calls after the last "
-            "step and this trainer does not; keep averages with use_ema, or update the variables in the steps",
+            f"{type(optimizer).__name__} overrides finalize_variable_values, which keras.Model.fit calls after the "
+            "last step and this trainer does not; keep averages with use_ema, or update the variables in the steps",
             argument="optimizer",
         )
 

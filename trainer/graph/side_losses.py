@@ -93,7 +93,7 @@ def with_side_losses(loss: Any, found: list[tuple[str, Any]]) -> tuple[Any, tupl
         The total, and the names of the losses that were added to it.
 
     Raises:
-        RequestError: A loss was made inside ``tf.cond``, ``tf.while_loop`` or ``tf.map_fn``, where it cannot be reached.
+        RequestError: A loss was made inside ``tf.cond``, ``tf.while_loop`` or ``tf.map_fn``, out of reach.
     """
     contained = ancestors([loss]) if found else set()
     names = []

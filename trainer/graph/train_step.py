@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
-from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.dependencies import check_nothing_is_stale
+from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.frozen_state import FrozenState
 from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
 from trainer.graph.side_losses import SideLosses, with_side_losses

@@ -16,6 +16,7 @@ from trainer.state import WEIGHTS
 
 v1 = tf.compat.v1
 
+
 def stored_averages(prefix: Path, names: Mapping[str, AverageName], weights: str | None) -> dict[str, str]:
     """Returns the names of the averages to restore, by the name of the variable; {} for the trained variables.
 

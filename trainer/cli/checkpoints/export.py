@@ -91,7 +91,8 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     example = parse_arrays(chosen.input)
     import_tensorflow()
-    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, _parts(chosen, checkpoint), chosen.weights)
+    parts = _parts(chosen, checkpoint)
+    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, made.stat().st_size)
 
 
