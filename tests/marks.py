@@ -30,6 +30,7 @@ SLOW = {
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
     "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_serving.py::test_c": "a C compiler and a program of its own",
+    "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",

@@ -124,9 +124,19 @@ def assert_like_keras(make_optimizer: Any, *, sparse: bool = True) -> Any:
     return built
 
 
+@pytest.mark.parametrize("name", KERAS)
+def test_each_keras_optimizer_does_as_in_fit(name) -> None:
+    assert_like_keras(lambda: getattr(OPTIMIZERS, name)(**OPTIONS["all"]))
+
+
+@pytest.mark.parametrize("option", ["clipnorm", "clipvalue", "ema_overwrite", "schedule", "function"])
+def test_each_option_does_as_in_fit(option) -> None:
+    assert_like_keras(lambda: OPTIMIZERS.SGD(**OPTIONS[option]))
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("name", KERAS)
-def test_a_keras_optimizer_with_an_option_does_as_in_fit(name, option) -> None:
+def test_every_pair_of_optimizer_and_option_does_as_in_fit(name, option) -> None:
     assert_like_keras(lambda: getattr(OPTIMIZERS, name)(**OPTIONS[option]))
 
 

@@ -121,3 +121,28 @@ def test_a_stateful_random_op_is_reported_with_its_name(tmp_path, caplog) -> Non
     run(tmp_path / "run", {}, make_model=Noisy, epochs=1)
     assert "my_noise" in caplog.text
     assert "tf.random.stateless" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["off", "xla"])
+def test_12_a_step_that_the_optimizer_leaves_out_is_no_failure(tmp_path, mode) -> None:
+    changes: dict[str, Any] = {
+        "make_optimizer": lambda *_: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
+        "make_model": NanAt,
+        "data": InMemory(poisoned(), batch_size=8, shuffle=False),
+        "compile": mode,
+    }
+    parts = {"g": NanGuard(), "c": Checkpoint(every_n_epochs=None, every_n_steps=1)}
+    run(tmp_path / "run", parts, epochs=1, **changes)
+    before, after, last = (variables(tmp_path / f"run/checkpoints/model-{step}") for step in (1, 2, 5))
+    assert np.array_equal(before["w"], after["w"])
+    assert not np.array_equal(before["w"], last["w"])
+
+
+def test_12_a_loss_that_is_never_a_number_is_one(tmp_path) -> None:
+    class Always(Line):
+        def loss(self, outputs: Any, labels: Any) -> Any:
+            return super().loss(outputs, labels) * np.nan
+
+    optimizer = {"make_optimizer": lambda *_: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))}
+    with pytest.raises(NonFiniteError, match="loss is nan after step 101"):
+        run(tmp_path / "run", {"g": NanGuard()}, make_model=Always, epochs=40, **optimizer)

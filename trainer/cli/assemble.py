@@ -197,7 +197,7 @@ def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
             given["global_step"] = global_step
         if EXCLUDED not in node:
             return _instantiated("optimizer", node, **given)
-        arguments = OmegaConf.masked_copy(node, [key for key in node if key != EXCLUDED])
+        arguments = OmegaConf.masked_copy(node, [str(key) for key in node if key != EXCLUDED])
         optimizer = _instantiated("optimizer", arguments, **given)
         graph.exclude_from_weight_decay(optimizer, check_names(f"optimizer.{EXCLUDED}", list(node[EXCLUDED])))
         return optimizer

@@ -105,7 +105,6 @@ def averages_of(optimizer: Any, variables: Sequence[Any]) -> list[Average]:
         optimizer: Optimizer of the run.
         variables: Trained variables.
     """
-    known = {variable.ref(): variable for variable in variables}
     found: dict[str, Average] = {}
     for each in _and_wrapped(optimizer):
         if isinstance(each, keras.optimizers.Optimizer):
@@ -114,8 +113,8 @@ def averages_of(optimizer: Any, variables: Sequence[Any]) -> list[Average]:
                 pairs = zip(trained, each._model_variables_moving_average, strict=True)
                 found |= {v.op.name: Average(v, _native(a), each._iterations.value) for v, a in pairs if a is not None}
         else:
-            pairs = ((variable, each.average(variable)) for variable in known.values())
-            found |= {v.op.name: Average(v, average, None) for v, average in pairs if average is not None}
+            averaged = [(variable, each.average(variable)) for variable in variables]
+            found |= {v.op.name: Average(v, average, None) for v, average in averaged if average is not None}
     return list(found.values())
 
 

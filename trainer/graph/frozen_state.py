@@ -92,7 +92,7 @@ def frozen_state(model: Any, variables: Mapping[str, Any], trained: Sequence[Any
     return FrozenState([variables[name] for name in sorted(kept)])
 
 
-def _in_frozen_modules(model: Any, trained: Collection[str], trainable: Collection[str]) -> set[str]:
+def _in_frozen_modules(model: Any, trained: set[str], trainable: set[str]) -> set[str]:
     """Returns the names of variables in layers and modules that have trainable variables, and none that is trained.
 
     Names do not always show the parts: Keras gives the layers of a subclassed model no common scope.
@@ -101,7 +101,7 @@ def _in_frozen_modules(model: Any, trained: Collection[str], trainable: Collecti
     outermost = find_instances(model, tf.Module)
     modules = [inner for module in outermost for inner in (module, *module.submodules)]
     parts = layers + [[v.op.name for v in each.variables] for each in modules if not isinstance(each, keras.Layer)]
-    return {name for part in parts if trainable & set(part) and not trained & set(part) for name in part}
+    return {name for part in parts if trainable.intersection(part) and not trained.intersection(part) for name in part}
 
 
 def _running(model: Any) -> set[str]:
