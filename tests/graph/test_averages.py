@@ -16,6 +16,7 @@ from callbacks.evaluate import Evaluate
 from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
 from tests.helpers import Line, assert_same_bits, points, run, variables
+from trainer.checkpoints.analysis.average import average
 from trainer.checkpoints.record import read_record
 from trainer.data.arrays import InMemory
 from trainer.errors import RequestError
@@ -109,6 +110,13 @@ def test_an_evaluation_with_averages_changes_no_bit_of_the_training(tmp_path) ->
     trained(found, epochs=3)
     run(tmp_path / "straight", epochs=3, make_optimizer=keras_ema, data=InMemory(points(), 8, validation=0.2))
     assert_same_bits(found / "checkpoints/model-3", tmp_path / "straight/checkpoints/model-3")
+
+
+def test_the_mean_of_checkpoints_is_also_the_mean_of_their_averages(tmp_path) -> None:
+    found = trained(tmp_path / "run") / "checkpoints"
+    made = average([found / "model-1", found / "model-2"], tmp_path / "mean")
+    outputs = [both(found / f"model-{number}")[0] for number in (1, 2)]
+    np.testing.assert_allclose(predicted(made.prefix), np.mean(outputs, axis=0), rtol=1e-5)
 
 
 class AllSkipped(keras.optimizers.LossScaleOptimizer):  # type: ignore[misc]
