@@ -26,7 +26,6 @@ from trainer.checks import check_file_name
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
 from trainer.files import local_path, make_directory, sync_directory, temporary_beside
-from trainer.files import make_directory, sync_directory, temporary_beside
 from trainer.graphdef.averages import average_names
 from trainer.timing import utc_now
 
