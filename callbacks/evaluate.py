@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import graph
 from trainer.callback import Callback, Context
 from trainer.checks import check_optional_choice
 from trainer.schedule import Schedule
 from trainer.state import WEIGHTS
+from trainer.timing import told
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
+
+
+SHORT_SECS = 0.2
+"""Seconds of an evaluation that need neither a word nor a way to be ended: a thread takes a share of a short one."""
 
 
 class Evaluate(Callback):
@@ -33,10 +39,13 @@ class Evaluate(Callback):
         True
     """
 
+    may_be_cut: ClassVar[bool] = True
+
     def __init__(self, *, every_n_epochs: int = 1, weights: str | None = None) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
         self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._evaluation: graph.Evaluation | None = None
+        self._secs = float("inf")
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
         """Returns ``val_...`` for each metric, where there is a validation part."""
@@ -58,5 +67,16 @@ class Evaluate(Callback):
         """Evaluates."""
         if self._evaluation is not None:
             with self._averages.in_place(context.session) if self._averages else contextlib.nullcontext():
-                values = self._evaluation.run(context.session)
+                values = self._values(self._evaluation, context.session)
             context.report({f"val_{name}": value for name, value in values.items()})
+
+    def _values(self, evaluation: graph.Evaluation, session: Any) -> Mapping[str, float]:
+        """Returns the values; where the evaluation before took long, from another thread, so that a signal ends it."""
+        began = time.monotonic()
+        if self._secs <= SHORT_SECS:
+            values = evaluation.run(session)
+        else:
+            with told("evaluating"):
+                values = graph.in_background(lambda: evaluation.run(session))
+        self._secs = time.monotonic() - began
+        return values

@@ -36,6 +36,7 @@ class Freeze(Callback):
     """
 
     phase: ClassVar[Phase] = Phase.EXPORT
+    may_be_cut: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class SavedModel(Callback):
     """
 
     phase: ClassVar[Phase] = Phase.EXPORT
+    may_be_cut: ClassVar[bool] = True
 
     def __init__(self, *, tags: Sequence[str] = (), which: str = "last", weights: str | None = None) -> None:
         self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))

@@ -32,6 +32,7 @@ SLOW = {
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
+    "scenarios/test_long_work.py::test_32_a_signal_ends_a_call": "a run for each long call, and resumes",
     "scenarios/test_disk.py::test_21": "a run for each file operation that fails",
     "scenarios/test_disk.py::test_23": "500 checkpoints",
 }

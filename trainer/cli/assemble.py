@@ -59,51 +59,55 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
-    callbacks = _callbacks(config)
-    with timed("find the run and verify its newest checkpoint"):
+    with signals.at_once():
+        job = _job(config, settings, command)
+    if job is not None:
+        signals.check()
+        training.train_job(job, signals)
+
+
+def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
+    """Returns the parts of the run; None where there is nothing to do."""
+    callbacks = _callbacks(config, settings)
+    with timed("finding the run and verifying its newest checkpoint"):
         start = _start(settings, callbacks)
     warm_start = _resolved(settings.warm_start, start)
     changes = _accepted_changes(start, config, settings)
     if start.record is not None and _is_complete(start, start.record, settings):
         log.info("%s: nothing to do, %s", start.run.path, _complete(start.record.epoch, settings.epochs))
-        return
+        return None
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
     for change in changes:
         log.info("changed: %s", change)
-    with timed("read the data"):
+    with timed("reading the data"):
         data = _instantiated("data", config.data)
-    signals.check()
-    import_tensorflow()
-    signals.check()
-    training.train_job(
-        Job(
-            name=settings.name,
-            make_model=lambda: _instantiated("model", config.model),
-            make_optimizer=_optimizer_maker(config.optimizer),
-            data=data,
-            callbacks=callbacks,
-            start=start,
-            warm_start=warm_start,
-            trainable=settings.trainable,
-            epochs=settings.epochs,
-            steps_per_epoch=settings.steps_per_epoch,
-            steps_per_call=settings.steps_per_call,
-            seed=settings.seed,
-            compile=settings.compile,
-            rate_can_be_scaled="learning_rate" in config.optimizer,
-            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
-            invocation=_invocation(config, command, changes),
-        ),
-        signals,
+    import_tensorflow(settings.session)
+    return Job(
+        name=settings.name,
+        make_model=lambda: _instantiated("model", config.model),
+        make_optimizer=_optimizer_maker(config.optimizer),
+        data=data,
+        callbacks=callbacks,
+        start=start,
+        warm_start=warm_start,
+        trainable=settings.trainable,
+        epochs=settings.epochs,
+        steps_per_epoch=settings.steps_per_epoch,
+        steps_per_call=settings.steps_per_call,
+        seed=settings.seed,
+        compile=settings.compile,
+        rate_can_be_scaled="learning_rate" in config.optimizer,
+        new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
+        invocation=_invocation(config, command, changes),
     )
 
 
-def _callbacks(config: DictConfig) -> CallbackList:
+def _callbacks(config: DictConfig, settings: Settings) -> CallbackList:
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
-        import_tensorflow()
+        import_tensorflow(settings.session)
     join_packages(targets)
     return CallbackList(
         {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}

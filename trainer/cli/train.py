@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainer import __version__
+from trainer import __version__, graph
 from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
@@ -29,7 +29,7 @@ from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
-from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
 from trainer.training.signals import Signals
 
@@ -73,6 +73,13 @@ def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> No
         sys.exit(130)
     finally:
         close_output()
+        _end_under_a_call(sys.exc_info()[1])
+
+
+def _end_under_a_call(error: BaseException | None) -> None:
+    """Ends the process at once where a call into TensorFlow still runs: Python's own end would abort under it."""
+    if isinstance(error, SystemExit) and graph.calls_left():
+        os._exit(error.code if isinstance(error.code, int) else 1)
 
 
 def _be_verbose(verbose: bool) -> None:
@@ -206,7 +213,13 @@ def start(config: DictConfig, command: str) -> None:
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
     settings = validate(config, experiment)
     with Signals() as signals:
-        run(config, settings, command, signals)
+        try:
+            run(config, settings, command, signals)
+        except (TrainerError, *COMPOSITION_ERRORS):
+            raise
+        except Exception as error:
+            # A mistake in a user's code, or in ours: where it is comes in the message, how it got there with -v.
+            raise TrainerError(f"{describe(error)}{place_in(error)}; -v shows the traceback") from error
 
 
 def tell(error: TrainerError) -> int:

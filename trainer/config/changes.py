@@ -12,10 +12,20 @@ from trainer.config.dotted import flat
 from trainer.config.unread_keys import about_unread, unread_keys
 from trainer.errors import RequestError
 
-HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "loop.epochs", "loop.steps_per_call", "vars")
-"""Keys that may change without changing a bit of the training after a resume."""
+HARMLESS = (
+    "run",
+    "resume",
+    "resume_changes",
+    "warm_start",
+    "callbacks",
+    "session",
+    "loop.epochs",
+    "loop.steps_per_call",
+    "vars",
+)
+"""Keys that may change without changing a bit of the training after a resume, on one machine."""
 
-UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "vars")
+UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "vars")
 """Keys that determine only how a run starts, or that act only through others; a change of one is not recorded."""
 
 ABSENT = "(absent)"

@@ -63,6 +63,25 @@ class WarmStartConfig:
 
 
 @dataclass
+class SessionConfig:
+    """Settings of TensorFlow's sessions; ``trainer.tensorflow_import`` has the details.
+
+    Args:
+        soft_placement: Whether an op that is pinned to a missing device runs on another one.
+        memory_growth: Whether GPU memory is taken as it is needed.
+        intra_op_threads: Threads of one op; null for one a core.
+        inter_op_threads: Ops that run at the same time; null for one a core.
+        visible_devices: Indices of the GPUs to use; null for all.
+    """
+
+    soft_placement: bool = True
+    memory_growth: bool = False
+    intra_op_threads: int | None = None
+    inter_op_threads: int | None = None
+    visible_devices: list[int] | None = None
+
+
+@dataclass
 class TrainConfig:
     """Complete config; the groups contain nodes with a ``_target_``.
 
@@ -74,6 +93,7 @@ class TrainConfig:
         seed: Seed of initial values, of the order of the data and of random ops.
         trainable: Names or patterns of the variables to train; null for all.
         loop: Length and speed of the training loop.
+        session: Settings of TensorFlow's sessions.
         model: Node of the model.
         data: Node of the data.
         optimizer: Node of the optimizer.
@@ -88,6 +108,7 @@ class TrainConfig:
     seed: int = 0
     trainable: list[str] | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING
     data: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING

@@ -17,6 +17,7 @@ from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
+from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -40,6 +41,7 @@ class Settings:
         steps_per_epoch: Number of steps in an epoch, at least 1, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
         compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
+        session: Settings of TensorFlow's sessions.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Settings:
     steps_per_epoch: int | None
     steps_per_call: int | None
     compile: str
+    session: SessionSettings
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
@@ -101,7 +104,12 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         compile=check_choice(
             "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
         ),
+        session=SessionSettings(**_plain_session(config)),
     )
+
+
+def _plain_session(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config.session, resolve=True)
 
 
 def _warm_start(node: DictConfig | None) -> WarmStart | None:

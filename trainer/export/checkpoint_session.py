@@ -19,6 +19,7 @@ from trainer.checkpoints.restoring.compatibility import differences
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
+from trainer.graph.devices import building
 from trainer.graph.inference import build_inference
 from trainer.graph.variables import variables_by_name
 from trainer.graphdef.averages import average_names
@@ -119,7 +120,7 @@ def session_from_code(
     """
     # Keras numbers its layers over all graphs of a process; the names must be those of the run.
     keras.utils.clear_session()
-    with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
+    with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
         inference = build_inference(make_model(), source.inputs, source.labels)
         variables = variables_by_name(graph)

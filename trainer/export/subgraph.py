@@ -75,7 +75,7 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         >>> list(part.inputs), list(part.variables), part.variable_bytes
         (['x'], ['w'], 4)
     """
-    part = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs}, keep_devices=True)
+    part = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs})
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
     if local := set(part.variables) - set(live):
@@ -84,7 +84,8 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         raise _refusal(f"outputs {list(outputs)} need {min(unknown)!r}, which is not an input of the model")
     nodes = [node for node in part.graph_def.node if node.name not in part.variables]
     return InferenceSubgraph(
-        graph_def_of(part.graph_def, nodes, keep_devices=True),
+        # Without devices: an export is for other machines.
+        graph_def_of(part.graph_def, nodes),
         live,
         {name: fed[name] for name in fed if name in part.placeholders},
         tuple(outputs),

@@ -10,13 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
 from trainer.graph.averages import Averages, averages_of
 from trainer.graph.compile_rule import Mode, choose
 from trainer.graph.data_source import DataSource
+from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.frozen_state import FrozenState, frozen_state
-from trainer.graph.inference import Inference, build_inference, place_of
+from trainer.graph.inference import Inference, build_inference
 from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
@@ -172,7 +173,7 @@ def open_graph(
     # Keras numbers its layers across all graphs of a process; a second run must get the same names.
     keras.utils.clear_session()
     graph = tf.Graph()
-    with graph.as_default():
+    with building(graph):
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
         model = _made("model", make_model)
@@ -287,7 +288,7 @@ def _made(argument: str, make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise RequestError(
-            f"{argument} cannot be made: {describe(error)}{place_of(error)}", argument=argument
+            f"{argument} cannot be made: {describe(error)}{place_in(error)}", argument=argument
         ) from error
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
 from trainer.graph.equality import compared_by_value
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Model, Tensors
@@ -19,9 +17,6 @@ from trainer.model import Model, Tensors
 v1 = tf.compat.v1
 
 LOSS = "loss"
-OWN_FOLDER = str(Path(__file__).parent)
-"""Folder of the functions that call the user's code."""
-
 RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
 """Names in a line of metrics.jsonl that the trainer itself writes."""
 
@@ -185,7 +180,7 @@ class refusing:  # noqa: N801 - a context manager, read as a verb
         if not isinstance(error, Exception) or isinstance(error, RequestError):
             return
         reason = describe(error).split("\n")[0]
-        raise RequestError(f"{self._what}: {reason}{place_of(error)}") from error
+        raise RequestError(f"{self._what}: {reason}{place_in(error)}") from error
 
 
 def described(tensors: Tensors) -> str:
@@ -199,10 +194,3 @@ def described(tensors: Tensors) -> str:
         f"{name} {tensor.dtype.name} [{', '.join('batch' if size is None else str(size) for size in tensor.shape)}]"
         for name, tensor in tensors.items()
     )
-
-
-def place_of(error: BaseException) -> str:
-    """Returns the innermost source line of a traceback outside TensorFlow and Keras, such as `` (model.py:7)``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", OWN_FOLDER))]
-    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

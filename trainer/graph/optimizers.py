@@ -12,9 +12,8 @@ import keras
 import tensorflow as tf
 
 from trainer.checks import matching
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
 from trainer.graph.equality import compared_by_value
-from trainer.graph.inference import place_of
 from trainer.graph.side_losses import layers_of
 
 v1 = tf.compat.v1
@@ -203,6 +202,6 @@ def _refusing(optimizer: Any) -> Iterator[None]:
         raise
     except Exception as error:
         raise RequestError(
-            f"{type(optimizer).__name__} cannot train this model: {describe(error)}{place_of(error)}",
+            f"{type(optimizer).__name__} cannot train this model: {describe(error)}{place_in(error)}",
             argument="optimizer",
         ) from error

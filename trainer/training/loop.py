@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +40,9 @@ class Requests(Protocol):
     def check(self) -> None:
         """Raises ``Interrupted`` if the run has to stop."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Returns a block in which a stop is raised as soon as it is asked for, not between calls alone."""
+
     def take_save_request(self) -> bool:
         """Returns whether a save was requested since the last call."""
 
@@ -48,6 +52,10 @@ class NoRequests:
 
     def check(self) -> None:
         """Does nothing."""
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Returns a block without effect."""
+        return nullcontext()
 
     def take_save_request(self) -> bool:
         """Returns False."""
@@ -92,15 +100,16 @@ class Loop:
         """Runs from the state in ``context.record`` to the last epoch, or until a stop is requested."""
         self._callbacks.on_train_begin(context, self._clock())
         self._requests.check()
+        self._callbacks.finish_stop(context, self._requests.at_once)
         while not self._is_over(context):
             if context.record.global_step % self._length.steps_per_epoch == 0:
                 self._callbacks.on_epoch_begin(context)
             self._advance(context)
-            self._callbacks.on_stop(context, self._clock())
+            self._callbacks.on_stop(context, self._clock(), self._requests.at_once)
             if self._requests.take_save_request():
                 self._callbacks.save_now(context)
             self._requests.check()
-        self._callbacks.on_train_end(context, self._requests.check)
+        self._callbacks.on_train_end(context, self._requests)
 
     def _is_over(self, context: Context) -> bool:
         return context.record.global_step >= self._length.total_steps or context.stop_reason is not None
@@ -130,13 +139,15 @@ class Loop:
         context.record = RunState(epoch, stop, context.record.metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of the current epoch, and the state of every callback."""
-        return {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+        """Returns the sums of the current epoch, the state of every callback, and the events that a signal cut off."""
+        state = {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+        return {**state, "cut_off": cut_off} if (cut_off := self._callbacks.cut_off) else state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes back what ``state_dict`` returned in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
         self._callbacks.load_state_dict(state["callbacks"])
+        self._callbacks.cut_off = [(str(name), str(event)) for name, event in state.get("cut_off", ())]
 
 
 def check_same_step(counted: int, expected: int) -> None:

@@ -29,11 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runner of a job: opens the session, initialises or restores it, and runs the loop to the end.
+    """Runner of a job: initialises or restores the session, and runs the loop to the end.
 
     Args:
         job: Parts of the run.
-        graph: Graph of the run; finalized when the session opens.
+        graph: Graph of the run.
+        session: Open session of the graph; a new run has its initial values already.
         length: Length of the whole run.
         initial_values: Values that a new run starts from, besides initial values of its own.
         requests: Requests from outside while it runs.
@@ -44,6 +45,7 @@ class Runner:
         self,
         job: Job,
         graph: TrainingGraph,
+        session: TrainingSession,
         length: RunLength,
         initial_values: InitialValues,
         requests: Requests,
@@ -57,7 +59,7 @@ class Runner:
         self._clock = clock
         self._reporter = RunReporter(job, length)
         self._saved = SavedCheckpoints(job.start.run, job.callbacks.savers, newest_of(job.start))
-        self._session = TrainingSession(graph)
+        self._session = session
         self._steps = 0
         self._requests = requests
 
@@ -71,12 +73,11 @@ class Runner:
             self._reporter.variables_loaded(self._transfer)
         began = self._clock()
         try:
-            with self._session:
-                self._open_loop()
-                context = self._begin(start.record)
-                set_aside_superseded(start)
-                while not self._runs_to_the_end(context):
-                    context = self._begin(newest_or_none(start))
+            self._open_loop()
+            context = self._begin(start.record)
+            set_aside_superseded(start)
+            while not self._runs_to_the_end(context):
+                context = self._begin(newest_or_none(start))
         except BaseException as error:
             self._reporter.failed(error)
             raise
@@ -105,13 +106,13 @@ class Runner:
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> StepResult:
-        first = contextlib.nullcontext() if self._steps else timed("the first call into the graph")
+        first = contextlib.nullcontext() if self._steps else timed("running the first call into the graph")
         self._steps += count
         mode = self._session.mode
         try:
             with first:
                 result = self._session.step(count)
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, MemoryError) as error:
             raise TrainerError(f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
             self._reporter.mode_changed(self._session.mode, "XLA cannot compile the model")
@@ -120,16 +121,17 @@ class Runner:
     def _begin(self, record: CommitRecord | None) -> Context:
         """Sets session and loop to the state of a checkpoint, or to the start."""
         start, session = self._job.start, self._session
-        with timed("initialise the variables"):
-            session.initialise()
+        if not session.is_initial:
+            with timed("initialising the variables"):
+                session.initialise()
         state = RunState(0, 0)
         if record is not None:
-            with timed(f"restore {record.name}"):
+            with timed(f"restoring {record.name}"):
                 session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
             state = RunState(record.epoch, record.global_step, known)
         elif self._transfer is not None:
-            with timed(f"load variables of {self._transfer.prefix}"):
+            with timed(f"loading variables of {self._transfer.prefix}"):
                 session.load(self._transfer)
             state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
         if self._job.new_learning_rate and self._graph.context.learning_rate is not None:

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from trainer.checkpoints.restoring.restore import assign
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, describe
+from trainer.errors import CheckpointError, TrainerError, describe
+from trainer.graph.background_call import closing_in_time
 from trainer.graph.build import TrainingGraph
 from trainer.training.loop import StepResult
 
@@ -42,6 +43,8 @@ class TrainingSession:
         """Mode of the steps: ``off`` or ``xla``; ``measure`` until that is decided."""
         self.waited_secs = 0.0
         """Seconds that all calls so far have waited for batches."""
+        self.is_initial = False
+        """Whether the session holds initial values: initialised, and neither restored nor stepped since."""
 
     def __enter__(self) -> TrainingSession:
         graph = self._graph.context.graph
@@ -49,7 +52,7 @@ class TrainingSession:
         # A Saver refuses to work where no graph is the default one.
         with contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
-            self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
+            self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph)))
             self._stack = stack.pop_all()
         self.use(self.mode)
         return self
@@ -58,9 +61,17 @@ class TrainingSession:
         self._stack.__exit__(*error)
 
     def initialise(self) -> None:
-        """Initialises every variable and fills the feed."""
-        self.session.run([self._graph.initialise, self._graph.initialise_tables])
-        self._graph.feed.initialise(self.session)
+        """Initialises every variable and table, and fills the feed.
+
+        Raises:
+            TrainerError: An initial value, a table or the data cannot be computed or read.
+        """
+        try:
+            self.session.run([self._graph.initialise, self._graph.initialise_tables])
+            self._graph.feed.initialise(self.session)
+        except (tf.errors.OpError, MemoryError) as error:
+            raise TrainerError(f"variables, tables or data cannot be initialised: {describe(error)}") from error
+        self.is_initial = True
 
     def restore(self, prefix: Path) -> None:
         """Restores every variable, and the position of a data pipeline.
@@ -71,6 +82,7 @@ class TrainingSession:
         Raises:
             CheckpointError: The files cannot be read, or a data pipeline cannot take its position back.
         """
+        self.is_initial = False
         try:
             self._graph.context.restorer.restore(self.session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
@@ -82,6 +94,7 @@ class TrainingSession:
         Raises:
             CheckpointError: The files can no longer be read.
         """
+        self.is_initial = False
         if transfer.with_pipeline:
             self.restore(transfer.prefix)
         else:
@@ -109,6 +122,7 @@ class TrainingSession:
 
         A graph that XLA cannot compile is run without XLA from then on; one line says so.
         """
+        self.is_initial = False
         try:
             values, waited, step = self._call(np.int32(count))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
