@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import graph
 from trainer.callback import Callback, Context
+from trainer.checks import check_optional_choice
 from trainer.schedule import Schedule
+from trainer.state import WEIGHTS
 from trainer.timing import told
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ class Evaluate(Callback):
 
     Args:
         every_n_epochs: Epochs between two evaluations; the loop stops there.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer keeps any.
 
     Raises:
         TypeError, ValueError: The value is not a positive whole number.
@@ -37,8 +41,9 @@ class Evaluate(Callback):
 
     may_be_cut: ClassVar[bool] = True
 
-    def __init__(self, *, every_n_epochs: int = 1) -> None:
+    def __init__(self, *, every_n_epochs: int = 1, weights: str | None = None) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
+        self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._evaluation: graph.Evaluation | None = None
         self._secs = float("inf")
 
@@ -48,6 +53,7 @@ class Evaluate(Callback):
 
     def on_build(self, build: GraphContext) -> None:
         """Adds the evaluation to the graph; without a validation part the loop need not stop."""
+        self._averages = graph.chosen_averages(build.averages, self._weights)
         self._evaluation = graph.make_evaluation(build)
         if self._evaluation is not None:
             self.schedule = self._schedule
@@ -60,7 +66,8 @@ class Evaluate(Callback):
     def on_step_end(self, context: Context) -> None:
         """Evaluates."""
         if self._evaluation is not None:
-            values = self._values(self._evaluation, context.session)
+            with self._averages.in_place(context.session) if self._averages else contextlib.nullcontext():
+                values = self._values(self._evaluation, context.session)
             context.report({f"val_{name}": value for name, value in values.items()})
 
     def _values(self, evaluation: graph.Evaluation, session: Any) -> Mapping[str, float]:

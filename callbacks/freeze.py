@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trainer import export, trunks
+from trainer import export, graph, trunks
 from trainer.callback import Callback, Context, Phase
-from trainer.checks import check_choice, check_file_name, check_names
+from trainer.checks import check_choice, check_file_name, check_names, check_optional_choice
 from trainer.runs.versions import versions
+from trainer.state import WEIGHTS
 from trainer.timing import utc_now
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Freeze(Callback):
     Args:
         outputs: Names of nodes (``op`` or ``op:0``); None for the model's outputs.
         which: ``last`` for the variables at the end, ``best`` for those of the best checkpoint.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer keeps any.
         name: Name of the file, without ``.pb``.
         state: State of a model whose inference changes variables, such as a stateful RNN: ``initial`` for a file
             that starts each call from their initial values, ``refuse`` to refuse such a model.
@@ -43,12 +45,14 @@ class Freeze(Callback):
         *,
         outputs: Sequence[str] | None = None,
         which: str = "last",
+        weights: str | None = None,
         name: str = "model",
         state: str = "initial",
     ) -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
         self._which = check_choice("which", which, ("last", "best"))
         self.needs_best_checkpoint = which == "best"
+        self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._name = check_file_name("name", name)
         self._state = check_choice("state", state, ("initial", "refuse"))
 
@@ -64,11 +68,12 @@ class Freeze(Callback):
         except ValueError as error:
             raise ValueError(f"{error}, and leave this callback out") from error
         self._example = build.source.example
+        self._averages = graph.chosen_averages(build.averages, self._weights)
         self._check = trunks.check_of_trunks(build.model, self._example)
 
     def on_train_end(self, context: Context) -> None:
         """Freezes."""
-        weights = export.weights_for(self._which, context, self._part, self._example)
+        weights = export.weights_for(self._which, context, self._part, self._example, self._averages)
         metadata: dict[str, Any] = {**weights.metadata, "versions": versions(), "created": utc_now()}
         target = context.run.frozen / f"{self._name}.pb"
         export.export_frozen(

@@ -39,6 +39,7 @@ SLOW = {
     "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
     "training/test_inquiry.py::test_31_compiling_changes": "three runs for each kind of op; two kinds are in the suite",
     "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
+    "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_constructor_values.py::test_30_in_every_mode": "compiles two runs",
     "scenarios/test_constructor_values.py::test_training_goes_on": "three runs of a recurrent net",

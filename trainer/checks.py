@@ -101,6 +101,15 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     return str(value)
 
 
+def check_optional_choice(name: str, value: Any, choices: Iterable[str]) -> str | None:
+    """Returns the value if it is None or one of the choices.
+
+    Raises:
+        ValueError: It is neither; the message has close matches.
+    """
+    return None if value is None else check_choice(name, value, choices)
+
+
 def check_names(name: str, value: Any) -> tuple[str, ...]:
     """Returns ``value`` as a tuple if it is a list of strings; a bare string is refused.
 

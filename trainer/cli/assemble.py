@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer import graph, training
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.checks import check_names
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
@@ -35,6 +37,9 @@ from trainer.training.signals import Signals
 from trainer.warm_start import WarmStart
 
 log = logging.getLogger(__name__)
+
+EXCLUDED = "exclude_from_weight_decay"
+"""Key of an optimizer that names variables; it is no argument of a constructor."""
 
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -185,20 +190,37 @@ def _complete(epoch: int, epochs: int) -> str:
 
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
     def make(global_step: Any, scale: Any) -> Any:
-        if "learning_rate" not in node:
-            return _instantiated("optimizer", node)
-        rate = node.learning_rate
-        if OmegaConf.is_config(rate):
-            rate = _instantiated("optimizer.learning_rate", rate)
-        # Keras refuses a learning rate of type int.
-        rate = float(rate) if isinstance(rate, int) else rate
-        if str(node["_target_"]).startswith("tensorflow.compat.v1."):
-            rate = graph.rate_of_step(rate, global_step, scale)
-        elif scale is not None:
-            rate = graph.ScaledRate(rate, scale)
-        return _instantiated("optimizer", node, learning_rate=rate)
+        given: dict[str, Any] = {}
+        if "learning_rate" in node:
+            rate = node.learning_rate
+            if OmegaConf.is_config(rate):
+                rate = _instantiated("optimizer.learning_rate", rate)
+            # Keras refuses a learning rate of type int.
+            given["learning_rate"] = graph.rate_of_step(float(rate) if type(rate) is int else rate, global_step, scale)
+        if takes("global_step", str(node["_target_"])):
+            given["global_step"] = global_step
+        if EXCLUDED not in node:
+            return _instantiated("optimizer", node, **given)
+        arguments = OmegaConf.masked_copy(node, [str(key) for key in node if key != EXCLUDED])
+        optimizer = _instantiated("optimizer", arguments, **given)
+        graph.exclude_from_weight_decay(optimizer, check_names(f"optimizer.{EXCLUDED}", list(node[EXCLUDED])))
+        return optimizer
 
     return make
+
+
+def takes(argument: str, target: str) -> bool:
+    """Returns whether a target has an argument without a default, which the trainer must give.
+
+    Example:
+        >>> takes("text", "textwrap.dedent"), takes("width", "textwrap.fill")
+        (True, False)
+    """
+    try:
+        parameter = inspect.signature(get_object(target)).parameters.get(argument)
+    except (ImportError, ValueError, TypeError):
+        return False
+    return parameter is not None and parameter.default is parameter.empty
 
 
 def _instantiated(key: str, node: Any, **extra: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.catalog import run_of
-from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.meta_graph import find_meta, require_meta
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
@@ -60,6 +60,7 @@ def freeze_checkpoint(
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
+    weights: str | None = None,
 ) -> Path:
     """Freezes a checkpoint into one ``.pb`` with a manifest, and compares it with the checkpoint.
 
@@ -72,6 +73,7 @@ def freeze_checkpoint(
         outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
         example: Batch to check the file with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Returns:
         The path of the ``.pb``.
@@ -99,7 +101,7 @@ def freeze_checkpoint(
         raise RequestError(
             f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
         )
-    with opened(checkpoint, outputs, example, parts) as export:
+    with opened(checkpoint, outputs, example, parts, weights) as export:
         check_fits_a_pb(export.part)
         export_frozen(target, export.part, export.read_values, export.example, export.expected, export.metadata)
     return target
@@ -112,6 +114,7 @@ def export_checkpoint(
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
+    weights: str | None = None,
 ) -> Path:
     """Exports a checkpoint as a SavedModel, and compares it with the checkpoint.
 
@@ -123,6 +126,7 @@ def export_checkpoint(
         outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
         example: Batch to check the export with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Returns:
         The numbered directory.
@@ -139,7 +143,7 @@ def export_checkpoint(
     target = local_path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
-    with opened(checkpoint, outputs, example, parts) as export:
+    with opened(checkpoint, outputs, example, parts, weights) as export:
         return export_saved_model(
             target, export.part, export.read_values, export.example, export.expected, tags, export.metadata
         )
@@ -157,10 +161,11 @@ def opened(
     outputs: Sequence[str] | None,
     example: Mapping[str, Array] | None,
     parts: MakeParts | None,
+    weights: str | None = None,
 ) -> Iterator[Export]:
     """Opens a verified checkpoint, extracts the inference part and runs it on an example."""
     checkpoint.verify()
-    with _session(checkpoint, parts) as live:
+    with _session(checkpoint, parts, weights) as live:
         part = _inference_part(live, outputs, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         generated = generated_example({name: each for name, each in part.inputs.items() if name not in known})
@@ -177,17 +182,18 @@ def opened(
                 "give a batch that fits the model",
                 argument="example",
             ) from error
-        yield Export(part, values_in(live.session, part), batch, expected, _metadata(checkpoint))
+        metadata = {**_metadata(checkpoint), **({"weights": "averaged"} if live.averaged else {})}
+        yield Export(part, values_in(live.session, part), batch, expected, metadata)
 
 
 def _session(
-    checkpoint: StoredCheckpoint, parts: MakeParts | None
+    checkpoint: StoredCheckpoint, parts: MakeParts | None, weights: str | None
 ) -> contextlib.AbstractContextManager[CheckpointSession]:
     if parts is not None:
         make_model, data = parts()
-        return session_from_code(checkpoint.prefix, make_model, inspect_source(data))
+        return session_from_code(checkpoint.prefix, make_model, inspect_source(data), weights, find_meta(checkpoint))
     meta = require_meta(checkpoint, "without one the graph must come from the config of a run")
-    return session_from_meta(checkpoint.prefix, meta)
+    return session_from_meta(checkpoint.prefix, meta, weights)
 
 
 def _inference_part(

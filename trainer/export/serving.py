@@ -13,6 +13,7 @@ from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.graph.variables import key_of, load_values, own_part
+from trainer.graphdef.averages import AverageName
 
 v1 = tf.compat.v1
 
@@ -81,18 +82,35 @@ def session_as_is(graph: Any) -> Any:
     return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
 
 
-def values_in(session: Any, part: InferenceSubgraph) -> ReadValues:
-    """Returns a reader of the variables' values in a live session, which takes one call into the graph."""
-    return lambda: session.run(dict(part.variables))
+def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] | None = None) -> ReadValues:
+    """Returns a reader of the variables' values in a live session, which takes one call into the graph.
+
+    Args:
+        session: Live session.
+        part: Inference part.
+        instead: Tensors to read in the place of variables, by the name of the variable.
+    """
+    sources = {**part.variables, **(instead or {})}
+    return lambda: session.run({name: sources[name] for name in part.variables})
 
 
-def values_of(prefix: str, part: InferenceSubgraph) -> ReadValues:
-    """Returns a reader of the variables' values in a checkpoint."""
-    reader = tf.train.load_checkpoint(prefix)
-    return lambda: {
-        name: own_part(np.asarray(reader.get_tensor(key_of(variable))), variable)
-        for name, variable in part.variables.items()
-    }
+def values_of(prefix: str, part: InferenceSubgraph, instead: Mapping[str, AverageName] | None = None) -> ReadValues:
+    """Returns a reader of the variables' values in a checkpoint.
+
+    Args:
+        prefix: Prefix of the checkpoint's files.
+        part: Inference part.
+        instead: Averages to read in the place of variables, by the name of the variable.
+    """
+    reader, averages = tf.train.load_checkpoint(prefix), instead or {}
+
+    def value(name: str, variable: Any) -> Any:
+        average = averages.get(name)
+        whole = np.asarray(reader.get_tensor(average.average if average else key_of(variable)))
+        # An average of a part of a variable may be a variable of its own.
+        return whole if average and not average.slice_spec else own_part(whole, variable)
+
+    return lambda: {name: value(name, variable) for name, variable in part.variables.items()}
 
 
 def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:

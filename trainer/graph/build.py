@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.graph.averages import Averages, averages_of
 from trainer.graph.checked_functions import needs_checks, op_types
 from trainer.graph.compile_rule import EXPLICIT, Mode, choose, without_xla
 from trainer.graph.constructor_checks import check_not_run_again
@@ -17,14 +18,16 @@ from trainer.graph.constructor_values import ConstructorValues, given_by, in_ord
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
+from trainer.graph.frozen_state import FrozenState, frozen_state
 from trainer.graph.inference import Inference
 from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
-from trainer.graph.optimizers import applier, rate_variable
+from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
 from trainer.graph.random_ops import stateful_random_ops
 from trainer.graph.range_checks import UncheckableError
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
+from trainer.graph.side_losses import SideLosses
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
 from trainer.graph.variables import elements, variables_by_name
@@ -72,6 +75,9 @@ class GraphContext:
         mode: Compile mode of the steps.
         model_variables: Variables by name, without the global step and the optimizer's variables.
         given: Values that the constructors of model and optimizer give to variables.
+        side_losses: Losses that the model adds beside its own, part of each loss that is reported.
+        averages: Averages of the trained variables that the optimizer keeps, or None.
+        skips_steps: Whether the optimizer leaves out a step whose gradients are not finite.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -88,6 +94,9 @@ class GraphContext:
     mode: Mode
     model_variables: Mapping[str, Any]
     given: ConstructorValues
+    side_losses: SideLosses
+    averages: Averages | None = None
+    skips_steps: bool = False
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
@@ -202,13 +211,16 @@ def open_graph(
         scale = rollback.rate_scale if rollback else None
         known = len(graph.get_operations())
         with stable_names():
-            optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
+            optimizer = scaled_for_float16(made("optimizer", lambda: make_optimizer(global_step, scale)), model)
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
-            apply = applier(optimizer, variables)
-        update = UpdateRule(model, apply, variables, global_step, seed)
+            minimize = Minimizer(optimizer, variables, global_step)
+        kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
+        update = UpdateRule(model, parts.side_losses, minimize, kept, global_step, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
+        averages = averages_of(optimizer, variables)
         _warn_of_surprises(update, inference, graph)
+        _tell_what_is_added(update, kept, averages)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -231,6 +243,9 @@ def open_graph(
             mode=mode,
             model_variables=model_variables,
             given=given,
+            side_losses=parts.side_losses,
+            averages=Averages(averages) if averages else None,
+            skips_steps=skips_steps(optimizer),
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
@@ -244,6 +259,26 @@ def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> 
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
+
+
+def _tell_what_is_added(update: UpdateRule, kept: FrozenState, averages: Sequence[Any]) -> None:
+    if update.added_losses:
+        log.info("added to the model's own loss, as keras.Model.fit does: %s", first_few(update.added_losses))
+    if kept.kept:
+        log.info("kept as they are, though the model assigns them in training: %s", first_few(kept.kept))
+    if averages:
+        log.info("evaluations and exports use the averages of %d variables that the optimizer keeps", len(averages))
+
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """Returns names for a message.
+
+    Example:
+        >>> first_few(["a", "b", "c"], limit=2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:

@@ -12,6 +12,7 @@ from trainer.graph.build import GraphContext
 from trainer.graph.data_source import call_dataset
 from trainer.graph.feeds import element_specs, fill_tables, local_tables
 from trainer.graph.inference import call, scalar_loss, scalar_metrics
+from trainer.graph.side_losses import with_side_losses
 
 v1 = tf.compat.v1
 
@@ -38,8 +39,10 @@ def make_evaluation(build: GraphContext) -> Evaluation | None:
 
 def batch_means(build: GraphContext, inputs: Any, labels: Any) -> Any:
     """Returns loss and metrics of a batch in inference mode, float32 [metrics]."""
-    outputs = call(build.model, inputs, training=False, seed=tf.zeros([2], tf.int32))
-    loss = tf.cast(scalar_loss(build.model, outputs, labels), tf.float32)
+    with build.side_losses.collected() as found:
+        outputs = call(build.model, inputs, training=False, seed=tf.zeros([2], tf.int32))
+        own_loss = scalar_loss(build.model, outputs, labels)
+    loss = tf.cast(with_side_losses(own_loss, found)[0], tf.float32)
     return tf.stack([loss, *scalar_metrics(build.model, outputs, labels).values()])
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
+from trainer.graph.equality import compared_by_value
+from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -38,11 +40,14 @@ class Inference:
     state: tuple[str, ...] = ()
 
 
-def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
+def build_inference(
+    model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any], side_losses: SideLosses | None = None
+) -> Inference:
     """Builds the inference part in the default graph, and with it the model's variables.
 
     Args:
         model: Model, called once.
+        side_losses: Losses that the model adds beside its own; None for those made from now on.
         inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
         labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
 
@@ -52,8 +57,11 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
-    outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
-    return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
+    with (side_losses or SideLosses(model)).collected() as found:
+        called = call(model, fed, training=False, seed=no_seed)
+        outputs = {name: named(name, tensor) for name, tensor in called.items()}
+        loss = scalar_loss(model, outputs, compared)
+    return Inference(fed, compared, outputs, named(LOSS, with_side_losses(loss, found)[0]))
 
 
 def placeholder(name: str, spec: Any) -> Any:
@@ -157,15 +165,20 @@ def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, A
 
 
 class refusing:  # noqa: N801 - a context manager, read as a verb
-    """Re-raises a model's exception as RequestError with the tensors it was given and the source line."""
+    """Re-raises a model's exception as RequestError with the tensors it was given and the source line.
+
+    Inside the block, tensors and variables are compared by value.
+    """
 
     def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
         self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+        self._equality = compared_by_value()
 
     def __enter__(self) -> None:
-        """Does nothing."""
+        self._equality.__enter__()
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        self._equality.__exit__(None, None, None)
         if not isinstance(error, Exception) or isinstance(error, RequestError):
             return
         reason = describe(error).split("\n")[0]

@@ -21,6 +21,7 @@ from trainer.graph.constructor_values import ConstructorValues, given_by, in_ord
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.inference import Inference, build_inference, call, scalar_loss
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
+from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
 
@@ -42,12 +43,14 @@ class ModelParts:
         inference: Inference part; it starts from the initial state in each call.
         given: Values that the constructor gives to variables, or layers when they are built.
         given_ops: Ops of model and layers that give them.
+        side_losses: Losses that the model adds beside its own.
     """
 
     model: Model
     inference: Inference
     given: ConstructorValues
     given_ops: tuple[Any, ...]
+    side_losses: SideLosses
 
 
 def build_model_parts(
@@ -68,7 +71,8 @@ def build_model_parts(
     model = made("model", make_model)
     check_fits_a_graph(graph)
     called = len(graph.get_operations())
-    inference = build_inference(model, inputs, labels)
+    side_losses = SideLosses(model)
+    inference = build_inference(model, inputs, labels, side_losses)
     ops = graph.get_operations()
     check_restores(ops[first:])
     if savers := savers_in(ops[first:called]):
@@ -89,7 +93,7 @@ def build_model_parts(
         check_starts_anew(state, ends)
     check_starts_before_given(given_ops, graph)
     check_not_run_again(given_ops, ends)
-    return ModelParts(model, replace(inference, state=state), given, tuple(given_ops))
+    return ModelParts(model, replace(inference, state=state), given, tuple(given_ops), side_losses)
 
 
 def _traced_again(model: Model, inference: Inference) -> Any:

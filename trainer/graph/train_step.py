@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.checked_functions import all_hold
+from trainer.graph.dependencies import check_nothing_is_stale
 from trainer.graph.feeds import ArrayFeed, Feed
+from trainer.graph.frozen_state import FrozenState
 from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
-from trainer.graph.optimizers import Apply
+from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.graph.variables import variables_by_name
 from trainer.model import Model, Tensors
 
@@ -23,6 +25,9 @@ Update = Callable[[Tensors, Tensors], Any]
 BatchIndices = Callable[[int], Any]
 """Returns a feed's batch indices of the next n steps from the current global step, int64 [n, ...]."""
 
+Minimize = Callable[[Any], Sequence[str]]
+"""Adds a step of the optimizer that lowers a loss, and the step's count; returns the names of unreached variables."""
+
 STEPS_AHEAD = 100
 """Number of steps for which plain steps compute batch indices at a time, even if the call runs fewer."""
 
@@ -32,28 +37,42 @@ class UpdateRule:
 
     Args:
         model: Model, called with ``training=True``.
-        apply: Function that applies gradients with the optimizer.
-        variables: Variables to train.
-        global_step: Variable of the number of updates, int64 scalar, incremented by each update.
+        side_losses: Losses that the model adds beside its own.
+        minimize: Function that adds a step of the optimizer, which increments ``global_step``.
+        frozen_state: Keeper of the variables in frozen parts.
+        global_step: Variable of the number of updates, int64 scalar.
         seed: Seed of the run; together with the step the seed of the model's random ops.
     """
 
-    def __init__(self, model: Model, apply: Apply, variables: list[Any], global_step: Any, seed: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        side_losses: SideLosses,
+        minimize: Minimize,
+        frozen_state: FrozenState,
+        global_step: Any,
+        seed: int,
+    ) -> None:
         self._model = model
-        self._apply = apply
-        self._variables = variables
+        self._side_losses = side_losses
+        self._minimize = minimize
+        self._frozen_state = frozen_state
         self._global_step = global_step
         self._seed = seed
         self.metric_names: tuple[str, ...] = ()
         self.untrained: tuple[str, ...] = ()
+        self.added_losses: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; sets ``metric_names`` and ``untrained``."""
+        """Adds one update to the graph; sets ``metric_names``, ``untrained`` and ``added_losses``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         known = set(variables_by_name(self._global_step.graph))
-        outputs = call(self._model, inputs, training=True, seed=seed)
-        loss = scalar_loss(self._model, outputs, labels)
+        frozen = self._frozen_state.read()
+        with self._side_losses.collected() as found:
+            outputs = call(self._model, inputs, training=True, seed=seed)
+            own_loss = scalar_loss(self._model, outputs, labels)
+        loss, self.added_losses = with_side_losses(own_loss, found)
         metrics = {LOSS: tf.cast(loss, tf.float32), **scalar_metrics(self._model, outputs, labels)}
         self.metric_names = tuple(metrics)
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
@@ -61,13 +80,8 @@ class UpdateRule:
                 f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
                 "they would not be trained: make layers and variables once, in the constructor"
             )
-        pairs = list(zip(tf.gradients(loss, self._variables), self._variables, strict=True))
-        reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-        if not reached:
-            raise RequestError("the loss depends on no trainable variable, so there is nothing to train")
-        self.untrained = tuple(variable.op.name for gradient, variable in pairs if gradient is None)
-        self._apply(*zip(*reached, strict=True))
-        self._global_step.assign_add(1)
+        self.untrained = tuple(self._minimize(loss))
+        self._frozen_state.put_back(frozen)
         return tf.stack(list(metrics.values()))
 
 
@@ -77,12 +91,19 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
     Returns:
         ``FuncGraph`` of the update.
     """
-    once = tf.function(update, autograph=False).get_concrete_function(inputs, labels)
+    variables = v1.global_variables()
+
+    def checked(inputs: Tensors, labels: Tensors) -> Any:
+        metrics = update(inputs, labels)
+        check_nothing_is_stale(v1.get_default_graph(), variables)
+        return metrics
+
+    once = tf.function(checked, autograph=False)
     with tf.control_dependencies([once(inputs, labels)]):
         op = tf.no_op(name="train_step")
     if op.name != "train_step":
         raise RequestError("the graph already has an op 'train_step'; rename the one in the model")
-    return once.graph
+    return once.get_concrete_function(inputs, labels).graph
 
 
 def add_steps(

@@ -31,6 +31,7 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
     """
     frozen = set()
     layers = find_instances(model, keras.Layer)
+    take_over_constraints(layers)
     for layer in layers:
         trainable = {id(variable) for variable in layer.trainable_variables}
         frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trainable}
@@ -50,6 +51,16 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
     for layer in layers:
         _freeze_without({variable.ref() for variable in chosen}, layer)
     return chosen
+
+
+def take_over_constraints(layers: Sequence[keras.Layer]) -> None:
+    """Gives TensorFlow's variables what Keras layers ask of an optimizer: it sees those variables alone."""
+    for layer in layers:
+        for variable in layer.trainable_variables:
+            if variable.constraint is not None:
+                variable.value._constraint = variable.constraint
+            if variable.overwrite_with_gradient:
+                variable.value.overwrite_with_gradient = True
 
 
 def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:

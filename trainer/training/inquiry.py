@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,11 +67,15 @@ class Inquiry:
         self._clock = clock
         variables = graph.context.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
         self._variables = {variable.op.name: variable for variable in variables}
-        self._read = session.make_callable(self._variables)
         self._bytes = sum(size_of(variable) for variable in variables)
         self._repeatable = isinstance(graph.feed, ArrayFeed) and self._bytes <= MAX_KEPT_BYTES
         self._kept: Kept | None = None
         self._due = 0.0
+
+    @functools.cached_property
+    def _read(self) -> Callable[[], dict[str, Any]]:
+        # Not earlier: TensorFlow places the ops here, and its errors belong to the start of the run.
+        return self._session.make_callable(self._variables)  # type: ignore[no-any-return]
 
     def forget(self) -> None:
         """Drops the copy: the variables get other values than those of the next step."""

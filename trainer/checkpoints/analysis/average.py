@@ -28,6 +28,7 @@ from trainer.errors import CheckpointError, RequestError
 from trainer.files import local_path, make_directory, sync_directory, temporary_beside
 from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.graph.variables import key_of, load_values
+from trainer.graphdef.averages import average_names
 from trainer.timing import utc_now
 
 v1 = tf.compat.v1
@@ -82,6 +83,8 @@ def average(references: Sequence[Reference], target: str | Path) -> StoredCheckp
     last = checkpoints[-1]
     meta = read_graph_of(last)
     averaged = _averaged_names(readers[-1], trainable_names(meta) if meta else None)
+    # Exports use the averages that an optimizer kept, so they are weights too.
+    averaged |= {each.average for each in average_names(meta).values()} & readers[-1].readable.keys() if meta else set()
     values = _values(readers, averaged)
     if meta is not None and len(values) < len(readers[-1].tensors):
         meta = _meta_of(meta, values)

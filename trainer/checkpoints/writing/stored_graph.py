@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.framework.variable_pb2 import VariableDef
 
+from trainer.graphdef import averages
 from trainer.graphdef.removal import needed_only_by, remove
 from trainer.graphdef.traverse import downstream, reads_of
 
@@ -15,7 +16,7 @@ v1 = tf.compat.v1
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 VARIABLES = (v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.TRAINABLE_VARIABLES)
-META_COLLECTIONS = (*VARIABLES, v1.GraphKeys.GLOBAL_STEP)
+META_COLLECTIONS = (*VARIABLES, v1.GraphKeys.GLOBAL_STEP, averages.COLLECTION)
 
 LARGE_BYTES = 2**16
 """Constants from this size on are left out where only initialisers need them."""

@@ -65,6 +65,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="NAME=FILE.npy", action="append", default=[], help="batch to check the export with"
     )
     parser.add_argument(
+        "--weights",
+        choices=("averaged", "trained"),
+        help="averages that the optimizer kept, or trained weights; by default averages where there are any",
+    )
+    parser.add_argument(
         "--from-config", action="store_true", help="build the graph from the run's config.yaml, not from the .meta"
     )
 
@@ -86,7 +91,8 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     example = parse_arrays(chosen.input)
     import_tensorflow()
-    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, _parts(chosen, checkpoint))
+    parts = _parts(chosen, checkpoint)
+    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, made.stat().st_size)
 
 
@@ -95,7 +101,7 @@ def _export(chosen: argparse.Namespace) -> Answer:
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts)
+    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
 
 
