@@ -16,6 +16,8 @@ from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.inference import Inference, build_inference
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metrics import ModelMetrics
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
 from trainer.graph.random_ops import stateful_random_ops
@@ -56,12 +58,13 @@ class GraphContext:
         inference: Placeholders, outputs and loss of the inference part.
         source: Specs, batch size, validation part and example batch of the data.
         global_step: Variable of the number of updates, int64 scalar.
-        metric_names: Names of the metrics of each step, ``loss`` first.
+        metrics: Metrics of the model, for additional functions that compute them.
+        columns: Columns of the metrics of each step.
         saver: ``tf.compat.v1.train.Saver`` of everything that a resume needs.
         restorer: ``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``).
         seed: Seed of the run.
         mode: Compile mode of the steps.
-        model_variables: Variables by name, without the global step and the optimizer's variables.
+        model_variables: Variables by name, without the global step, the state of metrics and the optimizer's variables.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -72,7 +75,8 @@ class GraphContext:
     inference: Inference
     source: DataSource
     global_step: Any
-    metric_names: tuple[str, ...]
+    metrics: ModelMetrics
+    columns: MetricColumns
     saver: Any
     restorer: Any
     seed: int
@@ -81,6 +85,11 @@ class GraphContext:
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics of each step, ``loss`` first."""
+        return self.columns.names
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,7 @@ def open_graph(
     seed: int,
     compile_setting: str,
     *,
+    steps_per_epoch: int,
     with_rollback: bool = False,
     trainable: Sequence[str] | None = None,
 ) -> GraphBuilder:
@@ -156,6 +166,7 @@ def open_graph(
         source: Source of the data.
         seed: Seed of initial values, of the order of the data and of random ops.
         compile_setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
+        steps_per_epoch: Number of updates after which the state of metrics is reset.
         with_rollback: Whether the graph gets variables to skip batches and lower the learning rate.
         trainable: Patterns of the names of the variables to train, or None for all.
 
@@ -170,14 +181,16 @@ def open_graph(
         global_step = v1.train.get_or_create_global_step()
         model = _made("model", make_model)
         inference = build_inference(model, source.inputs, source.labels)
-        model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
-        variables = trainable_variables(model, trainable)
+        metrics = ModelMetrics(model, inference.outputs, inference.labels)
+        no_weights = {global_step.op.name, *metrics.state.names}
+        model_variables = {name: v for name, v in variables_by_name(graph).items() if name not in no_weights}
+        variables = [each for each in trainable_variables(model, trainable) if each.op.name not in no_weights]
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         with stable_names():
             optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
             apply = applier(optimizer, variables)
-        update = UpdateRule(model, apply, variables, global_step, seed)
+        update = UpdateRule(model, metrics, apply, variables, global_step, steps_per_epoch, seed)
         add_train_step(update, inference.inputs, inference.labels)
         _warn_of_surprises(update, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
@@ -194,7 +207,8 @@ def open_graph(
             inference=inference,
             source=source,
             global_step=global_step,
-            metric_names=update.metric_names,
+            metrics=metrics,
+            columns=update.columns,
             saver=saver,
             restorer=make_restorer() if rollback else saver,
             seed=seed,
@@ -222,7 +236,7 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
         run_steps: Total number of steps of the run.
     """
     context, update, feed = opened.context, opened.update, opened.feed
-    columns = len(context.metric_names)
+    columns = len(context.columns.all)
     gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
     max_steps = min(longest_call, MAX_PLAIN_STEPS)
     if gathered is not None:

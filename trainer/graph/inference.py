@@ -116,42 +116,39 @@ def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
     Raises:
         RequestError: The model raised, or its loss is not a float scalar.
     """
+    return loss_and_weight(model, outputs, labels)[0]
+
+
+def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[Any, Any]:
+    """Returns the model's loss, and the weight of this batch in a mean of losses.
+
+    Returns:
+        Loss of the batch, a float scalar: the sum over the weight where the model returned these two, 0
+        where the weight is 0. The weight, a scalar of the same dtype; None where the model returned a mean.
+
+    Raises:
+        RequestError: The model raised, or its loss is not a float scalar or two scalars.
+    """
     if not callable(getattr(model, "loss", None)):
         raise RequestError(
             f"{type(model).__name__} has no method loss(outputs, labels); to use a Keras model, keep it in an "
             "attribute of a class with this method, because the model's own loss is something else"
         )
     with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
-        loss = tf.convert_to_tensor(model.loss(outputs, labels))
-    if loss.shape.rank != 0 or not loss.dtype.is_floating:
+        returned = model.loss(outputs, labels)
+        is_pair = isinstance(returned, tuple | list) and len(returned) == 2
+        loss, *weights = [tf.convert_to_tensor(each) for each in (returned if is_pair else [returned])]
+    if any(each.shape.rank != 0 for each in (loss, *weights)) or not loss.dtype.is_floating:
+        got = " and ".join(f"{each.dtype.name} {each.shape}" for each in (loss, *weights))
         raise RequestError(
-            f"{type(model).__name__}.loss returned {loss.dtype.name} {loss.shape}; it must return a float scalar, "
-            "the mean over the batch (tf.reduce_mean)"
+            f"{type(model).__name__}.loss returned {got}; it must return a float scalar, "
+            "the mean over the batch (tf.reduce_mean), or a pair of scalars (sum, weight), such as the sum over the "
+            "tokens that are not padding and their number"
         )
-    return loss
-
-
-def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, Any]:
-    """Returns the model's metrics by name, float32 scalars; empty if the model has none.
-
-    Raises:
-        RequestError: The model raised, a metric is not a scalar, or its name is reserved.
-    """
-    if not callable(getattr(model, "metrics", None)):
-        return {}
-    with refusing(model, "cannot compute its metrics from", {**outputs, **labels}):
-        metrics = {name: tf.cast(value, tf.float32) for name, value in model.metrics(outputs, labels).items()}
-    for name, value in metrics.items():
-        if name in RESERVED or name.startswith("val_"):
-            raise RequestError(
-                f"{type(model).__name__}.metrics returned {name!r}, a name reserved by the trainer; rename it"
-            )
-        if value.shape.rank != 0:
-            raise RequestError(
-                f"{type(model).__name__}.metrics returned {name!r} of shape {value.shape}; "
-                "a metric is a scalar, the mean over the batch"
-            )
-    return metrics
+    if not weights:
+        return loss, None
+    weight = tf.cast(weights[0], loss.dtype)
+    return tf.math.divide_no_nan(loss, weight), weight
 
 
 class refusing:  # noqa: N801 - a context manager, read as a verb

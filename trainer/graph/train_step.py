@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.feeds import ArrayFeed, Feed
-from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
+from trainer.graph.inference import call, loss_and_weight
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metrics import ModelMetrics
 from trainer.graph.optimizers import Apply
 from trainer.graph.variables import variables_by_name
 from trainer.model import Model, Tensors
@@ -31,30 +33,44 @@ class UpdateRule:
 
     Args:
         model: Model, called with ``training=True``.
+        metrics: Metrics of the model; the first step of an epoch resets their state.
         apply: Function that applies gradients with the optimizer.
         variables: Variables to train.
         global_step: Variable of the number of updates, int64 scalar, incremented by each update.
+        steps_per_epoch: Number of updates in an epoch.
         seed: Seed of the run; together with the step the seed of the model's random ops.
     """
 
-    def __init__(self, model: Model, apply: Apply, variables: list[Any], global_step: Any, seed: int) -> None:
+    def __init__(  # noqa: PLR0913 - one part of an update each
+        self,
+        model: Model,
+        metrics: ModelMetrics,
+        apply: Apply,
+        variables: list[Any],
+        global_step: Any,
+        steps_per_epoch: int,
+        seed: int,
+    ) -> None:
         self._model = model
+        self._metrics = metrics
         self._apply = apply
         self._variables = variables
         self._global_step = global_step
+        self._steps_per_epoch = steps_per_epoch
         self._seed = seed
-        self.metric_names: tuple[str, ...] = ()
+        self.columns = MetricColumns(("loss",))
         self.untrained: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; sets ``metric_names`` and ``untrained``."""
+        """Adds one update to the graph; sets ``columns`` and ``untrained``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         known = set(variables_by_name(self._global_step.graph))
+        self._metrics.state.reset_every(self._steps_per_epoch, step)
         outputs = call(self._model, inputs, training=True, seed=seed)
-        loss = scalar_loss(self._model, outputs, labels)
-        metrics = {LOSS: tf.cast(loss, tf.float32), **scalar_metrics(self._model, outputs, labels)}
-        self.metric_names = tuple(metrics)
+        loss, weight = loss_and_weight(self._model, outputs, labels)
+        measured = self._metrics.measure(outputs, labels, loss, weight)
+        self.columns = measured.columns
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
                 f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
@@ -67,7 +83,7 @@ class UpdateRule:
         self.untrained = tuple(variable.op.name for gradient, variable in pairs if gradient is None)
         self._apply(*zip(*reached, strict=True))
         self._global_step.assign_add(1)
-        return tf.stack(list(metrics.values()))
+        return measured.row
 
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> None:
