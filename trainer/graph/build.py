@@ -47,6 +47,11 @@ STATEFUL_RANDOM = (
     "uninterrupted one; add a parameter seed to __call__ and use tf.random.stateless_*"
 )
 
+NO_MEAN = (
+    "the metric {name} is no mean over examples (it ends in {op_type}); over an epoch it is reported as the mean of its "
+    "values in the batches: return (numerator, denominator) or a keras.metrics object for the value over all of them"
+)
+
 
 @dataclass(frozen=True)
 class GraphContext:
@@ -223,6 +228,8 @@ def open_graph(
 def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
+    for name, op_type in update.curved.items():
+        log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
     for name in stateful_random_ops(graph.as_graph_def().library.function):
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 

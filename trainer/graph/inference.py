@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
+from trainer.graph.metric_form import quotient
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -125,6 +126,7 @@ def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[An
     Returns:
         Loss of the batch, a float scalar: the sum over the weight where the model returned these two, 0
         where the weight is 0. The weight, a scalar of the same dtype; None where the model returned a mean.
+        A scalar that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight.
 
     Raises:
         RequestError: The model raised, or its loss is not a float scalar or two scalars.
@@ -134,6 +136,7 @@ def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[An
             f"{type(model).__name__} has no method loss(outputs, labels); to use a Keras model, keep it in an "
             "attribute of a class with this method, because the model's own loss is something else"
         )
+    given = set(v1.get_default_graph().get_operations())
     with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
         returned = model.loss(outputs, labels)
         is_pair = isinstance(returned, tuple | list) and len(returned) == 2
@@ -146,7 +149,8 @@ def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[An
             "tokens that are not padding and their number"
         )
     if not weights:
-        return loss, None
+        parts = quotient(loss, given)
+        return loss, tf.cast(parts.denominator, loss.dtype) if parts else None
     weight = tf.cast(weights[0], loss.dtype)
     return tf.math.divide_no_nan(loss, weight), weight
 

@@ -18,6 +18,7 @@ class MetricColumns:
         names: Names of the metrics, ``loss`` first.
         pairs: Names of those that are a numerator over a denominator; the others are means over batches.
         running: Names of those that have taken in all batches so far, so that the last value counts.
+        no_nan: Names of the pairs that are 0 instead of nan where all batches are 0/0.
 
     Example:
         >>> columns = MetricColumns(("loss", "recall", "auc"), pairs=("recall",), running=("auc",))
@@ -29,6 +30,7 @@ class MetricColumns:
     names: tuple[str, ...]
     pairs: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
+    no_nan: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class MetricColumns:
         return np.array([True] * len(self.names) + [False] * 2 * len(self.pairs))
 
     def over(self, sums: Values, weight: float, last: Values) -> Values:
-        """Returns the values over many batches, nan where all of them are 0/0.
+        """Returns the values over many batches; a pair is nan where all of them are 0/0.
 
         Args:
             sums: Weighted sums of the columns, float64 [..., columns].
@@ -56,7 +58,8 @@ class MetricColumns:
         with np.errstate(divide="ignore", invalid="ignore"):
             for place, name in enumerate(self.pairs):
                 numerator = count + 2 * place
-                values[..., self.names.index(name)] = sums[..., numerator] / sums[..., numerator + 1]
+                value = sums[..., numerator] / sums[..., numerator + 1]
+                values[..., self.names.index(name)] = np.nan_to_num(value, nan=0.0) if name in self.no_nan else value
         for name in self.running:
             values[..., self.names.index(name)] = last[..., self.names.index(name)]
         return values

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer.errors import RequestError
 from trainer.graph.inference import LOSS, RESERVED, place_of, refusing
 from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import MetricState, assigned, captured, metrics_in, sources_of, updated
 from trainer.model import Tensors
 
@@ -35,10 +36,12 @@ class Measured:
     Args:
         columns: Names of the columns, and how their values over many batches come about.
         row: Values of the columns, float32 [columns].
+        curved: Type of the op after which a metric is no mean over examples, by name of the metric.
     """
 
     columns: MetricColumns
     row: Any
+    curved: Mapping[str, str]
 
 
 class ModelMetrics:
@@ -90,7 +93,7 @@ class ModelMetrics:
         if weight is not None:
             weight = tf.cast(weight, tf.float32)
             pairs[LOSS] = [values[LOSS] * weight, weight]
-        running = []
+        running, no_nan, curved = [], [], {}
         for name, returned in self._returned(outputs, labels).items():
             self._check_name(name)
             if isinstance(returned, tuple | list):
@@ -100,9 +103,14 @@ class ModelMetrics:
             values[name] = self._scalar(name, self._result_of(name, returned))
             if isinstance(returned, keras.metrics.Metric) or self._is_running(name, values[name]):
                 running.append(name)
+            elif parts := quotient(values[name], before):
+                pairs[name] = [tf.cast(part, tf.float32) for part in (parts.numerator, parts.denominator)]
+                no_nan += [name] if parts.no_nan else []
+            elif op_type := curved_at(values[name], before):
+                curved[name] = op_type
         self._check_states(values, before)
-        columns = MetricColumns(tuple(values), tuple(pairs), tuple(running))
-        return Measured(columns, tf.stack([*values.values(), *(part for pair in pairs.values() for part in pair)]))
+        columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
+        return Measured(columns, tf.stack([*values.values(), *(part for pair in pairs.values() for part in pair)]), curved)
 
     def _returned(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
         if not callable(getattr(self._model, "metrics", None)):

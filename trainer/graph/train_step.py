@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -59,10 +59,11 @@ class UpdateRule:
         self._steps_per_epoch = steps_per_epoch
         self._seed = seed
         self.columns = MetricColumns(("loss",))
+        self.curved: Mapping[str, str] = {}
         self.untrained: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; sets ``columns`` and ``untrained``."""
+        """Adds one update to the graph; sets ``columns``, ``curved`` and ``untrained``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         known = set(variables_by_name(self._global_step.graph))
@@ -70,7 +71,7 @@ class UpdateRule:
         outputs = call(self._model, inputs, training=True, seed=seed)
         loss, weight = loss_and_weight(self._model, outputs, labels)
         measured = self._metrics.measure(outputs, labels, loss, weight)
-        self.columns = measured.columns
+        self.columns, self.curved = measured.columns, measured.curved
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
                 f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
