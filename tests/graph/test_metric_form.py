@@ -21,12 +21,13 @@ QUOTIENTS: dict[str, Callable[[Any, Any], Any]] = {
     "F1": lambda y, p: 2 * tf.reduce_sum(y * p) / (tf.reduce_sum(y) + tf.reduce_sum(p)),
     "counts": lambda y, p: tf.math.count_nonzero((y > 0.5) & (p > 0.5)) / tf.math.count_nonzero(y > 0.5),
     "masked mean": lambda y, p: tf.reduce_sum(tf.square(y - p)[:, 0] * y[:, 1]) / tf.reduce_sum(y[:, 1]),
-    "mean of classes, masked": lambda y, p: tf.reduce_sum(tf.reduce_mean(y * p, axis=-1) * y[:, 0])
-    / tf.reduce_sum(y[:, 0]),
-    "accuracy of some": lambda y, p: tf.reduce_sum(
-        tf.cast(tf.equal(tf.argmax(y, 1), tf.argmax(p, axis=-1)), tf.float32) * y[:, 0]
-    )
-    / tf.reduce_sum(y[:, 0]),
+    "mean of classes, masked": lambda y, p: (
+        tf.reduce_sum(tf.reduce_mean(y * p, axis=-1) * y[:, 0]) / tf.reduce_sum(y[:, 0])
+    ),
+    "accuracy of some": lambda y, p: (
+        tf.reduce_sum(tf.cast(tf.equal(tf.argmax(y, 1), tf.argmax(p, axis=-1)), tf.float32) * y[:, 0])
+        / tf.reduce_sum(y[:, 0])
+    ),
     "keras.ops": lambda y, p: keras.ops.sum(y * p) / keras.ops.sum(y),
 }
 
@@ -41,7 +42,7 @@ MEANS: dict[str, Callable[[Any, Any], Any]] = {
 OTHERS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "RMSE": ("Sqrt", lambda y, p: tf.sqrt(tf.reduce_mean(tf.square(y - p)))),
     "perplexity": ("Exp", lambda y, p: tf.exp(tf.reduce_mean(p))),
-    "R2": ("RealDiv", lambda y, p: 1 - tf.reduce_sum(tf.square(y - p)) / tf.reduce_sum(tf.square(y - tf.reduce_mean(y)))),
+    "R2": ("RealDiv", lambda y, p: 1 - tf.reduce_sum((y - p) ** 2) / tf.reduce_sum((y - tf.reduce_mean(y)) ** 2)),
     "smoothed": ("RealDiv", lambda y, p: (tf.reduce_sum(y * p) + 1) / (tf.reduce_sum(y) + 1)),
     "macro recall": ("RealDiv", lambda y, p: tf.reduce_mean(tf.reduce_sum(y * p, 0) / tf.reduce_sum(y, 0))),
     "product": ("Mul", lambda y, p: tf.reduce_mean(y) * tf.reduce_mean(p)),

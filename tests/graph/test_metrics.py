@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
-from tests.helpers import run
+from tests.helpers import assert_same_bits, run
+from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
+from trainer.runs.directory import RunDirectory
+from trainer.schedule import Schedule
+from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1
 
@@ -147,3 +152,116 @@ def test_metrics_are_those_of_the_whole_part(tmp_path, kind, compiled) -> None:
         assert metrics[name] == pytest.approx(value, rel=1e-5), name
     for name, value in expected(held).items():
         assert metrics[f"val_{name}"] == pytest.approx(value, rel=1e-5), f"val_{name}"
+
+
+class Undefined(Net):
+    """Loss and metrics that are 0/0 in batches without positives, and one in all."""
+
+    def metrics(self, outputs: Any, labels: Any) -> Any:
+        hits = tf.reduce_sum(labels["y"] * outputs["p"])
+        return {
+            "batches": tf.reduce_mean(hits / tf.reduce_sum(labels["y"], axis=0)),
+            "never": (0 * hits, 0.0),
+            "whole": (hits, tf.reduce_sum(labels["y"])),
+        }
+
+
+def test_a_nan_is_said_once_and_never_the_best(tmp_path, caplog) -> None:
+    arrays = examples(40)
+    arrays.labels["y"][:] = 0
+    arrays.labels["y"][3] = 1
+    saver = Checkpoint(keep_best=1, monitor="batches", mode="max")
+    data = InMemory(arrays, 8, shuffle=False)
+    state = run(tmp_path / "run", {"checkpoint": saver}, data=data, make_model=Undefined, make_optimizer=still)
+    assert np.isnan([state.metrics["batches"], state.metrics["never"]]).all()
+    assert 0 < state.metrics["whole"] < 1
+    assert caplog.text.count("batches is nan in epoch 1 (a mean over batches, of which one is so") == 1
+    assert caplog.text.count("never is nan in epoch 1 (its denominator is 0 over all batches)") == 1
+    assert "whole is nan" not in caplog.text
+    assert "the metric batches is no mean over examples (it ends in RealDiv)" in caplog.text
+    assert RunDirectory(tmp_path / "run").info().best_checkpoint is None
+
+
+class Trained(Net):
+    """The same net, trained."""
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        loss = tf.reduce_mean(tf.square(outputs["p"] - labels["y"]))
+        self.loss_mean.update_state(loss)
+        return loss
+
+
+class Stop(Callback):
+    """Ends the run in mid-epoch, 7 steps before its end."""
+
+    schedule = Schedule(every_n_steps=8)
+
+    def on_step_end(self, context: Context) -> None:
+        context.request_stop("half")
+
+
+def test_state_in_mid_epoch_is_resumed_and_is_no_part_of_the_model(tmp_path, caplog) -> None:
+    data, evaluate = InMemory(examples(59), 8, validation=0.32), Evaluate
+    parts: dict[str, Any] = {"data": data, "make_model": Trained, "epochs": 3}
+    straight = run(tmp_path / "a", {"evaluate": evaluate(), "checkpoint": Checkpoint()}, **parts)
+    run(tmp_path / "b", {"stop": Stop(), "checkpoint": Checkpoint()}, **parts)
+    resumed = run(tmp_path / "b", {"evaluate": evaluate(), "checkpoint": Checkpoint()}, **parts)
+    both = [{name: v for name, v in each.metrics.items() if name != "steps_per_sec"} for each in (straight, resumed)]
+    assert repr(both[0]) == repr(both[1])
+    assert_same_bits(tmp_path / "a/checkpoints/model-3", tmp_path / "b/checkpoints/model-3")
+    assert "not trained" not in caplog.text
+    run(tmp_path / "c", {}, warm_start=WarmStart(tmp_path / "a/checkpoints/model-3"), **parts)
+    loaded = RunDirectory(tmp_path / "c").info().warm_start
+    assert (loaded["loaded"], loaded["initialised"]) == ({"w": "w"}, [])
+
+
+def made_in_each_call(self: Any, outputs: Any, labels: Any) -> Any:
+    return {"m": keras.metrics.AUC()(labels["y"], outputs["p"])}
+
+
+def streaming(self: Any, outputs: Any, labels: Any) -> Any:
+    return {"m": v1.metrics.recall(labels["y"], outputs["p"] > 0.5)}
+
+
+def counted_by_hand(self: Any, outputs: Any, labels: Any) -> Any:
+    return {"m": self.hits.assign_add(tf.reduce_sum(labels["y"])) / 8}
+
+
+def pair_of_state(self: Any, outputs: Any, labels: Any) -> Any:
+    self.mean.update_state(outputs["p"])
+    return {"m": (self.mean.total.value, self.mean.count.value)}
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "made in each call": (made_in_each_call, "makes variables in each call.*in the constructor"),
+    "streaming": (streaming, "as tf.compat.v1.metrics"),
+    "counted by hand": (counted_by_hand, "changes hits and computes 'm' from it"),
+    "pair of a state": (pair_of_state, "return the metric itself"),
+    "not updated": (lambda self, outputs, labels: {"m": self.mean}, "nothing updates that metric"),
+    "result, not updated": (lambda self, outputs, labels: {"m": self.mean.result()}, "nothing updates that metric"),
+    "None": (lambda self, outputs, labels: {"m": self.mean.update_state(outputs["p"])}, "returned None for 'm'"),
+    "vector": (lambda self, outputs, labels: {"m": labels["y"]}, r"float32 of shape \(None, 1\)"),
+    "pair of vectors": (lambda self, outputs, labels: {"m": (labels["y"], 1.0)}, r"float32 of shape \(None, 1\)"),
+    "three": (lambda self, outputs, labels: {"m": (1.0, 2.0, 3.0)}, "returned 3 values for 'm'"),
+    "text": (lambda self, outputs, labels: {"m": "much"}, "string of shape"),
+    "no dict": (lambda self, outputs, labels: [1.0], "returned list; it must return a dict"),
+    "F1 of each class": (
+        lambda self, outputs, labels: {"m": self.f1s(labels["y"], outputs["p"])},
+        r"float32 of shape \(1,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_name(case, tmp_path) -> None:
+    metrics, message = REFUSED[case]
+
+    def init(self: Any) -> None:
+        self.w, self.mean = tf.Variable([[1.0], [-1.0]], name="w"), keras.metrics.Mean()
+        self.hits = tf.Variable(0.0, trainable=False, name="hits")
+        self.f1s = keras.metrics.F1Score(threshold=0.5)
+
+    model = type("Bad", (Net,), {"__init__": init, "loss": Trained.loss, "metrics": metrics})
+    with pytest.raises(RequestError, match=message):
+        run(tmp_path / "run", data=InMemory(examples(40), 8), make_model=model)
+    assert not (tmp_path / "run").exists()

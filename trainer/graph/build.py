@@ -48,8 +48,8 @@ STATEFUL_RANDOM = (
 )
 
 NO_MEAN = (
-    "the metric {name} is no mean over examples (it ends in {op_type}); over an epoch it is reported as the mean of its "
-    "values in the batches: return (numerator, denominator) or a keras.metrics object for the value over all of them"
+    "the metric {name} is no mean over examples (it ends in {op_type}); over an epoch it is reported as the mean of "
+    "its values in the batches: return (numerator, denominator) or a keras.metrics object for that over all of them"
 )
 
 

@@ -14,6 +14,9 @@ from trainer.graph.find_instances import find_instances
 
 v1 = tf.compat.v1
 
+RESET = "reset_metrics"
+"""Name of the op that resets the state at the start of an epoch."""
+
 
 class MetricState:
     """Variables of Keras metrics; part of checkpoints, but not of the model.
@@ -51,7 +54,7 @@ class MetricState:
     def reset_every(self, steps: int, step: Any) -> None:
         """Adds a reset that happens where the step, an int64 scalar, is a multiple of ``steps``."""
         if self.variables:
-            tf.cond(tf.equal(step % steps, 0), self.reset, lambda: tf.constant(0))
+            tf.cond(tf.equal(step % steps, 0), self.reset, lambda: tf.constant(0), name=RESET)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -112,9 +115,13 @@ def captured(graph: Any, variables: Iterable[Any]) -> dict[str, Any]:
 
 
 def updated(graph: Any, variables: Iterable[Any]) -> set[str]:
-    """Returns the names of the variables that a ``FuncGraph`` may change, in functions that it calls too."""
+    """Returns the names of the variables that a ``FuncGraph`` may update, in functions that it calls too."""
     uses = {name: tensor.consumers() for name, tensor in captured(graph, variables).items()}
-    return {name for name, ops in uses.items() if any(op.type != "ReadVariableOp" for op in ops)}
+    return {
+        name
+        for name, ops in uses.items()
+        if any(op.type != "ReadVariableOp" and not op.name.startswith(RESET) for op in ops)
+    }
 
 
 def assigned(graph: Any, variables: Iterable[Any], before: Collection[Any]) -> set[str]:

@@ -13,7 +13,7 @@ from trainer.errors import RequestError
 from trainer.graph.inference import LOSS, RESERVED, place_of, refusing
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
-from trainer.graph.metric_state import MetricState, assigned, captured, metrics_in, sources_of, updated
+from trainer.graph.metric_state import MetricState, assigned, captured, metrics_in, sources_of, updated, variables_of
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -101,7 +101,7 @@ class ModelMetrics:
                 values[name] = tf.divide(*pairs[name])
                 continue
             values[name] = self._scalar(name, self._result_of(name, returned))
-            if isinstance(returned, keras.metrics.Metric) or self._is_running(name, values[name]):
+            if self._is_running(name, values[name]):
                 running.append(name)
             elif parts := quotient(values[name], before):
                 pairs[name] = [tf.cast(part, tf.float32) for part in (parts.numerator, parts.denominator)]
@@ -110,7 +110,8 @@ class ModelMetrics:
                 curved[name] = op_type
         self._check_states(values, before)
         columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
-        return Measured(columns, tf.stack([*values.values(), *(part for pair in pairs.values() for part in pair)]), curved)
+        sums = [part for pair in pairs.values() for part in pair]
+        return Measured(columns, tf.stack([*values.values(), *sums]), curved)
 
     def _returned(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
         if not callable(getattr(self._model, "metrics", None)):
@@ -131,6 +132,8 @@ class ModelMetrics:
             raise RequestError(f"{self._name} returned None for {name!r} (update_state returns nothing); {FORMS}")
         if not isinstance(returned, keras.metrics.Metric):
             return returned
+        if not variables_of(returned):
+            raise RequestError(f"the metric {name!r} has no variables to take in batches; make them with add_variable")
         with refusing(self._model, f"cannot compute the result of its metric {name!r} from", {}):
             result = returned.result()
         if isinstance(result, Mapping):
@@ -183,8 +186,8 @@ class ModelMetrics:
         for name, value in values.items():
             if changed and (found := sources_of(value, {each: captured(graph, others)[each] for each in changed})):
                 raise RequestError(
-                    f"{self._name} changes {', '.join(sorted(found))} and computes {name!r} from it; nothing resets that "
-                    "for an epoch or an evaluation: make a subclass of keras.metrics.Metric, or return a pair "
+                    f"{self._name} changes {', '.join(sorted(found))} and computes {name!r} from it; nothing resets "
+                    "that for an epoch or an evaluation: make a subclass of keras.metrics.Metric, or return a pair "
                     "(numerator, denominator) of the batch"
                 )
 

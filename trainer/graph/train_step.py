@@ -41,7 +41,7 @@ class UpdateRule:
         seed: Seed of the run; together with the step the seed of the model's random ops.
     """
 
-    def __init__(  # noqa: PLR0913 - one part of an update each
+    def __init__(
         self,
         model: Model,
         metrics: ModelMetrics,

@@ -15,6 +15,7 @@ from trainer.graph.metric_columns import MetricColumns
 from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans
+from trainer.training.metric_notes import MetricNotes
 from trainer.training.plan import CallLimit, RunLength, next_stop
 
 
@@ -96,6 +97,7 @@ class Loop:
         self.call_secs = 0.0
         """Seconds that all calls into the graph have taken."""
         self._means = EpochMeans(columns, length.steps_per_epoch)
+        self._notes = MetricNotes(columns)
 
     def run(self, context: Context) -> None:
         """Runs from the state in ``context.record`` to the last epoch, or until a stop is requested."""
@@ -107,6 +109,7 @@ class Loop:
                 self._callbacks.on_epoch_begin(context)
             self._advance(context)
             self._callbacks.on_stop(context, self._clock(), self._requests.at_once)
+            self._notes.note(context.record.epoch, context.record.metrics)
             if self._requests.take_save_request():
                 self._callbacks.save_now(context)
             self._requests.check()
@@ -133,6 +136,7 @@ class Loop:
             epoch += 1
             context.record = RunState(epoch, epoch * self._length.steps_per_epoch, metrics)
             if context.record.global_step < stop:
+                self._notes.note(epoch, metrics)
                 context.is_current = False
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
