@@ -20,7 +20,7 @@ from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metrics import ModelMetrics
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import applier, rate_variable
-from trainer.graph.random_ops import stateful_random_ops
+from trainer.graph.random_ops import line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
 from trainer.graph.trainable import trainable_variables
@@ -197,7 +197,7 @@ def open_graph(
             apply = applier(optimizer, variables)
         update = UpdateRule(model, metrics, apply, variables, global_step, steps_per_epoch, seed)
         add_train_step(update, inference.inputs, inference.labels)
-        _warn_of_surprises(update, graph)
+        _warn_of_surprises(update, inference, graph)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
@@ -225,12 +225,14 @@ def open_graph(
         return GraphBuilder(context, update, feed)
 
 
-def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
+def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
     for name, op_type in update.curved.items():
         log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
-    for name in stateful_random_ops(graph.as_graph_def().library.function):
+    inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
+    random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
+    for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 

@@ -10,12 +10,13 @@ import tensorflow as tf
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
-from trainer.graph.data_source import call_dataset
+from trainer.graph.data_source import call_dataset, warn_of_unsaved
 from trainer.graph.feeds import element_specs, fill_tables, local_tables
 from trainer.graph.inference import call, loss_and_weight
 from trainer.graph.metric_columns import MetricColumns, Values
 from trainer.graph.metric_state import StateAside
 from trainer.graph.metrics import Measured
+from trainer.graph.random_ops import ops_in
 
 v1 = tf.compat.v1
 
@@ -100,7 +101,10 @@ class _OverDataset:
 
     def __init__(self, build: GraphContext, make_dataset: Any) -> None:
         self._columns = build.columns
+        before = set(ops_in(build.graph))
         dataset = call_dataset(make_dataset, "validation")
+        ops = [op for op in ops_in(build.graph) if op not in before]
+        warn_of_unsaved("validation", ops, buffered=False, restarts=True)
         if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
             raise RequestError(
                 f"the elements of validation are {inputs_labels}; they must be those of the training data: "

@@ -150,7 +150,8 @@ class DatasetFeed:
         dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
         if data.save_position:
-            saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
+            # State outside the iterator is said by name at the start; TensorFlow would refuse to save the rest.
+            saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator, external_state_policy="ignore")
             v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
 
     def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
