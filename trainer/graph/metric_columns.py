@@ -39,7 +39,7 @@ class MetricColumns:
 
     @property
     def weighted(self) -> Values:
-        """Whether each column is weighted by the examples of a batch, bool [columns]; sums are not."""
+        """Mask of the columns that are weighted by the examples of a batch, bool [columns]; sums are not."""
         return np.array([True] * len(self.names) + [False] * 2 * len(self.pairs))
 
     def over(self, sums: Values, weight: float, last: Values) -> Values:

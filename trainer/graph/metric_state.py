@@ -36,7 +36,7 @@ class MetricState:
 
     def __init__(self, metrics: Sequence[keras.metrics.Metric]) -> None:
         self._metrics = metrics
-        self.variables = [variable for metric in metrics for variable in variables_of(metric)]
+        self.variables = [variable for metric in metrics for variable in metric_variables(metric)]
         for metric in metrics:
             _check_reset(metric)
 
@@ -102,7 +102,7 @@ def metrics_in(model: Any) -> list[keras.metrics.Metric]:
     return list({id(metric): metric for metric in found}.values())
 
 
-def variables_of(metric: keras.metrics.Metric) -> list[Any]:
+def metric_variables(metric: keras.metrics.Metric) -> list[Any]:
     """Returns the variables of a metric, ``tf.Variable`` attributes of a subclass included."""
     own = [each for each in vars(metric).values() if isinstance(each, tf.Variable)]
     return list({each.ref(): each for each in [*(variable.value for variable in metric.variables), *own]}.values())
@@ -142,7 +142,7 @@ def sources_of(value: Any, sources: Mapping[str, Any]) -> set[str]:
 
 
 def _check_reset(metric: keras.metrics.Metric) -> None:
-    variables = variables_of(metric)
+    variables = metric_variables(metric)
     traced = tf.function(lambda: metric.reset_state(), autograph=False).get_concrete_function()
     kept = {variable.op.name for variable in variables} - updated(traced.graph, variables)
     if kept:

@@ -13,7 +13,15 @@ from trainer.errors import RequestError
 from trainer.graph.inference import LOSS, RESERVED, place_of, refusing
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
-from trainer.graph.metric_state import MetricState, assigned, captured, metrics_in, sources_of, updated, variables_of
+from trainer.graph.metric_state import (
+    MetricState,
+    assigned,
+    captured,
+    metric_variables,
+    metrics_in,
+    sources_of,
+    updated,
+)
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -132,7 +140,7 @@ class ModelMetrics:
             raise RequestError(f"{self._name} returned None for {name!r} (update_state returns nothing); {FORMS}")
         if not isinstance(returned, keras.metrics.Metric):
             return returned
-        if not variables_of(returned):
+        if not metric_variables(returned):
             raise RequestError(f"the metric {name!r} has no variables to take in batches; make them with add_variable")
         with refusing(self._model, f"cannot compute the result of its metric {name!r} from", {}):
             result = returned.result()

@@ -143,5 +143,5 @@ def _is_endless(op: Any) -> bool:
     if op.type == "RepeatDataset" and tf.get_static_value(op.inputs[1]) == -1:
         return True
     if op.type in ("TakeDataset", "TakeWhileDataset") or not inputs:
-        return op.type.startswith("RandomDataset")
+        return bool(op.type.startswith("RandomDataset"))
     return all(_is_endless(each) for each in inputs)
