@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.graph.metric_form import curved_at, quotient
+from trainer.graph.metric_form import QUOTIENTS as DIVISIONS
+from trainer.graph.metric_form import curved_at, quotient, weight_of
 
 SPEC = tf.TensorSpec([None, 3], tf.float32)
 
@@ -89,3 +90,37 @@ def test_what_is_neither_is_said(name) -> None:
     op_type, metric = OTHERS[name]
     assert traced(metric, quotient) is None
     assert traced(metric, curved_at) == op_type
+
+
+def masked(y: Any, p: Any) -> Any:
+    return tf.reduce_sum(y * tf.square(y - p)) / tf.reduce_sum(y)
+
+
+LOSSES: dict[str, tuple[bool, str, Callable[[Any, Any, Any], Any]]] = {
+    "masked": (True, "", lambda y, p, w: masked(y, p)),
+    "masked, with a term of the weights": (True, "", lambda y, p, w: 0.5 * masked(y, p) + 0.1 * tf.nn.l2_loss(w)),
+    "mean": (False, "", lambda y, p, w: tf.reduce_mean(tf.square(y - p)) + tf.reduce_sum(w)),
+    "two masks": (False, "RealDiv", lambda y, p, w: masked(y, p) + masked(p, y)),
+    "masked and a mean": (False, "RealDiv", lambda y, p, w: masked(y, p) + tf.reduce_mean(p)),
+    "root": (False, "", lambda y, p, w: tf.sqrt(tf.reduce_mean(tf.square(y - p)))),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_weight_of_a_loss(name) -> None:
+    has_weight, said, loss = LOSSES[name]
+
+    def function(y: Any, p: Any, w: Any) -> Any:
+        given, value = set(y.graph.get_operations()), loss(y, p, w)
+        weight = weight_of(value, given, {y.op, p.op})
+        assert (weight is not None) is has_weight
+        assert has_weight or curved_at(value, given, DIVISIONS) == said
+        return [value] if weight is None else [value, weight]
+
+    y = np.random.default_rng(0).integers(0, 2, (20, 3)).astype(np.float32)
+    p, w = np.random.default_rng(1).random((20, 3)).astype(np.float32), np.float32([1, 2, 3])
+    parts = tf.function(function, input_signature=[SPEC, SPEC, tf.TensorSpec([3])], autograph=False)
+    batches = [parts(y[cut], p[cut], w) for cut in (slice(0, 3), slice(3, 20))]
+    if has_weight:
+        mean = sum(float(value * weight) for value, weight in batches) / sum(float(weight) for _, weight in batches)
+        assert mean == pytest.approx(float(loss(y, p, w)), rel=1e-6)

@@ -48,8 +48,9 @@ STATEFUL_RANDOM = (
 )
 
 NO_MEAN = (
-    "the metric {name} is no mean over examples (it ends in {op_type}); over an epoch it is reported as the mean of "
-    "its values in the batches: return (numerator, denominator) or a keras.metrics object for that over all of them"
+    "{name} is no mean over examples, because of {op_type}; over an epoch it is reported as the mean of "
+    "its values in the batches: for that over all of them, return (numerator, denominator), or as a metric a "
+    "keras.metrics object"
 )
 
 
@@ -228,8 +229,9 @@ def open_graph(
 def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
-    for name, op_type in update.curved.items():
-        log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
+    for name, op_type in {"loss": inference.curved, **update.curved}.items():
+        if op_type:
+            log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
     inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
     random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
     for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
-from trainer.graph.metric_form import quotient
+from trainer.graph.metric_form import QUOTIENTS, curved_at, weight_of
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -29,12 +29,14 @@ class Inference:
         labels: Placeholders of the labels [batch, ...] by name.
         outputs: Outputs of the model, tensors by name.
         loss: Mean loss over the batch, float scalar.
+        curved: Type of the op after which the loss is no mean over examples; empty if there is none.
     """
 
     inputs: Tensors
     labels: Tensors
     outputs: Tensors
     loss: Any
+    curved: str = ""
 
 
 def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
@@ -52,7 +54,10 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
     outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
-    return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
+    given = set(v1.get_default_graph().get_operations())
+    loss, weight = loss_and_weight(model, outputs, compared)
+    curved = curved_at(loss, given, QUOTIENTS) if weight is None else ""
+    return Inference(fed, compared, outputs, named(LOSS, loss), curved)
 
 
 def placeholder(name: str, spec: Any) -> Any:
@@ -111,15 +116,6 @@ def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[st
         return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
 
 
-def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
-    """Returns the model's loss as a scalar tensor.
-
-    Raises:
-        RequestError: The model raised, or its loss is not a float scalar.
-    """
-    return loss_and_weight(model, outputs, labels)[0]
-
-
 def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[Any, Any]:
     """Returns the model's loss, and the weight of this batch in a mean of losses.
 
@@ -149,8 +145,8 @@ def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[An
             "tokens that are not padding and their number"
         )
     if not weights:
-        parts = quotient(loss, given)
-        return loss, tf.cast(parts.denominator, loss.dtype) if parts else None
+        weight = weight_of(loss, given, {each.op for each in (*outputs.values(), *labels.values())})
+        return loss, None if weight is None else tf.cast(weight, loss.dtype)
     weight = tf.cast(weights[0], loss.dtype)
     return tf.math.divide_no_nan(loss, weight), weight
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,14 +78,37 @@ def quotient(value: Any, given: Collection[Any]) -> Quotient | None:
     return Quotient(numerator, denominator, op.type == "DivNoNan")
 
 
-def curved_at(value: Any, given: Collection[Any]) -> str:
+def weight_of(loss: Any, given: Collection[Any], data: AbstractSet[Any]) -> Any:
+    """Returns the weight of a batch in a mean of losses: the denominator of the loss's one quotient, or None.
+
+    Args:
+        loss: Loss of a batch: a quotient of sums, times constants, plus what depends on the variables alone.
+        given: Ops that the outputs and labels come from.
+        data: Ops of the outputs and labels.
+    """
+    if parts := quotient(loss, given):
+        return parts.denominator
+    op = _past_same(loss).op
+    if op.type not in ("Add", "AddN", "AddV2", "Mul") or op in given:
+        return None
+    varying, fixed = [], []
+    for each in op.inputs:
+        (fixed if data.isdisjoint(_ancestors(each, ())) else varying).append(each)
+    if len(varying) != 1 or (op.type == "Mul" and any(tf.get_static_value(each) is None for each in fixed)):
+        return None
+    return weight_of(varying[0], given, data)
+
+
+def curved_at(value: Any, given: Collection[Any], kinds: Collection[str] | None = None) -> str:
     """Returns the type of an op after which a scalar is no mean over examples; empty if there is none.
 
     Args:
         value: Metric of a batch, a scalar.
         given: Ops that the outputs and labels come from.
+        kinds: Types of ops to look for; None for all.
     """
-    return next((str(op.type) for op in _ancestors(value, given) if _is_curved(op, given)), "")
+    found = (op for op in _ancestors(value, given) if kinds is None or op.type in kinds)
+    return next((str(op.type) for op in found if _is_curved(op, given)), "")
 
 
 def _is_curved(op: Any, given: Collection[Any]) -> bool:
