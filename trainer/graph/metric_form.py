@@ -91,7 +91,8 @@ def weight_of(loss: Any, given: Collection[Any], data: AbstractSet[Any]) -> Any:
     op = _past_same(loss).op
     if op.type not in ("Add", "AddN", "AddV2", "Mul") or op in given:
         return None
-    varying, fixed = [], []
+    varying: list[Any] = []
+    fixed: list[Any] = []
     for each in op.inputs:
         (fixed if data.isdisjoint(_ancestors(each, ())) else varying).append(each)
     if len(varying) != 1 or (op.type == "Mul" and any(tf.get_static_value(each) is None for each in fixed)):
