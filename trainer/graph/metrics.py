@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError
-from trainer.graph.inference import LOSS, RESERVED, place_of, refusing
+from trainer.errors import RequestError, place_in
+from trainer.graph.inference import LOSS, RESERVED, refusing
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -202,6 +202,6 @@ class ModelMetrics:
     def _made_too_often(self, error: RequestError) -> RequestError:
         return RequestError(
             f"{self._name} makes variables in each call, as tf.compat.v1.metrics and a keras.metrics object made there "
-            f"do{place_of(error.__cause__ or error)}; make a keras.metrics object in the constructor, call its "
+            f"do{place_in(error.__cause__ or error)}; make a keras.metrics object in the constructor, call its "
             "update_state(...) in metrics, and return it"
         )
