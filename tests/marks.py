@@ -27,6 +27,7 @@ SLOW = {
     "cli/test_main.py::test_pip_installs_the_command": "an environment of its own, and pip",
     "test_commands.py::test_refused_before_anything_is_created": "a process with TensorFlow for each mistake",
     "test_same_bits.py::test_random_schedules[xla": "compiles eight runs; the others are in the suite",
+    "graph/test_metrics.py::test_metrics_are_those_of_the_whole_part[arrays-xla": "compiles a dozen Keras metrics",
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
     "test_public_face.py::test_the_types": "mypy over the whole framework",
     "test_saved_objects.py::test_a_resume_goes_on_bit_for_bit[parts ": "two runs",

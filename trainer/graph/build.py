@@ -20,10 +20,12 @@ from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
 from trainer.graph.frozen_state import FrozenState, frozen_state
 from trainer.graph.inference import Inference
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metrics import ModelMetrics
 from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
-from trainer.graph.random_ops import stateful_random_ops
+from trainer.graph.random_ops import line_of, stateful_random_ops
 from trainer.graph.range_checks import UncheckableError
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
@@ -58,6 +60,12 @@ STATE_IN_INFERENCE = (
     "values, an evaluation goes on from the last ones; state=refuse of a callback that exports refuses such a model"
 )
 
+NO_MEAN = (
+    "{name} is no mean over examples, because of {op_type}; over an epoch it is reported as the mean of "
+    "its values in the batches: for that over all of them, return (numerator, denominator), or as a metric a "
+    "keras.metrics object"
+)
+
 
 @dataclass(frozen=True)
 class GraphContext:
@@ -69,11 +77,12 @@ class GraphContext:
         inference: Placeholders, outputs and loss of the inference part.
         source: Specs, batch size, validation part and example batch of the data.
         global_step: Variable of the number of updates, int64 scalar.
-        metric_names: Names of the metrics of each step, ``loss`` first.
+        metrics: Metrics of the model, for additional functions that compute them.
+        columns: Columns of the metrics of each step.
         savers: Savers of the run; their ops are added when the first callback that saves asks for them.
         seed: Seed of the run.
         mode: Compile mode of the steps.
-        model_variables: Variables by name, without the global step and the optimizer's variables.
+        model_variables: Variables by name, without the global step, the state of metrics and the optimizer's variables.
         given: Values that the constructors of model and optimizer give to variables.
         side_losses: Losses that the model adds beside its own, part of each loss that is reported.
         averages: Averages of the trained variables that the optimizer keeps, or None.
@@ -88,7 +97,8 @@ class GraphContext:
     inference: Inference
     source: DataSource
     global_step: Any
-    metric_names: tuple[str, ...]
+    metrics: ModelMetrics
+    columns: MetricColumns
     savers: RunSavers
     seed: int
     mode: Mode
@@ -110,6 +120,11 @@ class GraphContext:
     def restorer(self) -> Any:
         """``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``)."""
         return self.savers.restorer
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics of each step, ``loss`` first."""
+        return self.columns.names
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,7 @@ def open_graph(
     seed: int,
     compile_setting: str,
     *,
+    steps_per_epoch: int,
     with_rollback: bool = False,
     trainable: Sequence[str] | None = None,
 ) -> GraphBuilder:
@@ -191,6 +207,7 @@ def open_graph(
         source: Source of the data.
         seed: Seed of initial values, of the order of the data and of random ops.
         compile_setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
+        steps_per_epoch: Number of updates after which the state of metrics is reset.
         with_rollback: Whether the graph gets variables to skip batches and lower the learning rate.
         trainable: Patterns of the names of the variables to train, or None for all.
 
@@ -205,8 +222,10 @@ def open_graph(
         global_step = v1.train.get_or_create_global_step()
         parts = build_model_parts(make_model, source.inputs, source.labels)
         model, inference = parts.model, parts.inference
-        model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
-        variables = trainable_variables(model, trainable)
+        metrics = ModelMetrics(model, inference.outputs, inference.labels)
+        no_weights = {global_step.op.name, *metrics.state.names}
+        model_variables = {name: v for name, v in variables_by_name(graph).items() if name not in no_weights}
+        variables = [each for each in trainable_variables(model, trainable) if each.op.name not in no_weights]
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         known = len(graph.get_operations())
@@ -215,7 +234,7 @@ def open_graph(
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
             minimize = Minimizer(optimizer, variables, global_step)
         kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
-        update = UpdateRule(model, parts.side_losses, minimize, kept, global_step, seed)
+        update = UpdateRule(model, metrics, parts.side_losses, minimize, kept, global_step, steps_per_epoch, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
         averages = averages_of(optimizer, variables)
@@ -237,7 +256,8 @@ def open_graph(
             inference=inference,
             source=source,
             global_step=global_step,
-            metric_names=update.metric_names,
+            metrics=metrics,
+            columns=update.columns,
             savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,
@@ -257,7 +277,12 @@ def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> 
         log.warning(STATE_IN_INFERENCE, ", ".join(inference.state))
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
-    for name in stateful_random_ops(graph.as_graph_def().library.function):
+    for name, op_type in {"loss": inference.curved, **update.curved}.items():
+        if op_type:
+            log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
+    inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
+    random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
+    for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
@@ -290,7 +315,7 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
         run_steps: Total number of steps of the run.
     """
     context, update, feed = opened.context, opened.update, opened.feed
-    columns = len(context.metric_names)
+    columns = len(context.columns.all)
     gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
     max_steps = min(longest_call, MAX_PLAIN_STEPS)
     if gathered is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from trainer.errors import RequestError, describe, place_in
 from trainer.graph.background_call import closing_in_time, in_background
 from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
+from trainer.graph.pipeline_state import unsaved_in
+from trainer.graph.random_ops import ops_in
 from trainer.graph.run_savers import saveables_of
 from trainer.timing import timed
 
@@ -106,6 +108,8 @@ def spec_of(name: str, array: Array) -> Any:
 def _streamed(data: Streamed, count_secs: float) -> DataSource:
     with building(tf.Graph()), closing_in_time(v1.Session()) as session:
         dataset = call_dataset(data.dataset, "dataset")
+        if data.save_position:
+            warn_of_unsaved("dataset", ops_in(session.graph), buffered=data.shuffle_buffer > 0)
         inputs, labels = element_specs(dataset)
         iterator = v1.data.make_initializable_iterator(dataset.batch(data.batch_size, drop_remainder=True))
         batch = iterator.get_next()
@@ -154,6 +158,19 @@ def _check_position(data: Streamed) -> None:
                 "without it: a resume then starts the data from its beginning",
                 argument="save_position",
             ) from error
+
+
+def warn_of_unsaved(argument: str, ops: Sequence[Any], *, buffered: bool, restarts: bool = False) -> None:
+    """Warns of what a checkpoint of a pipeline's position leaves out.
+
+    Args:
+        argument: Name of the argument that holds the function of the data set, for messages.
+        ops: Ops of the pipeline and of its functions.
+        buffered: Whether a shuffle of the trainer follows.
+        restarts: Whether each use starts a new pass.
+    """
+    for unsaved in unsaved_in(ops, buffered=buffered, restarts=restarts):
+        log.warning("%s %s", argument, unsaved)
 
 
 def call_dataset(function: Callable[[], Any], argument: str) -> Any:

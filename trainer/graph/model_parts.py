@@ -19,8 +19,9 @@ from trainer.graph.constructor_checks import (
 )
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.eager_only import remedy_for
-from trainer.graph.inference import Inference, build_inference, call, scalar_loss
+from trainer.graph.inference import Inference, build_inference, call, loss_and_weight
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
+from trainer.graph.metric_state import metric_variables, metrics_in
 from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
@@ -86,7 +87,9 @@ def build_model_parts(
         )
     given_ops = [*given_by(ops[first:called], graph), *at_build]
     given = in_order_of_creation(given_ops, graph)
-    state = tuple(dict.fromkeys(name for op in in_call for name in written(op)))
+    # A metric that a model updates in its call is reset by the trainer, and no output depends on it.
+    of_metrics = {each.op.name for metric in metrics_in(model) for each in metric_variables(metric)}
+    state = tuple(dict.fromkeys(name for op in in_call for name in written(op) if name not in of_metrics))
     ends = [each.op for each in (*inference.outputs.values(), inference.loss)]
     if state:
         start_from(read_initial_state(state, graph, given.give), ops[called:])
@@ -101,7 +104,7 @@ def _traced_again(model: Model, inference: Inference) -> Any:
 
     def again() -> Any:
         outputs = call(model, inference.inputs, training=False, seed=tf.zeros([2], tf.int32))
-        return scalar_loss(model, outputs, inference.labels)
+        return loss_and_weight(model, outputs, inference.labels)[0]
 
     return tf.function(again, autograph=False).get_concrete_function().graph
 

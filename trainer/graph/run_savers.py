@@ -149,7 +149,8 @@ class PipelinePosition(SaveableObject):  # type: ignore[misc] # TensorFlow has n
 
     def __init__(self, iterator: Any) -> None:
         self._iterator = iterator
-        self._saveable = tf.data.experimental.make_saveable_from_iterator(iterator)
+        # State outside the iterator is said by name at the start; TensorFlow would refuse to save the rest.
+        self._saveable = tf.data.experimental.make_saveable_from_iterator(iterator, external_state_policy="ignore")
         super().__init__(self._saveable.op, self._saveable.specs, self._saveable.name)
 
     def restore(self, restored_tensors: Sequence[Any], restored_shapes: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,7 +12,9 @@ from trainer.graph.checked_functions import all_hold
 from trainer.graph.dependencies import check_nothing_is_stale
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.frozen_state import FrozenState
-from trainer.graph.inference import LOSS, call, scalar_loss, scalar_metrics
+from trainer.graph.inference import call, loss_and_weight
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metrics import ModelMetrics
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.graph.variables import variables_by_name
 from trainer.model import Model, Tensors
@@ -37,44 +39,52 @@ class UpdateRule:
 
     Args:
         model: Model, called with ``training=True``.
+        metrics: Metrics of the model; the first step of an epoch resets their state.
         side_losses: Losses that the model adds beside its own.
         minimize: Function that adds a step of the optimizer, which increments ``global_step``.
         frozen_state: Keeper of the variables in frozen parts.
         global_step: Variable of the number of updates, int64 scalar.
+        steps_per_epoch: Number of updates in an epoch.
         seed: Seed of the run; together with the step the seed of the model's random ops.
     """
 
     def __init__(
         self,
         model: Model,
+        metrics: ModelMetrics,
         side_losses: SideLosses,
         minimize: Minimize,
         frozen_state: FrozenState,
         global_step: Any,
+        steps_per_epoch: int,
         seed: int,
     ) -> None:
         self._model = model
+        self._metrics = metrics
         self._side_losses = side_losses
         self._minimize = minimize
         self._frozen_state = frozen_state
         self._global_step = global_step
+        self._steps_per_epoch = steps_per_epoch
         self._seed = seed
-        self.metric_names: tuple[str, ...] = ()
+        self.columns = MetricColumns(("loss",))
+        self.curved: Mapping[str, str] = {}
         self.untrained: tuple[str, ...] = ()
         self.added_losses: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; sets ``metric_names``, ``untrained`` and ``added_losses``."""
+        """Adds one update to the graph; sets ``columns``, ``curved``, ``untrained`` and ``added_losses``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         known = set(variables_by_name(self._global_step.graph))
+        self._metrics.state.reset_every(self._steps_per_epoch, step)
         frozen = self._frozen_state.read()
         with self._side_losses.collected() as found:
             outputs = call(self._model, inputs, training=True, seed=seed)
-            own_loss = scalar_loss(self._model, outputs, labels)
+            own_loss, weight = loss_and_weight(self._model, outputs, labels)
         loss, self.added_losses = with_side_losses(own_loss, found)
-        metrics = {LOSS: tf.cast(loss, tf.float32), **scalar_metrics(self._model, outputs, labels)}
-        self.metric_names = tuple(metrics)
+        measured = self._metrics.measure(outputs, labels, loss, weight)
+        self.columns, self.curved = measured.columns, measured.curved
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
                 f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
@@ -82,7 +92,7 @@ class UpdateRule:
             )
         self.untrained = tuple(self._minimize(loss))
         self._frozen_state.put_back(frozen)
-        return tf.stack(list(metrics.values()))
+        return measured.row
 
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:

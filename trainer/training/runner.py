@@ -102,8 +102,8 @@ class Runner:
             rates = self._session.measure(self._clock)
             self._reporter.mode_measured(self._session.mode, rates)
         call_limit = CallLimit(self._job.steps_per_call, self._session.max_steps)
-        names, callbacks = self._graph.context.metric_names, self._job.callbacks
-        self._loop = Loop(self._step, names, self._length, call_limit, callbacks, self._clock, self._requests)
+        columns, callbacks = self._graph.context.columns, self._job.callbacks
+        self._loop = Loop(self._step, columns, self._length, call_limit, callbacks, self._clock, self._requests)
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> StepResult:

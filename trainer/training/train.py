@@ -85,6 +85,7 @@ def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, Init
         source,
         job.seed,
         _compile_setting(job),
+        steps_per_epoch=length.steps_per_epoch,
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
