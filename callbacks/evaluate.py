@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from trainer import graph
 from trainer.callback import Callback, Context
@@ -39,8 +39,6 @@ class Evaluate(Callback):
         True
     """
 
-    may_be_cut: ClassVar[bool] = True
-
     def __init__(self, *, every_n_epochs: int = 1, weights: str | None = None) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
         self._weights = check_optional_choice("weights", weights, WEIGHTS)
@@ -57,6 +55,7 @@ class Evaluate(Callback):
         self._evaluation = graph.make_evaluation(build)
         if self._evaluation is not None:
             self.schedule = self._schedule
+            self.may_be_cut = True
 
     def on_train_begin(self, context: Context) -> None:
         """Feeds the validation part to the session."""

@@ -38,7 +38,7 @@ class Freeze(Callback):
     """
 
     phase: ClassVar[Phase] = Phase.EXPORT
-    may_be_cut: ClassVar[bool] = True
+    may_be_cut = True
 
     def __init__(
         self,

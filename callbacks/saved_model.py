@@ -39,7 +39,7 @@ class SavedModel(Callback):
     """
 
     phase: ClassVar[Phase] = Phase.EXPORT
-    may_be_cut: ClassVar[bool] = True
+    may_be_cut = True
 
     def __init__(
         self,

@@ -146,7 +146,7 @@ class Callback:
     checkpoint_settings: CheckpointSettings | None = None
     needs_best_checkpoint: bool = False
     needs_rollback: bool = False
-    may_be_cut: ClassVar[bool] = False
+    may_be_cut: bool = False
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:  # noqa: ARG002 - for those that override it
         """Returns the names of what this callback will report, so that others may monitor it."""

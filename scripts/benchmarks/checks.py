@@ -33,16 +33,22 @@ def compiled_graph(*, checked: bool) -> Any:
     import keras
 
     from trainer.data.arrays import Arrays, InMemory
-    from trainer.graph.build import add_calls, open_graph
+    from trainer.graph.build import open_graph
+    from trainer.graph.calls import add_calls
     from trainer.graph.data_source import inspect_source
 
     case = CASES["dense"]
     x, y = data(case)
     source = inspect_source(InMemory(Arrays({"x": x}, {"y": y}), case.batch_size))
     built = open_graph(
-        lambda: Weighted(case), lambda _step, _scale: keras.optimizers.SGD(case.learning_rate), source, 0, "xla"
+        lambda: Weighted(case),
+        lambda _step, _scale: keras.optimizers.SGD(case.learning_rate),
+        source,
+        0,
+        "xla",
+        steps_per_epoch=source.steps_per_epoch,
     )
-    with patch("trainer.graph.build.needs_checks", lambda _graph: checked), built.context.graph.as_default():
+    with patch("trainer.graph.calls.needs_checks", lambda _graph: checked), built.context.graph.as_default():
         graph = add_calls(built, STEPS, 10**9)
     if graph.compiled is None or (graph.compiled.completed is not None) != checked:
         raise RuntimeError("the steps do not have the checks that are to be measured")

@@ -33,7 +33,7 @@ class Comparing(Line):
 
 def test_a_model_compares_values_in_inference_and_in_training() -> None:
     source = inspect_source(InMemory(points(), batch_size=8))
-    built = open_graph(Comparing, lambda *_: keras.optimizers.SGD(0.1), source, 0, "off")
+    built = open_graph(Comparing, lambda *_: keras.optimizers.SGD(0.1), source, 0, "off", steps_per_epoch=5)
     inference = built.context.inference
     with built.context.graph.as_default(), v1.Session() as session:
         step = tf.function(built.update, autograph=False)(inference.inputs, inference.labels)

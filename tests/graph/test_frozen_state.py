@@ -130,7 +130,8 @@ class Module(Layer):
 @pytest.mark.parametrize("model", [Head, Branch, Fused, Layer, Nested, Module])
 def test_the_state_of_a_frozen_part_keeps_its_bits(model) -> None:
     source = inspect_source(InMemory(points(), batch_size=8))
-    built = open_graph(model, lambda *_: keras.optimizers.SGD(0.1), source, 0, "off", trainable=["head/*"])
+    options = {"steps_per_epoch": 5, "trainable": ["head/*"]}
+    built = open_graph(model, lambda *_: keras.optimizers.SGD(0.1), source, 0, "off", **options)
     fed = {"x:0": points().all["x"][:8], "y:0": points().all["y"][:8]}
     with built.context.graph.as_default(), v1.Session() as session:
         session.run(v1.global_variables_initializer())

@@ -12,7 +12,8 @@ import tensorflow as tf
 from tests.helpers import Line, points
 from trainer.data.arrays import InMemory
 from trainer.errors import RequestError
-from trainer.graph.build import add_calls, open_graph
+from trainer.graph.build import open_graph
+from trainer.graph.calls import add_calls
 from trainer.graph.data_source import inspect_source
 from trainer.graph.model_parts import build_model_parts
 from trainer.training.session import TrainingSession
@@ -27,7 +28,8 @@ def test_an_optimizer_keeps_the_values_that_its_maker_sets() -> None:
         optimizer.learning_rate = 0.25
         return optimizer
 
-    opened = open_graph(Line, make_optimizer, inspect_source(InMemory(points(), batch_size=8)), 0, "off")
+    source = inspect_source(InMemory(points(), batch_size=8))
+    opened = open_graph(Line, make_optimizer, source, 0, "off", steps_per_epoch=5)
     with opened.context.graph.as_default():
         graph = add_calls(opened, 5, 5)
     with TrainingSession(graph) as session:

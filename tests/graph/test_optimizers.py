@@ -129,7 +129,10 @@ def by_trainer(make_optimizer: Any, weights: list[Any], *, sparse: bool) -> tupl
     """Returns the final weights, and the opened graph's context, after ``train_step`` ran on the batches."""
     (x, y), *_ = batches()
     source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
-    built = open_graph(lambda: Wrapped(sparse=sparse), lambda *_: make_optimizer(), source, 0, "off").context
+    opened = open_graph(
+        lambda: Wrapped(sparse=sparse), lambda *_: make_optimizer(), source, 0, "off", steps_per_epoch=5
+    )
+    built = opened.context
     variables = [variable.value for variable in built.model.net.weights]
     with built.graph.as_default(), v1.Session() as session:
         session.run(v1.global_variables_initializer())
@@ -265,7 +268,7 @@ def test_an_optimizer_of_graph_mode_does_as_in_a_session_loop(name) -> None:
 
     (x, y), *_ = batches()
     source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
-    built = open_graph(OldNet, lambda *_: make_optimizer(), source, 0, "off").context
+    built = open_graph(OldNet, lambda *_: make_optimizer(), source, 0, "off", steps_per_epoch=5).context
     with built.graph.as_default(), v1.Session() as session:
         session.run(v1.global_variables_initializer())
         for x, y in batches():
@@ -305,7 +308,7 @@ def test_what_cannot_train_is_refused_by_name(make_optimizer, message) -> None:
     (x, y), *_ = batches()
     source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
     with pytest.raises(RequestError, match=message):
-        open_graph(Wrapped, lambda *_: make_optimizer(), source, 0, "off")
+        open_graph(Wrapped, lambda *_: make_optimizer(), source, 0, "off", steps_per_epoch=5)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -375,7 +378,7 @@ def test_a_model_of_float16_gets_a_loss_scale_as_in_fit(caplog, make_optimizer, 
     caplog.set_level("INFO")
     (x, y), *_ = batches()
     source = inspect_source(InMemory(Arrays({"x": x["x"]}, {"y": y}), batch_size=BATCH))
-    built = open_graph(Half, lambda *_: make_optimizer(), source, 0, "off").context
+    built = open_graph(Half, lambda *_: make_optimizer(), source, 0, "off", steps_per_epoch=5).context
     assert built.skips_steps == scales
     assert ("float16" in caplog.text) == (message is not None)
     assert message is None or message in caplog.text
@@ -389,4 +392,4 @@ def test_a_learning_rate_outside_of_the_steps_is_refused() -> None:
     (x, y), *_ = batches()
     source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
     with pytest.raises(RequestError, match="made outside of it from the variable 'global_step'"):
-        open_graph(OldNet, make_optimizer, source, 0, "off")
+        open_graph(OldNet, make_optimizer, source, 0, "off", steps_per_epoch=5)

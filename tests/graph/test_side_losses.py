@@ -15,7 +15,7 @@ from trainer.data.arrays import InMemory
 from trainer.errors import RequestError
 from trainer.graph.build import open_graph
 from trainer.graph.data_source import inspect_source
-from trainer.graph.evaluation import batch_means
+from trainer.graph.evaluation import measure
 
 v1 = tf.compat.v1
 
@@ -165,7 +165,8 @@ ADDED: dict[type[Plain], float] = {
 
 def opened(model: Callable[[], Any]) -> Any:
     """Returns the opened graph of a model that is trained with a rate of 1."""
-    return open_graph(model, lambda *_: keras.optimizers.SGD(1.0), inspect_source(InMemory(points(), 8)), 0, "off")
+    source = inspect_source(InMemory(points(), 8))
+    return open_graph(model, lambda *_: keras.optimizers.SGD(1.0), source, 0, "off", steps_per_epoch=5)
 
 
 @pytest.mark.parametrize("model", ADDED)
@@ -176,7 +177,7 @@ def test_a_loss_on_the_side_counts_once_in_training_inference_and_evaluation(mod
     inference = context.inference
     with context.graph.as_default(), v1.Session() as session:
         step = tf.function(built.update, autograph=False)(inference.inputs, inference.labels)
-        evaluated = tf.function(lambda *batch: batch_means(context, *batch), autograph=False)
+        evaluated = tf.function(lambda *batch: measure(context, *batch).row, autograph=False)
         evaluation = evaluated(inference.inputs, inference.labels)
         session.run(v1.global_variables_initializer())
         fed = {"x:0": x, "y:0": labels}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from trainer.graph.averages import Averages, averages_of
-from trainer.graph.checked_functions import needs_checks, op_types
-from trainer.graph.compile_rule import EXPLICIT, Mode, choose, without_xla
+from trainer.graph.checked_functions import op_types
+from trainer.graph.compile_rule import EXPLICIT, Mode, choose
 from trainer.graph.constructor_checks import check_not_run_again
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
@@ -26,11 +26,10 @@ from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
 from trainer.graph.random_ops import line_of, stateful_random_ops
-from trainer.graph.range_checks import UncheckableError
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
 from trainer.graph.side_losses import SideLosses
-from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
+from trainer.graph.train_step import UpdateRule, add_train_step
 from trainer.graph.trainable import trainable_variables
 from trainer.graph.variables import elements, variables_by_name
 from trainer.model import Model
@@ -40,15 +39,6 @@ log = logging.getLogger(__name__)
 
 MakeOptimizer = Callable[[Any, Any], Any]
 """Returns an optimizer, given the global step and the scale of the learning rate (or None)."""
-
-MAX_GATHERED_BYTES = 16 * 2**20
-"""Upper bound on the bytes gathered for a compiled call; values many times larger were slower."""
-
-MAX_STEPS = 4000
-"""Max steps in a compiled call; at 1,000 steps of the smallest model, call overhead was 10 % of the time."""
-
-MAX_PLAIN_STEPS = 10_000
-"""Max steps in a call that is not compiled; bounds the memory of their metrics."""
 
 STATEFUL_RANDOM = (
     "the model's op {name} keeps its random state outside the checkpoint, so a resumed run draws other numbers than an "
@@ -141,50 +131,6 @@ class GraphBuilder:
     context: GraphContext
     update: UpdateRule
     feed: Feed
-    update_graph: Any
-
-
-@dataclass(frozen=True)
-class FusedSteps:
-    """Ops that run many steps in one call.
-
-    Args:
-        count: Placeholder of the number of steps in a call, int32 scalar.
-        metrics: Metrics of each step of a call, float32 [steps, metrics].
-        waited: Seconds of a call spent waiting for batches, float64 scalar.
-        global_step: Global step after a call, int64 scalar.
-        max_steps: Maximum number of steps in a call.
-        completed: Number of steps of a call whose checks hold, int32 scalar; None where every step checks itself.
-    """
-
-    count: Any
-    metrics: Any
-    waited: Any
-    global_step: Any
-    max_steps: int
-    completed: Any = None
-
-
-@dataclass(frozen=True)
-class TrainingGraph:
-    """Finished graph of a run, with the ops to initialise and step it.
-
-    Args:
-        context: View of the graph that callbacks got.
-        feed: Feed to initialise when a session opens.
-        initialise: Op that sets all global variables to their initial values.
-        initialise_tables: Op that fills the model's look-up tables.
-        plain: Steps without XLA.
-        compiled: Steps compiled by XLA, or None where the mode excludes them.
-        update_graph: ``FuncGraph`` of one update on the inputs and labels of the inference part.
-    """
-
-    context: GraphContext
-    feed: Feed
-    initialise: Any
-    initialise_tables: Any
-    plain: FusedSteps
-    compiled: FusedSteps | None
     update_graph: Any
 
 
@@ -304,46 +250,6 @@ def first_few(names: Sequence[str], limit: int = 5) -> str:
     """
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
-
-
-def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:
-    """Adds the steps to the default graph, after all other ops.
-
-    Args:
-        opened: Graph to which the callbacks' ops have been added.
-        longest_call: Maximum number of steps between two points at which a callback is due.
-        run_steps: Total number of steps of the run.
-    """
-    context, update, feed = opened.context, opened.update, opened.feed
-    columns = len(context.columns.all)
-    gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
-    max_steps = min(longest_call, MAX_PLAIN_STEPS)
-    if gathered is not None:
-        max_steps = max(1, min(longest_call, MAX_STEPS, MAX_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
-
-    def batch_indices(count: int) -> Any:
-        return feed.batch_indices(context.global_step.read_value(), count, run_steps)
-
-    # The plain steps are also needed beside compiled ones, in case XLA cannot compile the graph.
-    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, batch_indices, max_steps))
-    compiled = None
-    if gathered is not None:
-        checked = needs_checks(opened.update_graph)
-        try:
-            steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps, checked=checked)
-            compiled = _fused_steps(context.global_step, max_steps, *steps)
-        except UncheckableError as error:
-            context = replace(context, mode=without_xla(str(error)))
-            log.warning("%s", context.mode.reason)
-    initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(context, feed, *initialise, plain, compiled, opened.update_graph)
-
-
-def _fused_steps(
-    global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any, completed: Any = None
-) -> FusedSteps:
-    with tf.control_dependencies([metrics]):
-        return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps, completed)
 
 
 def function_op_types(graph: Any) -> set[str]:

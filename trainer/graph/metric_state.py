@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.find_instances import find_instances
+from trainer.graph.side_losses import layers_of
 
 v1 = tf.compat.v1
 
@@ -96,9 +97,8 @@ class StateAside:
 
 def metrics_in(model: Any) -> list[keras.metrics.Metric]:
     """Returns the Keras metrics in a model, those of its layers included, each once."""
-    found = find_instances(model, keras.metrics.Metric)
-    for layer in find_instances(model, keras.Layer):
-        found += metrics_in(vars(layer))
+    places = [model, *map(vars, layers_of(model))]
+    found = [metric for place in places for metric in find_instances(place, keras.metrics.Metric)]
     return list({id(metric): metric for metric in found}.values())
 
 
@@ -111,7 +111,9 @@ def metric_variables(metric: keras.metrics.Metric) -> list[Any]:
 def captured(graph: Any, variables: Iterable[Any]) -> dict[str, Any]:
     """Returns the tensors that stand for variables in a ``FuncGraph``, by name, without those that it does not use."""
     inside = {id(outside): tensor for outside, tensor in graph.captures}
-    return {each.op.name: inside[id(each.handle)] for each in variables if id(each.handle) in inside}
+    # A reference variable has no handle, and no function can assign it.
+    handles = {each.op.name: id(each.handle) for each in variables if hasattr(each, "handle")}
+    return {name: inside[handle] for name, handle in handles.items() if handle in inside}
 
 
 def updated(graph: Any, variables: Iterable[Any]) -> set[str]:

@@ -28,7 +28,7 @@ def ops_in(graph: Any) -> list[Any]:
     return [op for each in (graph, *functions) for op in each.get_operations()]
 
 
-def ancestors(targets: Iterable[Any]) -> list[Any]:
+def needed_for(targets: Iterable[Any]) -> list[Any]:
     """Returns the ops that have to run for some ops of a graph, these included."""
     found, left = {}, list(targets)
     while left:
@@ -48,4 +48,4 @@ def stateful_random_ops(graph: Any, targets: Iterable[Any]) -> list[Any]:
     """
     outside = set(graph.get_operations())
     functions = [op for op in ops_in(graph) if op not in outside]
-    return [op for op in (*functions, *ancestors(targets)) if op.type in RANDOM]
+    return [op for op in (*functions, *needed_for(targets)) if op.type in RANDOM]

@@ -77,11 +77,18 @@ def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
     return [variable for variable in trained if variable.op.name in chosen]
 
 
-def _freeze_without(chosen: Collection[Any], layer: keras.Layer) -> None:
-    """Freezes a layer without chosen variables; in any other layer, checks the inner layers in turn."""
-    own = layer.trainable_variables
+def _freeze_without(chosen: Collection[Any], layer: keras.Layer, seen: Collection[int] = ()) -> None:
+    """Freezes a layer without chosen variables; in any other layer, checks the inner layers in turn.
+
+    Args:
+        chosen: References of the chosen variables.
+        layer: Layer to check.
+        seen: Identities of the layers around it, which it may refer to.
+    """
+    own, seen = layer.trainable_variables, {*seen, id(layer)}
     if own and not any(variable.value.ref() in chosen for variable in own):
         layer.trainable = False
     else:
         for inner in find_instances(vars(layer), keras.Layer):
-            _freeze_without(chosen, inner)
+            if id(inner) not in seen:
+                _freeze_without(chosen, inner, seen)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.errors import NonFiniteError, TrainerError
-from trainer.graph.build import TrainingGraph
+from trainer.graph.calls import TrainingGraph
 from trainer.graph.feeds import ArrayFeed
 from trainer.training.nan_origin import UpdateInputs, find_origin
 

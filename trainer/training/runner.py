@@ -12,7 +12,7 @@ from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
-from trainer.graph.build import TrainingGraph
+from trainer.graph.calls import TrainingGraph
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed

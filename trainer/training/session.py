@@ -16,7 +16,7 @@ from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, NonFiniteError, RequestError, TrainerError, describe
 from trainer.graph.background_call import closing_in_time
-from trainer.graph.build import FusedSteps, TrainingGraph
+from trainer.graph.calls import FusedSteps, TrainingGraph
 from trainer.graph.run_savers import is_variable, origin_of, saved_tensors
 from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult

@@ -10,7 +10,8 @@ from dataclasses import replace
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
 from trainer.graph.background_call import in_background
-from trainer.graph.build import TrainingGraph, add_calls, open_graph
+from trainer.graph.build import open_graph
+from trainer.graph.calls import TrainingGraph, add_calls
 from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.devices import building
 from trainer.graph.variables import variable_bytes
