@@ -92,6 +92,7 @@ class Checkpoint(Callback):
         self._work = writing.BackgroundWork()
         self._composer = writing.RecordComposer(prefix, by_epochs_alone=self.schedule.by_epochs_alone, clock=clock)
         self._due_step = self._saved_step = -1
+        self._saved_metrics: Mapping[str, float] = {}
         self.checkpoint_settings = CheckpointSettings(
             prefix, monitor, mode, frozenset(pinned), keep_best, all_variables=var_list is None
         )
@@ -107,7 +108,7 @@ class Checkpoint(Callback):
                 "callbacks.checkpoint.var_list leaves out %d of %d variables (%s%s): these checkpoints serve a warm "
                 "start, and cannot be resumed from",
                 len(left_out),
-                self._saved.variables,
+                self._saved.count,
                 ", ".join(left_out[:3]),
                 ", ..." if len(left_out) > 3 else "",
             )
@@ -119,6 +120,7 @@ class Checkpoint(Callback):
         store.clean_up()
         self._make_room(context)
         self._saved_step = context.record.global_step if store.has_step(context.record.global_step) else -1
+        self._saved_metrics = context.record.metrics
         self._composer.start()
         self._copies = self._copies_that_fit()
 
@@ -177,9 +179,10 @@ class Checkpoint(Callback):
                 log.warning("no checkpoint of step %s (%s); it is tried again when due", step, error)
 
     def _save(self, context: Context, copies: writing.Snapshot | None = None) -> None:
-        if context.record.global_step == self._saved_step:
+        # A signal in an evaluation leaves a checkpoint without its metrics, which a resume adds.
+        if context.record.global_step == self._saved_step and context.record.metrics == self._saved_metrics:
             return
-        self._due_step = context.record.global_step
+        self._due_step, self._saved_metrics = context.record.global_step, context.record.metrics
         record = self._composer.compose(context, seed=self._seed, complete=not self._saved.left_out)
         if copies is None:
             self._write(context, self._saved.live, record)

@@ -65,7 +65,8 @@ class EarlyStopping(Callback):
             return
         self._epochs_since += 1
         if self._epochs_since >= self._patience:
-            context.request_stop(f"{self._monitor} has not improved on {self._best} for {self._epochs_since} epochs")
+            what = "been a number" if self._best is None else f"improved on {self._best}"
+            context.request_stop(f"{self._monitor} has not {what} for {self._epochs_since} epochs")
 
     def on_train_end(self, context: Context) -> None:
         """Warns if the metric was never reported."""

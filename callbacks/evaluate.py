@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from trainer import graph
 from trainer.callback import Callback, Context
+from trainer.checks import check_optional_choice
 from trainer.schedule import Schedule
+from trainer.state import WEIGHTS
+from trainer.timing import told
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
+
+
+SHORT_SECS = 0.2
+"""Seconds of an evaluation that need neither a word nor a way to be ended: a thread takes a share of a short one."""
 
 
 class Evaluate(Callback):
@@ -20,6 +29,7 @@ class Evaluate(Callback):
 
     Args:
         every_n_epochs: Epochs between two evaluations; the loop stops there.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer keeps any.
 
     Raises:
         TypeError, ValueError: The value is not a positive whole number.
@@ -29,9 +39,11 @@ class Evaluate(Callback):
         True
     """
 
-    def __init__(self, *, every_n_epochs: int = 1) -> None:
+    def __init__(self, *, every_n_epochs: int = 1, weights: str | None = None) -> None:
         self._schedule = Schedule(every_n_epochs=every_n_epochs)
+        self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._evaluation: graph.Evaluation | None = None
+        self._secs = float("inf")
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
         """Returns ``val_...`` for each metric, where there is a validation part."""
@@ -39,9 +51,11 @@ class Evaluate(Callback):
 
     def on_build(self, build: GraphContext) -> None:
         """Adds the evaluation to the graph; without a validation part the loop need not stop."""
+        self._averages = graph.chosen_averages(build.averages, self._weights)
         self._evaluation = graph.make_evaluation(build)
         if self._evaluation is not None:
             self.schedule = self._schedule
+            self.may_be_cut = True
 
     def on_train_begin(self, context: Context) -> None:
         """Feeds the validation part to the session."""
@@ -51,5 +65,17 @@ class Evaluate(Callback):
     def on_step_end(self, context: Context) -> None:
         """Evaluates."""
         if self._evaluation is not None:
-            values = self._evaluation.run(context.session)
+            with self._averages.in_place(context.session) if self._averages else contextlib.nullcontext():
+                values = self._values(self._evaluation, context.session)
             context.report({f"val_{name}": value for name, value in values.items()})
+
+    def _values(self, evaluation: graph.Evaluation, session: Any) -> Mapping[str, float]:
+        """Returns the values; where the evaluation before took long, from another thread, so that a signal ends it."""
+        began = time.monotonic()
+        if self._secs <= SHORT_SECS:
+            values = evaluation.run(session)
+        else:
+            with told("evaluating"):
+                values = graph.in_background(lambda: evaluation.run(session))
+        self._secs = time.monotonic() - began
+        return values

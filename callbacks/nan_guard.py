@@ -15,12 +15,17 @@ from trainer.state import Rollback, StepMetrics
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
 
+MAX_LEFT_OUT = 100
+"""Maximum number of steps in a row with a loss that is not finite, where the optimizer leaves these steps out."""
+
 
 class NanGuard(Callback):
     """Checks the loss of every step, which each call into the graph returns anyway.
 
     Steps after the bad one in the same call have run by then; no checkpoint and no export holds
-    their result. The variables are checked before every save.
+    their result. The variables are checked before every save. With data in memory the run names the op
+    that gave the first number that is not finite. An optimizer with a dynamic loss scale leaves such a
+    step out by itself; the guard then waits until it has left out many in a row.
 
     Args:
         action: ``stop`` ends the run with exit code 1. ``rollback`` goes on from the newest good
@@ -43,19 +48,26 @@ class NanGuard(Callback):
         if self._rate_factor > 1:
             raise ValueError(f"rate_factor ({rate_factor:g}) must be at most 1: a rollback lowers the rate")
         self._rollbacks = 0
+        self._tolerated = self._in_a_row = 0
         self.needs_rollback = action == "rollback"
 
     def on_build(self, build: GraphContext) -> None:
         """Refuses a rollback where the graph was not built for it."""
+        self._tolerated = MAX_LEFT_OUT if build.skips_steps else 0
         if self._action == "rollback" and build.rollback is None:
             raise ValueError("action=rollback needs an optimizer whose learning_rate is set, so that it can be lowered")
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
         """Raises if the loss of a step is nan or infinite."""
         loss = steps.values[:, 0]
-        if not np.isfinite(loss).all():
-            first = int(np.argmin(np.isfinite(loss)))
-            raise NonFiniteError("loss", str(loss[first]), steps.first_step + first)
+        is_finite = np.isfinite(loss)
+        if is_finite.all():
+            self._in_a_row = 0
+            return
+        for i, finite in enumerate(is_finite):
+            self._in_a_row = 0 if finite else self._in_a_row + 1
+            if self._in_a_row > self._tolerated:
+                raise NonFiniteError("loss", str(loss[i]), steps.first_step + i)
 
     def on_exception(self, context: Context, error: BaseException) -> None:
         """Requests a rollback, if that is the action and one is left."""

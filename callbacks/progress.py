@@ -76,8 +76,8 @@ class Progress(Callback):
     def _print_line(self, context: Context) -> None:
         now, step = self._clock(), context.record.global_step
         rate = (step - self._shown_step) / max(now - self._shown_at, 1e-9)
-        metrics = format_metrics(context.record.metrics)
-        log.info("epoch %s: %s, %s steps/s", self._epoch(context), metrics, format_rate(rate))
+        shown = [*filter(None, [format_metrics(context.record.metrics)]), f"{format_rate(rate)} steps/s"]
+        log.info("epoch %s: %s", self._epoch(context), ", ".join(shown))
         self._shown_at, self._shown_step = now, step
 
 

@@ -1,5 +1,6 @@
 # Sourced by scripts/train, scripts/test and scripts/check: makes .venv from pinned versions, once.
-# After `environment FILE`, $python is the interpreter with everything that FILE names.
+# After `environment FILE`, $python is the interpreter with everything that FILE names. After
+# `environment FILE 2.16`, it is one in .venv-tf-2.16, with that TensorFlow besides.
 
 root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -21,7 +22,7 @@ find_python() {
 }
 
 environment() {
-    local requirements=$root/$1 venv=$root/.venv stamp
+    local requirements=$root/$1 tensorflow=${2:-} venv=$root/.venv${2:+-tf-$2} stamp
     stamp=$venv/.installed-$1
     python=$venv/bin/python
     if is_installed; then
@@ -31,31 +32,35 @@ environment() {
     exec 9>"$lock"
     if command -v flock >/dev/null; then flock 9; fi
     if ! is_installed; then
-        install "$requirements" "$venv"
-        pins >"$stamp"
+        install
+        wanted >"$stamp"
     fi
     exec 9>&-
 }
 
-# The stamp is a copy of all that was installed, so a changed pin installs again.
+# The stamp is a copy of all that was installed, so a changed version installs again.
 is_installed() {
-    [ -x "$python" ] && pins | cmp -s - "$stamp"
+    [ -x "$python" ] && wanted | cmp -s - "$stamp"
 }
 
-# requirements-test.txt begins with requirements.txt.
-pins() {
-    cat "$root/requirements.txt" "$requirements"
+# requirements-test.txt begins with requirements.txt, requirements-other.txt with requirements-base.txt.
+wanted() {
+    if [ -n "$tensorflow" ]; then
+        printf 'tensorflow==%s.*\n' "$tensorflow"
+        cat "$root/requirements-base.txt" "$requirements"
+    else
+        cat "$root/requirements.txt" "$requirements"
+    fi
 }
 
 install() {
-    local requirements=$1 venv=$2 base log
-    log=$venv/install.log
-    if [ ! -x "$venv/bin/python" ]; then
+    local base log=$venv/install.log
+    if [ ! -x "$python" ]; then
         base=$(find_python) || exit 1
         "$base" -m venv --clear "$venv" || fail "$base cannot make a virtual environment in $venv (on Debian: apt-get install python3-venv)"
     fi
-    printf 'installing %s into .venv (once, about a minute) ...\n' "${requirements##*/}" >&2
-    if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$requirements" >"$log" 2>&1; then
+    printf 'installing %s into %s (once, about a minute) ...\n' "${requirements##*/}" "${venv##*/}" >&2
+    if ! "$python" -m pip install --disable-pip-version-check --no-input ${tensorflow:+"tensorflow==$tensorflow.*"} -r "$requirements" >"$log" 2>&1; then
         grep -i 'error' "$log" | tail -n 5 >&2
         fail "the installation failed; the whole output is in $log"
     fi

@@ -95,7 +95,7 @@ def test_every_room_is_in_the_table() -> None:
     rooms = {room_of(module) for module in MODULES} - {"trainer", "__main__"}
     assert rooms == set(TABLE)
     loose = [path for path in (ROOT / "trainer").glob("*.py") if not path.name.startswith("__")]
-    assert len(loose) <= 12
+    assert len(loose) <= 13
 
 
 @pytest.mark.parametrize("room", TABLE)
@@ -186,9 +186,11 @@ def makes_a_default_graph(path: Path) -> bool:
 
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     makers = {name for name, path in MODULES.items() if makes_a_default_graph(path)}
-    allowed = {"trainer.graph.build", "trainer.graph.data_source", "trainer.training.session", "trainer.training.train"}
+    allowed = {"trainer.graph.devices", "trainer.training.session"}
     # Devices are opened in a separate graph; each thread has its own default graph, and saves run in another thread.
     allowed |= {"trainer.tensorflow_import", "trainer.checkpoints.writing.writer"}
+    # A failed step is looked into in separate graphs; checks are added to the bodies of functions.
+    allowed |= {"trainer.training.inquiry", "trainer.training.nan_origin", "trainer.graph.checked_functions"}
     # These make separate graphs that no run uses.
     apart = ("export", "convert", "inspection", "models", "predict", "trunks", "checkpoints.analysis")
     assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

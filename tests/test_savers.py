@@ -105,13 +105,18 @@ def test_a_guard_of_any_name_rolls_back(tmp_path) -> None:
     assert not job(tmp_path / "run", {"any": NanGuard()}, rate_can_be_scaled=True).may_roll_back
 
 
-def test_an_optimizer_that_counts_the_global_step_too_is_told(tmp_path) -> None:
-    class Counting(tf.compat.v1.train.GradientDescentOptimizer):
-        def apply_gradients(self, pairs, global_step=None, name=None):
-            super().apply_gradients(pairs)
-            return tf.compat.v1.assign_add(tf.compat.v1.train.get_global_step(), 1)
+def test_a_model_that_counts_the_global_step_too_is_told(tmp_path) -> None:
+    class Counting(Line):
+        def __call__(self, inputs, training):
+            if training:
+                self.step.assign_add(1)
+            return super().__call__(inputs, training)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.step = tf.compat.v1.train.get_global_step()
 
     with pytest.raises(TrainerError, match="the graph counts 2 steps and the loop 1"):
-        train_job(job(tmp_path / "run", make_model=Line, make_optimizer=lambda _step, _scale: Counting(0.1)))
+        train_job(job(tmp_path / "run", make_model=Counting))
     assert not list((tmp_path / "run/checkpoints").glob("*.index"))
     assert keras.config.backend() == "tensorflow"

@@ -15,13 +15,16 @@ import yaml
 from tests.marks import SLOW
 from tests.processes import ROOT
 
+PINNED = ("requirements.txt", "requirements-test.txt")
+REQUIREMENTS = (*PINNED, "requirements-base.txt", "requirements-other.txt")
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Copy of the checkout without .venv."""
     for name in ("scripts", "trainer", "callbacks", "conf"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in REQUIREMENTS:
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -60,11 +63,46 @@ def test_a_second_start_adds_little() -> None:
 
 
 def test_requirements_hold_names_and_versions_only() -> None:
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in REQUIREMENTS:
         for line in (ROOT / name).read_text().splitlines():
-            assert line.startswith(("#", "-r requirements.txt")) or "==" in line
+            assert line.startswith(("#", "-r requirements")) or "==" in line or (name not in PINNED and ">=" in line)
             assert "://" not in line
             assert "--" not in line
+
+
+def lines(name: str) -> set[str]:
+    return {line for line in (ROOT / name).read_text().splitlines() if not line.startswith(("#", "-r"))}
+
+
+def quoted(key: str) -> set[str]:
+    """The packages in a list of pyproject.toml."""
+    (listed,) = re.findall(rf"^{key} = \[(.*?)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
+    return set(re.findall(r'^ *"(.*?)"', listed, re.MULTILINE))
+
+
+def test_requirements_beside_a_tensorflow_are_those_of_an_installation() -> None:
+    assert lines("requirements-base.txt") == {each for each in quoted("dependencies") if "tensorflow" not in each}
+
+
+def test_tools_of_the_tests_have_one_version() -> None:
+    assert {line for line in lines("requirements-other.txt") if "==" in line} <= lines("requirements-test.txt")
+
+
+@pytest.mark.parametrize("version", ["2", "newest", "2.16; rm", "3.0", "2.16.x"])
+def test_a_tensorflow_that_is_no_version_is_named(checkout, version) -> None:
+    done = bash("scripts/test", "--tensorflow", version, cwd=checkout)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: --tensorflow takes a version such as 2.16 or 2.16.2, not '{version}'\n",
+    )
+
+
+def test_another_tensorflow_has_an_environment_of_its_own(checkout) -> None:
+    (checkout / "requirements-other.txt").write_text("no-such-package-by-any-name==9.9.9\n")
+    done = bash("scripts/test", "--fast", "--tensorflow=2.16", cwd=checkout, PIP_NO_INDEX="1")
+    assert done.returncode == 1
+    assert "into .venv-tf-2.16 (once" in done.stderr
+    assert not (checkout / ".venv").exists()
 
 
 @pytest.mark.parametrize("beginning", SLOW)

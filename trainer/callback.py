@@ -126,6 +126,8 @@ class Callback:
         checkpoint_settings: Settings of a callback that saves checkpoints in the run's store, else None.
         needs_best_checkpoint: Whether it reads the best checkpoint at the end, so one must be kept.
         needs_rollback: Whether the graph must be built for rollbacks.
+        may_be_cut: Whether a signal may end ``on_epoch_end``, ``on_step_end`` and ``on_train_end`` at any point, for
+            long work that leaves nothing half done. The call is made again when the run is resumed.
 
     Example:
         >>> class StopAtLoss(Callback):
@@ -144,13 +146,18 @@ class Callback:
     checkpoint_settings: CheckpointSettings | None = None
     needs_best_checkpoint: bool = False
     needs_rollback: bool = False
+    may_be_cut: bool = False
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:  # noqa: ARG002 - for those that override it
         """Returns the names of what this callback will report, so that others may monitor it."""
         return ()
 
     def on_build(self, build: GraphContext) -> None:
-        """The graph is open and nothing is on disk: make ops, check names, refuse early."""
+        """The graph is open and nothing is on disk: make ops, check names, refuse early.
+
+        Variables, tables and saveables that are made here are in the checkpoints of the run; a callback that
+        makes some has the phase OBSERVE, so that it comes before those that save.
+        """
 
     def on_train_begin(self, context: Context) -> None:
         """The session is initialised or restored; no step has run in this process."""

@@ -13,7 +13,7 @@ from typing import Any
 def close_matches(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Returns up to ``limit`` of the known names that look like ``name``, the likeliest first."""
     by_folded = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), by_folded, n=limit, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), by_folded, n=limit, cutoff=0.65)
     return [by_folded[folded] for folded in found]
 
 
@@ -64,6 +64,20 @@ def check_optional_number(name: str, value: Any, *, above: float) -> float | Non
     return None if value is None else check_number(name, value, above=above)
 
 
+def check_share(name: str, value: Any, of: str = "examples") -> float:
+    """Returns ``value`` as a float if it is a number of at least 0 and less than 1.
+
+    Raises:
+        TypeError: The value is not a number.
+        ValueError: The value is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} ({value!r}) must be a number of at least 0 and less than 1")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} ({value:g}) must be at least 0 and less than 1: it is a share of the {of}")
+    return float(value)
+
+
 def check_bool(name: str, value: Any) -> bool:
     """Returns ``value`` if it is true or false.
 
@@ -85,6 +99,15 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     if value not in choices:
         raise ValueError(f"{name} ({value!r}) is not known; {suggestion(str(value), choices)}")
     return str(value)
+
+
+def check_optional_choice(name: str, value: Any, choices: Iterable[str]) -> str | None:
+    """Returns the value if it is None or one of the choices.
+
+    Raises:
+        ValueError: It is neither; the message has close matches.
+    """
+    return None if value is None else check_choice(name, value, choices)
 
 
 def check_names(name: str, value: Any) -> tuple[str, ...]:

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import traceback
+
+from trainer.error_text import cause, user_place
+
+SAYS_ITS_TYPE = re.compile(
+    r"(?:in \w+ of the data set: )?\w+(?:Error|Exception|Iteration|Interrupt): |the op |out of memory"
+)
+"""Beginnings of messages that need no type of TensorFlow's before them."""
+
 
 class TrainerError(Exception):
     """Failure of a run: the message says what happened and what to do; no traceback is shown."""
@@ -45,7 +55,7 @@ class CallbackError(TrainerError):
     """
 
     def __init__(self, name: str, event: str, error: BaseException) -> None:
-        super().__init__(f"callbacks.{name} failed in {event}: {describe(error)}")
+        super().__init__(f"callbacks.{name} failed in {event}: {describe(error)}{place_in(error)}")
         self.name = name
         self.event = event
 
@@ -73,7 +83,17 @@ class NonFiniteError(TrainerError):
     def __init__(self, what: str, value: str, step: int, remedy: str = "") -> None:
         super().__init__(f"{what} is {value} after step {step:,}{remedy}")
         self.what = what
+        self.value = value
         self.step = step
+
+    def because(self, reason: str) -> NonFiniteError:
+        """Returns the same error with the reason in its message.
+
+        Example:
+            >>> print(NonFiniteError("loss", "nan", 37).because("Log (model.py:30) gave -inf for an input of 0"))
+            loss is nan after step 37: Log (model.py:30) gave -inf for an input of 0
+        """
+        return NonFiniteError(self.what, self.value, self.step, f": {reason}")
 
 
 class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
@@ -89,25 +109,24 @@ class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
         self.exit_code = 128 + signal_number
 
 
-FRAME = (
-    " ",
-    "\t",
-    "Graph execution error",
-    "Detected at node",
-    "Node:",
-    "Original stack trace",
-    "Errors may have originated",
-)
-"""Beginnings of the lines of TensorFlow's errors that do not tell the cause."""
-
-
 def describe(error: BaseException) -> str:
-    """Returns the message of an error, with its type where the message alone says little."""
+    """Returns the cause of an error in a few lines, with its type where the message alone says little."""
     text = str(error).strip()
-    if type(error).__module__.startswith("tensorflow."):
-        # One line tells what happened; a screen of others tells where the op was made.
-        lines = [line for line in text.split("\n") if line and not line.startswith(FRAME)]
-        text = lines[0] if lines else text.split("\n")[0]
-    if isinstance(error, TrainerError | ValueError | TypeError) and text:
+    if isinstance(error, TrainerError) and text:
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if isinstance(error, KeyError):
+        return f"KeyError: {text}"
+    message = cause(text)
+    if type(error).__module__.startswith("tensorflow.") and SAYS_ITS_TYPE.match(message):
+        return message
+    if isinstance(error, MemoryError):
+        return f"out of memory: {message or 'no more can be allocated'}; set a smaller data.batch_size"
+    if isinstance(error, ValueError | TypeError) and message:
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def place_in(error: BaseException) -> str:
+    """Returns the innermost place of an exception in the user's own code, such as `` (model.py:7)``, or ""."""
+    place = user_place("".join(traceback.format_tb(error.__traceback__)))
+    return f" ({place})" if place else ""

@@ -6,14 +6,79 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import xxhash
 
+from trainer.errors import RequestError
+
 TEMPORARY = ".tmp-"
 """Prefix of the names of unfinished files, which marks leftovers as ours."""
+
+
+SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>/.*)", re.DOTALL)
+REMOTE = (
+    "gs",
+    "gcs",
+    "s3",
+    "s3a",
+    "s3n",
+    "hdfs",
+    "http",
+    "https",
+    "ftp",
+    "sftp",
+    "abfs",
+    "abfss",
+    "az",
+    "wasb",
+    "wasbs",
+)
+"""Schemes that are recognised after one slash too, as ``pathlib`` joins two slashes into one."""
+
+
+def local_path(path: str | Path, argument: str = "") -> Path:
+    r"""Returns the path that a user has given; ``file:///DIRECTORY`` is the same as ``/DIRECTORY``.
+
+    ``C:\x`` and names that merely have a colon in them are paths as they are.
+
+    Args:
+        path: Path or ``file`` URI.
+        argument: Name of the argument or config key, for the message.
+
+    Raises:
+        RequestError: The path is empty, has another scheme, or names another machine.
+
+    Example:
+        >>> str(local_path("file:///tmp/my%20run")), str(local_path("a:b/c"))
+        ('/tmp/my run', 'a:b/c')
+        >>> local_path("gs://bucket/x", "to")
+        Traceback (most recent call last):
+        trainer.errors.RequestError: to (gs://bucket/x) is not on this machine; give a local path, and copy the files
+    """
+    if path == "":
+        raise RequestError(f"{argument or 'a path'} is empty; give a path", argument=argument)
+    text = str(path)
+    match = SCHEME.fullmatch(text)
+    scheme = match["scheme"].lower() if match else ""
+    if match is None or not (match["rest"].startswith("//") or scheme in (*REMOTE, "file")):
+        return Path(path)
+    shown = f"{argument} ({text})" if argument else text
+    if scheme != "file":
+        raise RequestError(f"{shown} is not on this machine; give a local path, and copy the files", argument=argument)
+    host, local = "", match["rest"]
+    if local.startswith("//"):
+        host, slash, rest = local[2:].partition("/")
+        local = slash + rest
+    if host.lower() not in ("", "localhost") or not local:
+        raise RequestError(
+            f"{shown} names the machine {host!r}; a local path has three slashes: file:///DIRECTORY", argument=argument
+        )
+    return Path(unquote(local))
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

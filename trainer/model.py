@@ -16,9 +16,11 @@ class Model(Protocol):
     ``tf.compat.v1.get_variable``, ``tf.Variable``, ``tf.Module``, Keras 3 layers or a whole Keras
     model. The first ``__call__`` must make whatever is made lazily.
 
-    Two things are optional: a method ``metrics(outputs, labels)`` that returns scalars by name,
-    and a parameter ``seed`` of ``__call__`` that receives an int32 tensor [2] for
-    ``tf.random.stateless_*`` ops, another in each step and the same in a resumed run.
+    Two things are optional: a method ``metrics(outputs, labels)`` that returns, by name, scalars
+    (means over the batch), pairs (numerator, denominator) or ``keras.metrics`` objects of the
+    constructor after their ``update_state``; and a parameter ``seed`` of ``__call__`` that receives
+    an int32 tensor [2] for ``tf.random.stateless_*`` ops, another in each step and the same in a
+    resumed run.
     """
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:
@@ -29,4 +31,4 @@ class Model(Protocol):
         """
 
     def loss(self, outputs: Tensors, labels: Tensors) -> Any:
-        """Returns the mean loss over the batch, a float scalar."""
+        """Returns the mean loss over the batch, a float scalar; or a pair (sum, weight) of scalars."""

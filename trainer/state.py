@@ -9,6 +9,9 @@ from typing import Any
 COMPILE_SETTINGS = ("auto", "off", "xla", "measure")
 """Values of the setting ``compile``."""
 
+WEIGHTS = ("averaged", "trained")
+"""Values of an argument ``weights``, which otherwise is None: averages where the optimizer keeps any."""
+
 
 @dataclass(frozen=True)
 class RunState:

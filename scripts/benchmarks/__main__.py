@@ -17,6 +17,7 @@ from tabulate import tabulate
 
 from benchmarks import disk, speed
 from benchmarks.cases import CASES
+from benchmarks.checks import measure_checks
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
@@ -31,8 +32,9 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "resume": disk.measure_resume,
     "exports": disk.measure_exports,
     "calls": measure_calls,
+    "checks": measure_checks,
 }
-PARTS = ("speed", "flat", "saves", "resume", "export", "predict", "start")
+PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -88,7 +90,9 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
         saves = {str(size): disk.compare_saves(size, STEPS_PER_SAVE[size], rounds) for size in chosen.sizes}
         small = medians([in_a_process("small_saves") for _ in range(rounds)])
         return {**saves, "small": small}, f"{disk.saves_table(saves)}\n{plain_table(small)}"
-    if part == "flat":
+    if part == "checks":
+        one = medians([in_a_process("checks", secs=4 * chosen.secs) for _ in range(rounds)])
+    elif part == "flat":
         one = speed.flatness(rounds, chosen.secs)
     elif part == "resume":
         one = medians([in_a_process("resume", megabytes=400) for _ in range(rounds)])

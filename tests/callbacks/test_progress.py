@@ -32,3 +32,14 @@ def test_plain_lines_come_at_most_every_few_seconds(caplog) -> None:
         "epoch 4/10: loss 0.5, 2.0 steps/s",
         "epoch 4/10: loss 0.5, 2.0 steps/s",
     ]
+
+
+def test_a_line_before_the_first_metrics(caplog) -> None:
+    clock = Clock()
+    progress, here = Progress(every_n_secs=5, clock=clock), context()
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin(here)
+        clock.now = 5.0
+        here.record = RunState(0, 1, {})
+        progress.on_step_end(here)
+    assert caplog.messages == ["epoch 0/10: 0.2 steps/s"]

@@ -29,6 +29,22 @@ def test_own_configs_are_composed_beside_the_shipped_ones(sources) -> None:
     assert "mine" not in ConfigSources(conf_directory()).choices("experiment")
 
 
+# Overrides of a sweep, and the seed and the optimizer of its first job.
+SWEEPS = [
+    (["seed=4,5"], 4, "SGD"),
+    (["seed=range(3,9)", "optimizer=adam,sgd"], 3, "Adam"),
+    (["seed=choice(7,8)", "optimizer=glob(adamw*)"], 7, "AdamW"),
+    (["seed=interval(1,2)", "hydra.sweep.dir=x"], 0, "SGD"),
+    (["seed=9"], 9, "SGD"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "seed", "optimizer"), SWEEPS, ids=str)
+def test_the_first_job_of_a_sweep(sources, overrides, seed, optimizer) -> None:
+    config = sources.compose_first(["+experiment=mine", *overrides])
+    assert (config.seed, config.optimizer._target_.rpartition(".")[2]) == (seed, optimizer)
+
+
 CHOSEN = [
     ([], ["default"]),
     (["+experiment=linear"], ["default"]),

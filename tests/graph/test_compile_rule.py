@@ -27,6 +27,13 @@ RULE = [
 ]
 
 
+@pytest.mark.parametrize("setting", ["xla", "measure"])
+def test_an_op_whose_checks_are_not_known_is_not_compiled(setting) -> None:
+    mode = choose(setting, {"MatMul"}, 10, in_memory=True, update_types={"MatMul", "GatherV2", "Conv2D", "Where"})
+    assert mode.name == "off"
+    assert "TensorFlow's checks (Where)" in mode.reason
+
+
 @pytest.mark.parametrize(("setting", "ops", "parameters", "in_memory", "expected"), RULE)
 def test_the_rule_for_compiling(setting, ops, parameters, in_memory, expected) -> None:
     mode = choose(setting, ops, parameters, in_memory=in_memory)

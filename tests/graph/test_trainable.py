@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.helpers import Line, Two, run, variables
 from trainer.errors import RequestError
@@ -51,3 +52,18 @@ def test_a_choice_of_nothing_to_train_is_refused(tmp_path, trainable) -> None:
     with pytest.raises(RequestError, match=message):
         run(tmp_path / "run", make_model=Two, trainable=trainable)
     assert not (tmp_path / "run").exists()
+
+
+class Old(Line):
+    """A weight of the old kind, which an update changes in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = tf.compat.v1.get_variable("old", [2, 1], use_resource=False)
+
+
+def test_a_reference_variable_is_not_trained_but_may_stay_as_it_is(tmp_path) -> None:
+    with pytest.raises(RequestError, match=r"Old makes reference variables \(old\)"):
+        run(tmp_path / "refused", make_model=Old)
+    run(tmp_path / "run", make_model=Old, trainable=["b"], epochs=1)
+    assert variables(tmp_path / "run/checkpoints/model-1")["old"].shape == (2, 1)

@@ -16,8 +16,8 @@ from tests.helpers import Line, points, run, variables
 from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
-from trainer.errors import NonFiniteError
-from trainer.graph.optimizers import ScaledRate
+from trainer.errors import NonFiniteError, TrainerError
+from trainer.graph.learning_rates import rate_of_step
 from trainer.schedule import Schedule
 
 
@@ -39,7 +39,8 @@ def poisoned() -> Arrays:
 def test_12_a_loss_that_is_no_number_stops_with_its_step(tmp_path, per_call) -> None:
     data = InMemory(poisoned(), batch_size=8, shuffle=False)
     parts = {"g": NanGuard(), "c": Checkpoint(every_n_epochs=None, every_n_steps=1)}
-    with pytest.raises(NonFiniteError, match=r"^loss is nan after step 2$"):
+    message = r"^loss is nan after step 2: SelectV2 \(.*test_bad_numbers.py:\d+\) gave nan"
+    with pytest.raises(NonFiniteError, match=message):
         run(tmp_path / "run", parts, data=data, make_model=NanAt, steps_per_call=per_call)
     assert [path.stem for path in (tmp_path / "run/checkpoints").glob("*.json")] == ["model-1"]
     assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "failed"
@@ -76,7 +77,7 @@ def poisoned_dataset() -> tf.data.Dataset:
 def test_12_a_rollback_leaves_the_batch_out_and_lowers_the_rate(tmp_path, data, mode) -> None:
 
     changes: dict[str, Any] = {
-        "make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale)),
+        "make_optimizer": lambda step, scale: keras.optimizers.SGD(rate_of_step(0.1, step, scale)),
         "make_model": NanAt,
         "rate_can_be_scaled": True,
         "compile": mode,
@@ -106,10 +107,25 @@ def test_12_rollbacks_are_counted(tmp_path) -> None:
             return super().loss(outputs, labels) * np.nan
 
     parts = {"g": NanGuard(action="rollback", max_rollbacks=2), "c": Checkpoint()}
-    optimizer = {"make_optimizer": lambda _step, scale: keras.optimizers.SGD(ScaledRate(0.1, scale))}
+    optimizer = {"make_optimizer": lambda step, scale: keras.optimizers.SGD(rate_of_step(0.1, step, scale))}
     with pytest.raises(NonFiniteError, match="loss is nan after step 1"):
         run(tmp_path / "run", parts, make_model=Always, rate_can_be_scaled=True, **optimizer)
     assert len(json.loads((tmp_path / "run/run.json").read_text())["rollbacks"]) == 2
+
+
+def test_12_a_table_keeps_its_entries_so_a_rollback_needs_a_checkpoint(tmp_path) -> None:
+    class Counted(NanAt):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, 0, name="seen")
+
+    parts = {"g": NanGuard(action="rollback"), "c": Checkpoint()}
+    changes: dict[str, Any] = {
+        "make_optimizer": lambda step, scale: keras.optimizers.SGD(rate_of_step(0.1, step, scale)),
+        "data": InMemory(poisoned(), batch_size=8, shuffle=False),
+    }
+    with pytest.raises(TrainerError, match=r"no checkpoint to roll back to .* the table of seen-keys"):
+        run(tmp_path / "run", parts, make_model=Counted, rate_can_be_scaled=True, **changes)
 
 
 def test_a_stateful_random_op_is_reported_with_its_name(tmp_path, caplog) -> None:
@@ -121,3 +137,28 @@ def test_a_stateful_random_op_is_reported_with_its_name(tmp_path, caplog) -> Non
     run(tmp_path / "run", {}, make_model=Noisy, epochs=1)
     assert "my_noise" in caplog.text
     assert "tf.random.stateless" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["off", "xla"])
+def test_12_a_step_that_the_optimizer_leaves_out_is_no_failure(tmp_path, mode) -> None:
+    changes: dict[str, Any] = {
+        "make_optimizer": lambda *_: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
+        "make_model": NanAt,
+        "data": InMemory(poisoned(), batch_size=8, shuffle=False),
+        "compile": mode,
+    }
+    parts = {"g": NanGuard(), "c": Checkpoint(every_n_epochs=None, every_n_steps=1)}
+    run(tmp_path / "run", parts, epochs=1, **changes)
+    before, after, last = (variables(tmp_path / f"run/checkpoints/model-{step}") for step in (1, 2, 5))
+    assert np.array_equal(before["w"], after["w"])
+    assert not np.array_equal(before["w"], last["w"])
+
+
+def test_12_a_loss_that_is_never_a_number_is_one(tmp_path) -> None:
+    class Always(Line):
+        def loss(self, outputs: Any, labels: Any) -> Any:
+            return super().loss(outputs, labels) * np.nan
+
+    optimizer = {"make_optimizer": lambda *_: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))}
+    with pytest.raises(NonFiniteError, match="loss is nan after step 101"):
+        run(tmp_path / "run", {"g": NanGuard()}, make_model=Always, epochs=40, **optimizer)

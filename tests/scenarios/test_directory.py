@@ -122,7 +122,7 @@ def test_15_a_finished_run_with_fewer_epochs_says_so(trainer, tmp_path) -> None:
     assert trainer("+experiment=linear", "loop.epochs=3").returncode == 0
     done = trainer("+experiment=linear", "loop.epochs=2", "resume=latest")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "nothing to do" in done.stdout
+    assert "nothing to do, epoch 3 is complete and loop.epochs is 2; set it to more than 3 to continue" in done.stdout
 
 
 def test_16_changed_settings(trainer, tmp_path, no_tensorflow) -> None:

@@ -43,7 +43,7 @@ def test_08_a_signal_in_training_saves_and_ends_with_its_code(tmp_path, number, 
 def test_08_a_signal_in_start_up_creates_nothing(tmp_path) -> None:
     process = start(tmp_path / "run", "-v")
     assert process.stdout is not None
-    assert "find the run" in process.stdout.readline()  # from here on signals are caught
+    assert "finding the run" in process.stdout.readline()  # from here on signals are caught
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 143

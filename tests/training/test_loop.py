@@ -10,6 +10,7 @@ import pytest
 
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError
+from trainer.graph.metric_columns import MetricColumns
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.state import RunState
@@ -72,7 +73,7 @@ def start(
 
     loop = Loop(
         step,
-        ("loss",),
+        MetricColumns(("loss",)),
         RunLength(epochs, steps_per_epoch),
         CallLimit(per_call or 1000, 1000),
         callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks),

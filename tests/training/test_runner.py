@@ -18,6 +18,6 @@ def test_an_error_of_a_step_is_told_in_one_line(tmp_path) -> None:
             return {"op": inputs["x"] @ self.w + self.b + row}
 
     with pytest.raises(
-        TrainerError, match=r"^a step of the model failed: InvalidArgumentError: .*7 is not in \[0, 2\)$"
+        TrainerError, match=r"^a step of the model failed: InvalidArgumentError: .*7 is not in \[0, 2\) \(op \S+\)$"
     ):
         run(tmp_path / "run", {}, make_model=Lookup)

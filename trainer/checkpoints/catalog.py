@@ -14,6 +14,7 @@ from trainer.checkpoints.store import INDEX, STATE_FILE
 from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, stored_checkpoints
 from trainer.checks import check_choice, close_matches, suggestion
 from trainer.errors import CheckpointError, RequestError
+from trainer.files import local_path
 from trainer.runs.checkpoint_settings import checkpoint_settings_of
 from trainer.runs.directory import MAX_NAMES, RunDirectory, resolve_run
 from trainer.state import CheckpointSettings
@@ -136,7 +137,7 @@ def read_catalog(path: str | Path) -> Catalog:
         >>> [each.name for each in read_catalog(folder).checkpoints]
         ['model-90', 'model-100']
     """
-    path = Path(path)
+    path = local_path(path)
     if not path.is_dir():
         raise RequestError(nothing_at(path, "directory"))
     directory, checkpoints = _checkpoints_in(path)

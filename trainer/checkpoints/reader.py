@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.contents import OPAQUE, Tensor
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, describe
 
 v1 = tf.compat.v1
-
-OPAQUE = ("variant", "resource")
-"""Dtypes that have no form outside a graph, such as that of a data pipeline's state."""
 
 
 class TensorReader:
@@ -45,7 +42,7 @@ class TensorReader:
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Shapes of the tensors, by name."""
-        return {name: tensor.shape for name, tensor in self.tensors.items()}
+        return {name: tensor.shape or () for name, tensor in self.tensors.items()}
 
     def is_opaque(self, name: str) -> bool:
         """Returns whether a tensor has no form outside a graph."""
@@ -66,22 +63,6 @@ class TensorReader:
             return np.asarray(self._reader.get_tensor(name))
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{self.prefix}: {name} cannot be read ({describe(error)})") from error
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """Type of a variable, as a graph declares or a file stores it.
-
-    Args:
-        dtype: Name of the dtype, such as ``float32``.
-        shape: Size of each dimension; None for one that is not known.
-    """
-
-    dtype: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.dtype} {list(self.shape)}"
 
 
 def stored_tensors(prefix: Path) -> dict[str, Tensor]:

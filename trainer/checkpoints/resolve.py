@@ -8,6 +8,7 @@ from trainer.checkpoints.catalog import BEST, LAST, nothing_at, read_catalog
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import FILE_OF_CHECKPOINT, StoredCheckpoint, checkpoint_at
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 Reference = str | Path | StoredCheckpoint
 """Path, ``DIRECTORY@WHICH``, or a checkpoint that was resolved before."""
@@ -88,7 +89,8 @@ def split_reference(reference: str | Path) -> tuple[Path, str | None]:
         >>> split_reference("outputs/m@ine/model-3")
         (PosixPath('outputs/m@ine/model-3'), None)
     """
-    text, path = str(reference), Path(reference)
+    path = local_path(reference)
+    text = str(path)
     directory, at, which = text.rpartition("@")
     if not at or "/" in which or path.exists() or checkpoint_at(path):
         return path, None

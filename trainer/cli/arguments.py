@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from trainer.checks import suggestion
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 SWITCHES = (
     "--help",
@@ -40,6 +41,7 @@ CHOICES = {
     "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
 }
 EXCLUSIVE_FLAGS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
+DIRECTORIES_OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 CONFIG_FLAGS = ("--config-path", "--config-name", "--config-dir")
 """Flags that a command needs in order to give the same config again."""
 
@@ -103,7 +105,7 @@ def arguments(typed: Sequence[str], commands: Iterable[str] = ()) -> CommandLine
         else:
             overrides.append(word)
     others = tuple(each for each in flags if each != "--verbose")
-    line = CommandLine(others, tuple(map(_with_plus, overrides)), len(others) < len(flags))
+    line = CommandLine(others, tuple(map(_for_hydra, overrides)), len(others) < len(flags))
     _check(line, tuple(commands))
     return line
 
@@ -126,6 +128,8 @@ def _flag(word: str, following: list[str]) -> str:
         value = following.pop(0)
     if choices and value not in choices:
         raise RequestError(f"{name} ({value!r}) is not known; {suggestion(value, choices)}")
+    if name == "--config-dir":
+        value = str(local_path(value, name))
     return f"{name}={value}"
 
 
@@ -138,7 +142,10 @@ def _long_name(typed: str) -> str:
     return name
 
 
-def _with_plus(override: str) -> str:
+def _for_hydra(override: str) -> str:
+    key, equals, value = override.partition("=")
+    if key in DIRECTORIES_OF_HYDRA:
+        return f"{key}{equals}{local_path(value, key)}"
     return f"+{override}" if override.startswith("experiment=") else override
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer import graph, training
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.checks import check_names
 from trainer.config.changes import Change, check_changes, digest
+from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.config.validate import Settings
@@ -34,6 +37,9 @@ from trainer.training.signals import Signals
 from trainer.warm_start import WarmStart
 
 log = logging.getLogger(__name__)
+
+EXCLUDED = "exclude_from_weight_decay"
+"""Key of an optimizer that names variables; it is no argument of a constructor."""
 
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -53,51 +59,55 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
-    callbacks = _callbacks(config)
-    with timed("find the run and verify its newest checkpoint"):
+    with signals.at_once():
+        job = _job(config, settings, command)
+    if job is not None:
+        signals.check()
+        training.train_job(job, signals)
+
+
+def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
+    """Returns the parts of the run; None where there is nothing to do."""
+    callbacks = _callbacks(config, settings)
+    with timed("finding the run and verifying its newest checkpoint"):
         start = _start(settings, callbacks)
     warm_start = _resolved(settings.warm_start, start)
     changes = _accepted_changes(start, config, settings)
     if start.record is not None and _is_complete(start, start.record, settings):
-        log.info("%s: nothing to do, epoch %d of %d is complete", start.run.path, start.record.epoch, settings.epochs)
-        return
+        log.info("%s: nothing to do, %s", start.run.path, _complete(start.record.epoch, settings.epochs))
+        return None
     for each in start.skipped:
         log.warning("skipped: %s", each.reason)
     for change in changes:
         log.info("changed: %s", change)
-    with timed("read the data"):
+    with timed("reading the data"):
         data = _instantiated("data", config.data)
-    signals.check()
-    import_tensorflow()
-    signals.check()
-    training.train_job(
-        Job(
-            name=settings.name,
-            make_model=lambda: _instantiated("model", config.model),
-            make_optimizer=_optimizer_maker(config.optimizer),
-            data=data,
-            callbacks=callbacks,
-            start=start,
-            warm_start=warm_start,
-            trainable=settings.trainable,
-            epochs=settings.epochs,
-            steps_per_epoch=settings.steps_per_epoch,
-            steps_per_call=settings.steps_per_call,
-            seed=settings.seed,
-            compile=settings.compile,
-            rate_can_be_scaled="learning_rate" in config.optimizer,
-            new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
-            invocation=_invocation(config, command, changes),
-        ),
-        signals,
+    import_tensorflow(settings.session)
+    return Job(
+        name=settings.name,
+        make_model=lambda: _instantiated("model", config.model),
+        make_optimizer=_optimizer_maker(config.optimizer),
+        data=data,
+        callbacks=callbacks,
+        start=start,
+        warm_start=warm_start,
+        trainable=settings.trainable,
+        epochs=settings.epochs,
+        steps_per_epoch=settings.steps_per_epoch,
+        steps_per_call=settings.steps_per_call,
+        seed=settings.seed,
+        compile=settings.compile,
+        rate_can_be_scaled="learning_rate" in config.optimizer,
+        new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
+        invocation=_invocation(config, command, changes),
     )
 
 
-def _callbacks(config: DictConfig) -> CallbackList:
+def _callbacks(config: DictConfig, settings: Settings) -> CallbackList:
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
-        import_tensorflow()
+        import_tensorflow(settings.session)
     join_packages(targets)
     return CallbackList(
         {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
@@ -172,29 +182,53 @@ def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool
     return info.is_finished and (record.epoch >= settings.epochs or ended_early)
 
 
+def _complete(epoch: int, epochs: int) -> str:
+    if epoch > epochs:
+        return f"epoch {epoch} is complete and loop.epochs is {epochs}; set it to more than {epoch} to continue"
+    return f"epoch {epoch} of {epochs} is complete"
+
+
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
     def make(global_step: Any, scale: Any) -> Any:
-        if "learning_rate" not in node:
-            return _instantiated("optimizer", node)
-        rate = node.learning_rate
-        if OmegaConf.is_config(rate):
-            rate = _instantiated("optimizer.learning_rate", rate)
-        # Keras refuses a learning rate of type int.
-        rate = float(rate) if isinstance(rate, int) else rate
-        if str(node["_target_"]).startswith("tensorflow.compat.v1."):
-            rate = graph.rate_of_step(rate, global_step, scale)
-        elif scale is not None:
-            rate = graph.ScaledRate(rate, scale)
-        return _instantiated("optimizer", node, learning_rate=rate)
+        given: dict[str, Any] = {}
+        if "learning_rate" in node:
+            rate = node.learning_rate
+            if OmegaConf.is_config(rate):
+                rate = _instantiated("optimizer.learning_rate", rate)
+            # Keras refuses a learning rate of type int.
+            given["learning_rate"] = graph.rate_of_step(float(rate) if type(rate) is int else rate, global_step, scale)
+        if takes("global_step", str(node["_target_"])):
+            given["global_step"] = global_step
+        if EXCLUDED not in node:
+            return _instantiated("optimizer", node, **given)
+        arguments = OmegaConf.masked_copy(node, [str(key) for key in node if key != EXCLUDED])
+        optimizer = _instantiated("optimizer", arguments, **given)
+        graph.exclude_from_weight_decay(optimizer, check_names(f"optimizer.{EXCLUDED}", list(node[EXCLUDED])))
+        return optimizer
 
     return make
 
 
+def takes(argument: str, target: str) -> bool:
+    """Returns whether a target has an argument without a default, which the trainer must give.
+
+    Example:
+        >>> takes("text", "textwrap.dedent"), takes("width", "textwrap.fill")
+        (True, False)
+    """
+    try:
+        parameter = inspect.signature(get_object(target)).parameters.get(argument)
+    except (ImportError, ValueError, TypeError):
+        return False
+    return parameter is not None and parameter.default is parameter.empty
+
+
 def _instantiated(key: str, node: Any, **extra: Any) -> Any:
-    """Returns the object of a node; an error names the key of the node.
+    """Returns the object of a node, whose arguments are checked first; an error names the key of the node.
 
     Constructors receive plain Python lists and dicts.
     """
+    check_arguments(key, _plain(node))
     try:
         return instantiate(node, _convert_="all", **extra)
     except InstantiationException as error:

@@ -10,13 +10,15 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tabulate import tabulate
 
 from trainer.checks import suggestion
-from trainer.cli.stdout import close_output
+from trainer.cli.stdout import close_output, say
 from trainer.errors import RequestError, TrainerError, describe
+from trainer.files import local_path
 
 FLAGS = {
     "batch": ("--batch", "--input"),
@@ -49,6 +51,18 @@ class Answer:
 
 
 Run = Callable[[argparse.Namespace], Answer]
+
+
+def path_argument(text: str) -> Path:
+    """Returns the path that an argument gives, which may be a ``file`` URI.
+
+    Raises:
+        argparse.ArgumentTypeError: The path is not on this machine.
+    """
+    try:
+        return local_path(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 class Parser(argparse.ArgumentParser):
@@ -119,7 +133,7 @@ class Tool:
         except (ValueError, TypeError) as error:
             return _refused(error, 2)
         text = as_json(answer.data) if chosen.json else answer.text
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             sys.stdout.write(f"{text}\n")
         close_output()
         return answer.exit_code
@@ -137,7 +151,7 @@ class Tool:
 
 
 def _refused(error: Exception, exit_code: int, help_text: str = "") -> int:
-    sys.stderr.write(f"error: {describe(error)}{flag_hint(error, help_text)}\n")
+    say(f"error: {describe(error)}{flag_hint(error, help_text)}")
     return exit_code
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.predict.tensor_info import TensorInfo
 
 
@@ -33,11 +34,11 @@ def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict
     for text in texts:
         name, equals, value = text.partition("=")
         if text.startswith("@"):
-            values |= read_arrays(Path(text[1:]))
+            values |= read_arrays(local_path(text[1:]))
         elif not equals or not name:
             raise RequestError(f"--input {text!r} must be NAME=VALUES, NAME=@FILE.npy or @FILE.npz")
         elif value.startswith("@"):
-            values[name] = _array(Path(value[1:]), name)
+            values[name] = _array(local_path(value[1:]), name)
         else:
             values[name] = _typed(value, inputs.get(name))
     return values
@@ -57,9 +58,9 @@ def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
     for text in texts:
         name, equals, file = text.partition("=")
         if text.startswith("@"):
-            arrays |= read_arrays(Path(text[1:]))
+            arrays |= read_arrays(local_path(text[1:]))
         elif equals and name and file:
-            arrays[name] = _array(Path(file.removeprefix("@")), name)
+            arrays[name] = _array(local_path(file.removeprefix("@")), name)
         else:
             raise RequestError(f"--input {text!r} must be NAME=FILE.npy or @FILE.npz")
     return arrays

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from trainer.cli.program import import_from_working_directory, program_name
+from trainer.cli.stdout import open_streams
 
 COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.models"}
 """Module whose ``main`` runs a command, by the name of the command; only the chosen one is imported."""
@@ -13,6 +14,7 @@ COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.mod
 
 def main() -> None:
     """Runs the command line and exits with its exit code."""
+    open_streams()
     program, typed = program_name(), sys.argv[1:]
     is_command = bool(typed) and typed[0] in COMMANDS
     module = import_module(COMMANDS[typed[0]] if is_command else "trainer.cli.train")

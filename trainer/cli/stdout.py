@@ -1,14 +1,44 @@
-"""Standard output, whose reader may close it at any time."""
+"""Standard streams, which may be closed from the start, and whose readers may close them at any time."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
+STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+"""Name in ``sys`` and mode of each stream, by descriptor."""
+
+
+def open_streams() -> None:
+    """Opens the null device for each standard stream that is closed, as it may be for a daemon.
+
+    Otherwise the next file that is opened, such as a checkpoint, would get the number of the stream, and the messages
+    of a library would be written into it.
+    """
+    for descriptor, (name, mode) in enumerate(STREAMS):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is given out, so this is the descriptor itself.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def say(text: str) -> None:
+    """Writes a line to standard error, if it can be written."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
 
 def close_output() -> None:
-    """Flushes standard output; if its reader has closed it, further output is discarded."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Flushes the standard streams; if one cannot be written, further output is discarded."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -18,19 +17,20 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainer import __version__
+from trainer import __version__, graph
 from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.program import COMMAND
-from trainer.cli.stdout import close_output
+from trainer.cli.stdout import close_output, say
 from trainer.config import schema
-from trainer.config.choices import check_choices
+from trainer.config.choices import check_choices, check_sweep, typed_words
 from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
-from trainer.errors import Interrupted, RequestError, TrainerError
+from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
+from trainer.files import local_path
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ VERBOSE = "TRAINER_VERBOSE"
 """Environment variable that shows tracebacks, as ``-v`` does."""
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
-NULL_GROUP = "Config group override must be"
-"""Prefix of the plain ValueError that Hydra raises for GROUP=null."""
+PLAIN_ERRORS = ("Config group override must be", "Unexpected type for root")
+"""Prefixes of the plain errors of Hydra for ``GROUP=null`` and of OmegaConf for a key below null."""
 
 
 def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> NoReturn:
@@ -73,6 +73,13 @@ def main(typed: Sequence[str], program: str, commands: Sequence[str] = ()) -> No
         sys.exit(130)
     finally:
         close_output()
+        _end_under_a_call(sys.exc_info()[1])
+
+
+def _end_under_a_call(error: BaseException | None) -> None:
+    """Ends the process at once where a call into TensorFlow still runs: Python's own end would abort under it."""
+    if isinstance(error, SystemExit) and graph.calls_left():
+        os._exit(error.code if isinstance(error.code, int) else 1)
 
 
 def _be_verbose(verbose: bool) -> None:
@@ -92,10 +99,12 @@ def _run(line: CommandLine, program: str) -> int:
 
     try:
         line = replace(line, overrides=_with_whole_choice(line.overrides, sources))
+        if line.has("--multirun"):
+            check_sweep(sources.compose_first(line.overrides), line.overrides, sources.groups())
         name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
         _run_hydra(program, [*line.words, *name], job)
-    except (*COMPOSITION_ERRORS, ValueError) as error:
-        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(NULL_GROUP):
+    except (*COMPOSITION_ERRORS, ValueError, AssertionError) as error:
+        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(PLAIN_ERRORS):
             raise
         raise RequestError(explain(error, line.overrides, sources)) from error
     return exit_code(outcomes)
@@ -108,7 +117,9 @@ def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], N
 
 def _sources(line: CommandLine) -> ConfigSources:
     own = line.value("--config-dir")
-    return ConfigSources(conf_directory(), Path(own) if own else None, line.value("--config-name") or "train")
+    return ConfigSources(
+        conf_directory(), local_path(own, "--config-dir") if own else None, line.value("--config-name") or "train"
+    )
 
 
 def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:
@@ -162,10 +173,11 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     typed = HydraConfig.get().overrides
-    overrides = " ".join(typed.task)
-    searched = [each for each in typed.hydra if each.startswith("hydra.searchpath=")]
+    task = typed_words(typed.task)
+    overrides = " ".join(task)
+    searched = [each for each in typed_words(typed.hydra) if each.startswith("hydra.searchpath=")]
     try:
-        start(config, shell_command(program, line, [*searched, *typed.task]))
+        _start(config, shell_command(program, line, [*searched, *task]), line)
     except Interrupted as error:
         tell(error)
         sys.exit(error.exit_code)
@@ -173,6 +185,13 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         tell(error)
         return Outcome(overrides, error)
     return Outcome(overrides, None)
+
+
+def _start(config: DictConfig, command: str, line: CommandLine) -> None:
+    try:
+        start(config, command)
+    except OmegaConfBaseException as error:  # an interpolation, which nothing resolves before the job
+        raise RequestError(explain(error, line.overrides, _sources(line))) from error
 
 
 def start(config: DictConfig, command: str) -> None:
@@ -186,23 +205,28 @@ def start(config: DictConfig, command: str) -> None:
         RequestError: The config is wrong; nothing was created.
         TrainerError: The run failed.
     """
+    check_choices(config)
     choices = HydraConfig.get().runtime.choices
     experiment = choices.get("experiment")
     if experiment is None and choices.get("model") is None:
         names = ", ".join(sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml")))
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
-    check_choices(config)
     settings = validate(config, experiment)
     with Signals() as signals:
-        run(config, settings, command, signals)
+        try:
+            run(config, settings, command, signals)
+        except (TrainerError, *COMPOSITION_ERRORS):
+            raise
+        except Exception as error:
+            # A mistake in a user's code, or in ours: where it is comes in the message, how it got there with -v.
+            raise TrainerError(f"{describe(error)}{place_in(error)}; -v shows the traceback") from error
 
 
 def tell(error: TrainerError) -> int:
     """Prints an error, with a traceback only if ``VERBOSE`` is set, and returns its exit code."""
     if os.environ.get(VERBOSE, "0") not in ("", "0"):
         traceback.print_exception(error)
-    sys.stdout.flush()
-    sys.stderr.write(f"error: {with_key(error)}\n")
+    say(f"error: {with_key(error)}")
     return error.exit_code
 
 

@@ -28,6 +28,8 @@ def check_callback_nodes(callbacks: Any) -> None:
     if TARGET in callbacks:
         raise RequestError(_flat_file(str(callbacks[TARGET])))
     for name, node in callbacks.items():
+        if node is None:
+            raise RequestError(f"callbacks.{name} is null; leave the callback out with '~callbacks.{name}'")
         if not isinstance(node, Mapping) or node.get(TARGET) not in (None, "???"):
             continue
         inner = next((key for key, each in node.items() if isinstance(each, Mapping) and TARGET in each), None)

@@ -8,13 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainer.config.dotted import flat
+from trainer.config.unread_keys import about_unread, unread_keys
 from trainer.errors import RequestError
 
-HARMLESS = ("run", "resume", "resume_changes", "warm_start", "callbacks", "loop.epochs", "loop.steps_per_call")
-"""Keys that may change without changing a bit of the training after a resume."""
+HARMLESS = (
+    "run",
+    "resume",
+    "resume_changes",
+    "warm_start",
+    "callbacks",
+    "session",
+    "loop.epochs",
+    "loop.steps_per_call",
+    "vars",
+)
+"""Keys that may change without changing a bit of the training after a resume, on one machine."""
 
-START_ONLY = ("resume", "run", "resume_changes", "warm_start")
-"""Keys that determine only how a run starts; a change of one is not recorded."""
+UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "vars")
+"""Keys that determine only how a run starts, or that act only through others; a change of one is not recorded."""
 
 ABSENT = "(absent)"
 """Value of a key that a config does not have."""
@@ -62,17 +74,6 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     ]
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the values of a nested config by dotted key; a list is one value."""
-    result: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            result.update(flat(value, f"{prefix}{key}."))
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
-
-
 def digest(config: Mapping[str, Any]) -> str:
     """Returns a SHA-256 of all keys that are not harmless to change, in hexadecimal."""
     relevant = {key: value for key, value in flat(config).items() if not Change(key, None, None).is_harmless}
@@ -93,10 +94,13 @@ def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool
     found = changes(old, new)
     refused = [each for each in found if not each.is_harmless]
     if refused and not allow:
-        lines = "\n  ".join(str(each) for each in refused[:6])
+        unread = list(unread_keys(old))
+        lines = "\n  ".join(
+            f"{each} ({about_unread(each.key, flat(new))})" if each.key in unread else str(each) for each in refused[:6]
+        )
         more = f"\n  and {len(refused) - 6} more" if len(refused) > 6 else ""
         raise RequestError(
             f"the config differs from the run's:\n  {lines}{more}\n"
             "use the values of the run, or set resume_changes=allow"
         )
-    return [each for each in found if each.key.split(".")[0] not in START_ONLY]
+    return [each for each in found if each.key.split(".")[0] not in UNRECORDED]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose
@@ -10,11 +13,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.config.callback_forms import check_choice_of_callbacks, dropped_by_choice
-from trainer.config.near_keys import check_added_keys
+from trainer.config.dotted import flat
+from trainer.config.near_keys import ADDED, check_added_keys
+from trainer.config.unread_keys import about_unread, check_keys, unread_keys
+from trainer.errors import RequestError
+from trainer.files import local_path
 
 log = logging.getLogger(__name__)
 
 CHOICE = "callbacks="
+EMPTY = re.compile(r"\+{0,2}([\w.]+)=\{\s*\}")
 
 
 def check_choices(config: DictConfig) -> None:
@@ -24,9 +32,13 @@ def check_choices(config: DictConfig) -> None:
         config: Composed config of the job that Hydra has started.
 
     Raises:
-        RequestError: An added key exists in another spelling, or a single callback replaces all others.
+        RequestError: Nothing reads a key, an added key exists in another spelling, an empty mapping is merged, or a
+            single callback replaces all others.
     """
-    typed = list(HydraConfig.get().overrides.task)
+    typed = typed_words(HydraConfig.get().overrides.task)
+    plain: Any = OmegaConf.to_container(config)
+    check_keys(plain, _groups(), HydraConfig.get().runtime.choices)
+    _check_empty(typed, config)
     check_added_keys(config, typed)
     choice = HydraConfig.get().runtime.choices.get("callbacks")  # None for a list
     on_the_line = [each for each in typed if each.startswith(CHOICE)]
@@ -38,6 +50,50 @@ def check_choices(config: DictConfig) -> None:
     if on_the_line and (dropped := dropped_by_choice(before, callbacks)):
         hint = "'+callbacks=NAME' adds to that choice"
         log.warning("%s leaves out %s of the experiment's own choice; %s", on_the_line[0], ", ".join(dropped), hint)
+
+
+def check_sweep(config: DictConfig, typed: Iterable[str], groups: Sequence[str]) -> None:
+    """Refuses a sweep for what is wrong in all of its jobs, before Hydra makes the directory of the sweep.
+
+    Args:
+        config: Composed config of the first job.
+        typed: Overrides as typed.
+        groups: Names of all groups, for close matches.
+
+    Raises:
+        RequestError: The runs would be on another machine, or nothing reads a key that is added.
+    """
+    local_path(config.run.root, "run.root")
+    plain: Any = OmegaConf.to_container(config)
+    added = {match.group(1) for match in map(ADDED.match, typed) if match}
+    for key in unread_keys(plain):
+        if added & {key, key.partition(".")[0]}:
+            raise RequestError(about_unread(key, list(flat(plain)), groups))
+
+
+def typed_words(overrides: Sequence[str]) -> list[str]:
+    """Returns overrides as they were typed; Hydra's own list resolves the interpolations in them."""
+    words: Any = OmegaConf.to_container(overrides, resolve=False)
+    return list(words)
+
+
+def _groups() -> list[str]:
+    """Returns the names of the groups in all directories of configs."""
+    folders = [Path(each.path) for each in HydraConfig.get().runtime.config_sources if each.schema == "file"]
+    return sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()})
+
+
+def _check_empty(typed: Iterable[str], config: DictConfig) -> None:
+    """Refuses ``KEY={}``, which Hydra merges, so that it changes nothing."""
+    for match in filter(None, map(EMPTY.fullmatch, typed)):
+        key = match.group(1)
+        if OmegaConf.select(config, key):
+            hint = (
+                "'callbacks=[]' leaves all out"
+                if key == "callbacks"
+                else f"to change a value, name its key: {key}.KEY=VALUE"
+            )
+            raise RequestError(f"{key}={{}} changes nothing, as a mapping is merged with the one that is there; {hint}")
 
 
 def _callbacks_without_choice(typed: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ CONFIG_KEYS = {
     "compile": "loop.compile",
     "data": "data._target_",
     "data.steps_per_epoch": "data.steps_per_epoch",
+    "data.validation_steps": "data.validation_steps",
     "dataset": "data.dataset",
     "dataset.path": "data.dataset.path",
     "examples": "data.examples",

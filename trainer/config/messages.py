@@ -10,19 +10,28 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import suggestion
-from trainer.config.near_keys import close_keys
+from trainer.config.near_keys import ADDED, close_keys
+from trainer.config.schema import SECTIONS, TOP_KEYS
 from trainer.config.sources import ConfigSources
 from trainer.config.targets import cheap_parameters
+from trainer.config.unread_keys import about_unread
+from trainer.config.wrong_values import FULL_KEY, GROUPS, NULL, about_null, explain_value
 from trainer.runs.stored_config import RENAMED_KEYS
 
 KEY = re.compile(r"Could not override '([^']+)'|Could not delete from config\. '([^']+)'")
 APPEND = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
-VALUE = re.compile(r"Value '([^']*)'(?: of type '\w+')? could not be converted to (\w+)")
+UNREAD = re.compile(r"Key '(\w+)'(?: is)? not in '(?:Train|Loop|Run|WarmStart)Config'")
+ADDED_GROUP = re.compile(r"\+([\w/]+)=")
 GROUP = re.compile(r"Could not find '([^']+)'")
 TWICE = re.compile(r"Multiple values for (\w+)\. To override a value use 'override \w+: ([^']*)'")
-NOT_NULL = re.compile(r"field '(\w+)' is not Optional")
 WITHOUT_PACKAGE = re.compile(r"(\w+)@experiment\.")
+FRAME = re.compile(r"\s+(full_key|reference_type|object_type)")
+NOT_A_NAME = re.compile(r"null|true|false|[-+\d.].*", re.IGNORECASE)
+BELOW_NULL = "Unexpected type for root"
 NULL_GROUP = "Config group override must be a string or a list"
+
+OF_USERS = ("experiment", "callbacks")
+"""Groups to which users add files of their own most often."""
 
 
 def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) -> str:
@@ -35,30 +44,35 @@ def explain(error: Exception, overrides: Sequence[str], sources: ConfigSources) 
     """
     chain = _chain(error)
     text = "\n".join(str(each) for each in chain)
+    if match := UNREAD.search(text):
+        key = _full_key(text) or match.group(1)
+        return about_unread(key, _known(key, overrides, sources), sources.groups(), _chosen(overrides))
     if match := KEY.search(text):
         return _about_key(match.group(1) or match.group(2), text, overrides, sources)
+    if BELOW_NULL in text:
+        return _about_null_parent(overrides, sources)
     if match := APPEND.search(text):
         return f"{match.group(1)} is in the config already; set it without the + ({match.group(1)}=VALUE)"
     missing = next((each for each in chain if isinstance(each, MissingConfigException)), None)
     if missing is not None and missing.missing_cfg_file:
         group, _, choice = missing.missing_cfg_file.rpartition("/")
-        return _about_choice(group, choice, missing.options or sources.choices(group))
+        return _about_choice(group, choice, missing.options or sources.choices(group), sources)
     if "Could not find" in text and (match := GROUP.search(text)):
         group, _, choice = match.group(1).rpartition("/")
-        return _about_choice(group or "config", choice, sources.choices(group))
-    if NULL_GROUP in text or (match := NOT_NULL.search(text)):
-        return _about_null(text, overrides)
+        return _about_choice(group or "config", choice, sources.choices(group), sources)
+    if NULL_GROUP in text:
+        return _about_group(overrides, sources)
+    if explained := _about_value(text, overrides, sources):
+        return explained
     if match := TWICE.search(text):
         return _about_second_choice(match.group(1), match.group(2), overrides)
-    if match := VALUE.search(text):
-        return f"{_full_key(text)} ({match.group(1)!r}) must be {_kind(match.group(2))}"
-    lines = [line for line in text.splitlines() if line.strip()]
-    return "\n".join(dict.fromkeys(lines[:5]))
+    lines = dict.fromkeys(line for line in text.splitlines() if line.strip() and not FRAME.match(line))
+    return (f"{_full_key(text)}: " if _full_key(text) else "") + "\n".join(list(lines)[:5])
 
 
 def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSources) -> str:
-    if "could not be converted" in text and (match := VALUE.search(text)):
-        return f"{key} ({match.group(1)!r}) must be {_kind(match.group(2))}"
+    if explained := explain_value(text, key, overrides):
+        return explained
     if match := WITHOUT_PACKAGE.search(key):
         return (
             f"the experiment chooses {match.group(1)} and lacks '# @package _global_'; "
@@ -77,17 +91,23 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
         # A key that only the signature of the target has is added with a plus.
         meant = [each if each in known else f"+{each}" for each in near]
         return f"there is no key {key}; did you mean {' or '.join(meant)}?"
+    if key.partition(".")[0] not in TOP_KEYS and not key.startswith("hydra."):
+        return about_unread(key, known, sources.groups())
     parent = key.rpartition(".")[0]
     beside = ", ".join(sorted(each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == parent))
     where = f"{parent} has: {beside}" if beside else "--cfg job shows all keys"
     return f"there is no key {key}; {where} (a new key is added with +{key}=VALUE)"
 
 
-def _about_choice(group: str, choice: str, choices: Iterable[str]) -> str:
+def _about_choice(group: str, choice: str, choices: Iterable[str], sources: ConfigSources) -> str:
+    top = group.partition("/")[0]
+    if top != "config" and top not in sources.groups():
+        return f"there is no group {top}; {suggestion(top, sources.groups())}"
     what = {"callbacks": "callbacks file"}.get(group, group)
     # A dotted name is that of a class, which is set by another key.
     target = f" (a class is set with {group}._target_={choice})" if "." in choice else ""
-    return f"there is no {what} {choice!r}; {suggestion(choice, choices)}{target}"
+    own = "" if target or sources.own or group not in OF_USERS else " (one of your own: --config-dir DIR)"
+    return f"there is no {what} {choice!r}; {suggestion(choice, choices)}{target}{own}"
 
 
 def _about_callback(name: str, config: DictConfig, sources: ConfigSources) -> str:
@@ -97,13 +117,32 @@ def _about_callback(name: str, config: DictConfig, sources: ConfigSources) -> st
     return f"there is no key {key}; {suggestion(key, there)} (a new one is added with +{key}=VALUE)"
 
 
-def _about_null(text: str, overrides: Iterable[str]) -> str:
-    match = NOT_NULL.search(text)
-    typed = next((each for each in overrides if re.search(r"=.*\bnull\b", each)), "")
-    key = match.group(1) if match else typed.partition("=")[0].lstrip("+")
-    if key == "callbacks":
-        return "callbacks cannot be null; drop a callback by name with '~callbacks.NAME'"
-    return f"{key} cannot be null; leave {key} out for the default, or give it a value"
+def _about_value(text: str, overrides: Iterable[str], sources: ConfigSources) -> str:
+    match = NULL.search(text)
+    key = (match.group(1) or _full_key(text)) if match else ""
+    return about_null(key, sources.choices(key)) if key in GROUPS else explain_value(text, overrides=overrides)
+
+
+def _about_group(overrides: Iterable[str], sources: ConfigSources) -> str:
+    """Returns the message about the value of a group that is not the name of a choice."""
+    pairs = [each.lstrip("+").partition("=")[::2] for each in overrides]
+    wrong = [(key, value) for key, value in pairs if key in sources.groups() and NOT_A_NAME.fullmatch(value)]
+    key, value = wrong[-1] if wrong else ("a group", "null")
+    if value == "null":
+        return about_null(key, sources.choices(key) if key in GROUPS else ())
+    return f"{key} ({value}) must be the name of a choice: {', '.join(sources.choices(key))}"
+
+
+def _about_null_parent(overrides: Sequence[str], sources: ConfigSources) -> str:
+    """Returns the message about a key that is added below null."""
+    added = [match.group(1) for match in map(ADDED.match, overrides) if match]
+    for key in added:
+        config = _without(key, overrides, sources)
+        parents = [key[: match.start()] for match in re.finditer(r"\.", key)]
+        if parent := next((each for each in parents if OmegaConf.select(config, each, default="") is None), ""):
+            name = key.removeprefix(f"{parent}.")
+            return f"{parent} is null, so that {name} cannot be added to it; set it whole: '{parent}={{{name}: VALUE}}'"
+    return "a key cannot be added below a value that is null"
 
 
 def _about_second_choice(group: str, choice: str, overrides: Iterable[str]) -> str:
@@ -123,7 +162,7 @@ def _without(wrong: str, overrides: Iterable[str], sources: ConfigSources) -> Di
     for attempt in (others, [each for each in others if each.lstrip("+").startswith("experiment=")]):
         try:
             return sources.compose(attempt)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, AssertionError, ValueError):
             continue
     return OmegaConf.create({})
 
@@ -153,9 +192,16 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _full_key(text: str) -> str:
-    match = re.search(r"full_key: (\S+)", text)
-    return match.group(1) if match else "a value"
+    match = FULL_KEY.search(text)
+    return match.group(1) if match else ""
 
 
-def _kind(name: str) -> str:
-    return {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(name, name)
+def _known(wrong: str, overrides: Iterable[str], sources: ConfigSources) -> list[str]:
+    """Returns the keys of the config without the overrides of a wrong key, and those of the schema."""
+    sections = [f"{section}.{name}" for section, names in SECTIONS.items() for name in names]
+    return list(dict.fromkeys([*_keys(_without(wrong, overrides, sources), ""), *TOP_KEYS, *sections]))
+
+
+def _chosen(overrides: Iterable[str]) -> list[str]:
+    """Returns the names of the groups that the overrides add."""
+    return [match.group(1) for match in map(ADDED_GROUP.match, overrides) if match]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+
+from trainer.files import local_path
 
 
 @dataclass
@@ -60,6 +63,25 @@ class WarmStartConfig:
 
 
 @dataclass
+class SessionConfig:
+    """Settings of TensorFlow's sessions; ``trainer.tensorflow_import`` has the details.
+
+    Args:
+        soft_placement: Whether an op that is pinned to a missing device runs on another one.
+        memory_growth: Whether GPU memory is taken as it is needed.
+        intra_op_threads: Threads of one op; null for one a core.
+        inter_op_threads: Ops that run at the same time; null for one a core.
+        visible_devices: Indices of the GPUs to use; null for all.
+    """
+
+    soft_placement: bool = True
+    memory_growth: bool = False
+    intra_op_threads: int | None = None
+    inter_op_threads: int | None = None
+    visible_devices: list[int] | None = None
+
+
+@dataclass
 class TrainConfig:
     """Complete config; the groups contain nodes with a ``_target_``.
 
@@ -71,10 +93,12 @@ class TrainConfig:
         seed: Seed of initial values, of the order of the data and of random ops.
         trainable: Names or patterns of the variables to train; null for all.
         loop: Length and speed of the training loop.
+        session: Settings of TensorFlow's sessions.
         model: Node of the model.
         data: Node of the data.
         optimizer: Node of the optimizer.
         callbacks: Node by name of the callback, in running order.
+        vars: Values of the user's own, which other keys interpolate (``${vars.NAME}``).
     """
 
     run: RunConfig = field(default_factory=RunConfig)
@@ -84,12 +108,25 @@ class TrainConfig:
     seed: int = 0
     trainable: list[str] | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING
     data: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING
     callbacks: dict[str, Any] = field(default_factory=dict)
+    vars: dict[str, Any] = field(default_factory=dict)
+
+
+TOP_KEYS = tuple(each.name for each in fields(TrainConfig))
+"""Keys at the top of the config."""
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(each.name for each in fields(kind))
+    for name, kind in (("run", RunConfig), ("loop", LoopConfig), ("warm_start", WarmStartConfig))
+}
+"""Keys of the nodes that have no ``_target_``, by the key of the node."""
 
 
 def register() -> None:
-    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``."""
+    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``, and its resolver."""
+    OmegaConf.register_new_resolver("local_path", lambda root: str(local_path(root, "run.root")), replace=True)
     ConfigStore.instance().store(name="schema", node=TrainConfig)

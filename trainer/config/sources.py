@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,26 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 SEARCH_PATH = "hydra.searchpath="
 PACKAGE = Path(__file__).parent.parent
+
+
+OF_HYDRA = re.compile(r"[+~]*hydra[./](?!searchpath)")
+
+
+def _first_of(override: Override) -> str | None:
+    """Returns an override of one value: of a sweep, the first; None for an interval, which only some sweepers know."""
+    if override.value_type is ValueType.INTERVAL_SWEEP:
+        return None
+    line = str(override.input_line)
+    if not override.is_sweep_override():
+        return line
+    return f"{line.partition('=')[0]}={next(override.sweep_string_iterator())}"
 
 
 def conf_directory() -> Path:
@@ -52,6 +68,20 @@ class ConfigSources:
         with self._opened():
             return compose(self.name, overrides=self._with_own(overrides))
 
+    def compose_first(self, overrides: Sequence[str]) -> DictConfig:
+        """Returns the composed config of the first job of a sweep.
+
+        Args:
+            overrides: Overrides as typed; of the values of a sweep, the first is taken.
+
+        Raises:
+            HydraException: The config cannot be composed.
+        """
+        words = [each for each in overrides if not OF_HYDRA.match(each)]
+        with self._opened() as loader:
+            first = [_first_of(each) for each in OverridesParser.create(loader).parse_overrides(words)]
+        return self.compose([each for each in first if each is not None])
+
     def chosen(self, group: str, overrides: Sequence[str]) -> list[str]:
         """Returns the choices of a group, in order.
 
@@ -71,6 +101,11 @@ class ConfigSources:
         """Returns the names of all files in a group, those of the user included."""
         folders = [self.shipped, *([self.own] if self.own else [])]
         return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+    def groups(self) -> list[str]:
+        """Returns the names of all groups, those of the user included."""
+        folders = [self.shipped, *([self.own] if self.own and self.own.is_dir() else [])]
+        return sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
 
     def _with_own(self, overrides: Iterable[str]) -> list[str]:
         words = list(overrides)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hydra.utils import get_object
 
 from trainer.checks import close_matches, suggestion
+from trainer.config.parameters import parameters_of
 from trainer.config.shipped_callbacks import hidden_file
 from trainer.errors import describe
 from trainer.runs.stored_config import RENAMED_KEYS, RENAMED_TARGETS
@@ -38,7 +38,7 @@ def explain_target(target: str, cause: BaseException | None, renamed: Mapping[st
         return _not_found(target)
     text = describe(cause) if cause is not None else "it could not be called"
     if match := UNEXPECTED.search(text):
-        return _unexpected(target, match.group(1) or match.group(2), parameters_of(found))
+        return _unexpected(target, match.group(1) or match.group(2), parameter_names(found))
     if isinstance(cause, TypeError) and (match := LACKING.search(text)):
         return f"{target} needs {match.group(1)}; set it in the config"
     return text
@@ -53,9 +53,15 @@ def find_object(target: str) -> Any:
 
 
 def _unexpected(target: str, name: str, known: list[str]) -> str:
-    now = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in RENAMED_KEYS.items()}.get(name)
-    hint = f"it is {now} now" if now in known else suggestion(name, known)
+    now = renamed_argument(name, known)
+    hint = f"it is {now} now" if now else suggestion(name, known)
     return f"{target} has no argument {name!r}; {hint}"
+
+
+def renamed_argument(name: str, known: Collection[str]) -> str | None:
+    """Returns the current name of an argument by that of an earlier version; None unless it is a known one."""
+    now = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in RENAMED_KEYS.items()}.get(name)
+    return now if now is not None and now in known else None
 
 
 def _not_found(target: str) -> str:
@@ -77,13 +83,10 @@ def cheap_parameters(target: str) -> list[str]:
     Args:
         target: ``_target_`` of a node, a dotted name.
     """
-    return parameters_of(find_object(target)) if target.startswith(WITHOUT_TENSORFLOW) else []
+    return parameter_names(find_object(target)) if target.startswith(WITHOUT_TENSORFLOW) else []
 
 
-def parameters_of(found: Any) -> list[str]:
+def parameter_names(found: Any) -> list[str]:
     """Returns the names of the parameters that a config can set; [] if there is no signature."""
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    try:
-        return [name for name, each in inspect.signature(found).parameters.items() if each.kind in named]
-    except (TypeError, ValueError):
-        return []
+    parameters = parameters_of(found)
+    return [] if parameters is None else list(parameters.named)

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
+from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -38,6 +41,7 @@ class Settings:
         steps_per_epoch: Number of steps in an epoch, at least 1, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
         compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
+        session: Settings of TensorFlow's sessions.
     """
 
     root: Path
@@ -52,6 +56,7 @@ class Settings:
     steps_per_epoch: int | None
     steps_per_call: int | None
     compile: str
+    session: SessionSettings
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
@@ -68,7 +73,7 @@ def validate(config: DictConfig, experiment: str | None) -> Settings:
         _check_nodes(config)
         return _settings(config, experiment)
     except (ValueError, TypeError) as error:
-        if isinstance(error, RequestError):
+        if isinstance(error, RequestError | OmegaConfBaseException):
             raise
         raise RequestError(str(error)) from error
 
@@ -84,10 +89,10 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     if seed > MAX_SEED:
         raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
     return Settings(
-        root=Path(config.run.root),
-        name=_name(config.run.name or (experiment or "run").replace("/", "-")),
-        run_dir=Path(config.run.dir) if config.run.dir else None,
-        resume=str(config.resume),
+        root=local_path(config.run.root, "run.root"),
+        name=_name((experiment or "run").replace("/", "-") if config.run.name is None else config.run.name),
+        run_dir=local_path(config.run.dir, "run.dir") if config.run.dir is not None else None,
+        resume=str(local_path(config.resume, "resume")),
         may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
         warm_start=_warm_start(config.warm_start),
         trainable=None if config.trainable is None else check_names("trainable", config.trainable),
@@ -99,13 +104,18 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         compile=check_choice(
             "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
         ),
+        session=SessionSettings(**_plain_session(config)),
     )
+
+
+def _plain_session(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config.session, resolve=True)
 
 
 def _warm_start(node: DictConfig | None) -> WarmStart | None:
     given: Any = {} if node is None else OmegaConf.to_container(node, resolve=True)
     if given.get("path") is not None:
-        return WarmStart(Path(given["path"]), given["variables"], given["exclude"])
+        return WarmStart(local_path(given["path"], "warm_start.path"), given["variables"], given["exclude"])
     useless = [key for key in ("variables", "exclude") if given.get(key)]
     if useless:
         raise RequestError(

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
+from trainer.files import local_path
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.compare import random_batch
@@ -51,14 +52,14 @@ def convert_to_onnx(
         trainer.errors.RequestError: no.pb cannot be read: No such file or directory
     """
     tf2onnx, _ = _extra("tf2onnx"), _extra("onnxruntime")
-    target = Path(target)
+    source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
         batch = batch or random_batch(predictor.inputs, seed)
         names = {info.tensor: name for name, info in {**predictor.inputs, **predictor.outputs}.items()}
         try:
             with tf.Graph().as_default():
                 model, _ = tf2onnx.convert.from_graph_def(
-                    read_frozen(Path(source)),
+                    read_frozen(source),
                     input_names=[info.tensor for info in predictor.inputs.values()],
                     output_names=[info.tensor for info in predictor.outputs.values()],
                     tensors_to_rename=names,
@@ -93,7 +94,7 @@ def open_onnx(path: str | Path) -> Predictor:
         DamagedError: The file is not an ONNX model.
     """
     runtime = _extra("onnxruntime")
-    path = Path(path)
+    path = local_path(path)
     if not path.is_file():
         raise RequestError(f"{path} cannot be read: no such file")
     try:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import DamagedError, RequestError
+from trainer.files import local_path
 from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.compare import random_batch
 from trainer.predict.predictor import Predictor
@@ -52,11 +53,11 @@ def convert_to_tflite(
         Traceback (most recent call last):
         trainer.errors.RequestError: no.pb cannot be read: No such file or directory
     """
-    target = Path(target)
+    source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
         data = None if representative is None else _checked_data(representative, predictor)
         batch = batch or data or random_batch(predictor.inputs, seed)
-        content = _converted(Path(source), predictor, data)
+        content = _converted(source, predictor, data)
         max_of_range = None if data is None else MAX_OF_RANGE
         differences = put_in_place(content, target, predictor, open_tflite, batch, max_of_range)
     steps = {}
@@ -112,7 +113,7 @@ def open_tflite(path: str | Path) -> Predictor:
         RequestError: The file cannot be read.
         DamagedError: The file is not a TensorFlow Lite model.
     """
-    path = Path(path)
+    path = local_path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -128,8 +129,9 @@ def open_tflite(path: str | Path) -> Predictor:
 
 def _interpreter(content: bytes) -> Any:
     with warnings.catch_warnings():
-        # TensorFlow announces that its interpreter will move to another package.
-        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        # TensorFlow announces that its interpreter will move to another package, in the words of the version.
+        words = r"\s*Warning: (tf\.lite\.Interpreter is deprecated|Please use the LiteRT interpreter)"
+        warnings.filterwarnings("ignore", message=words)
         return tf.lite.Interpreter(model_content=content)
 
 

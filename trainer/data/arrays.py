@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.checks import check_bool, check_int, check_number, check_optional_int
+from trainer.checks import check_bool, check_int, check_optional_int, check_share
 from trainer.errors import RequestError
 
 Array = np.ndarray[Any, Any]
@@ -123,14 +123,6 @@ class InMemory:
     def steps_per_epoch(self) -> int:
         """Number of full batches in one pass over the training part."""
         return len(self.train) // self.batch_size
-
-
-def check_share(name: str, value: Any) -> float:
-    """Returns ``value`` as a float if it is a number of at least 0 and less than 1."""
-    share = check_number(name, value, above=-1e-9)
-    if share >= 1:
-        raise ValueError(f"{name} ({value:g}) must be less than 1: it is a share of the examples")
-    return share
 
 
 def split(arrays: Arrays, validation: float) -> tuple[Arrays, Arrays | None]:

@@ -14,6 +14,7 @@ import numpy as np
 from trainer.checks import check_names, suggestion
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import RequestError, describe
+from trainer.files import local_path
 
 
 def npz(path: str, inputs: Sequence[str], labels: Sequence[str]) -> Arrays:
@@ -103,7 +104,7 @@ def existing(path: str) -> Path:
     Raises:
         RequestError: The file does not exist; the message has close names in its directory.
     """
-    file = Path(path)
+    file = local_path(path, "path")
     if file.is_file():
         return file
     if file.is_dir():

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer.checks import suggestion
 from trainer.errors import RequestError
+from trainer.files import local_path
 
 Features = Mapping[str, Mapping[str, Any]]
 """Mappings with ``shape`` and ``dtype``, by name of the feature."""
@@ -17,7 +18,7 @@ Features = Mapping[str, Mapping[str, Any]]
 
 def tfrecord_dataset(path: str, inputs: Features, labels: Features) -> Any:
     """Returns the ``tf.data.Dataset`` described in ``trainer.data.tfrecord.tfrecord``."""
-    files = sorted(glob.glob(path))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
+    files = sorted(glob.glob(str(local_path(path, "path"))))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
     if not files:
         raise RequestError(f"no TFRecord file matches {path}", argument="path")
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}

@@ -27,6 +27,8 @@ class Streamed:
             trained on, or None.
         steps_per_epoch: Number of batches in a pass, for data sets of unknown length such as
             TFRecord files; None counts the examples once, which reads the data.
+        validation_steps: Maximum number of batches of an evaluation, for a validation data set without end or
+            of unknown length; None for all, and a data set of unknown length is then counted once.
         save_position: Whether checkpoints contain the position of the pipeline. False for pipelines
             whose position cannot be saved, such as ``from_generator``; a resume then starts them anew.
 
@@ -43,6 +45,7 @@ class Streamed:
         validation: MakeDataset | None = None,
         steps_per_epoch: int | None = None,
         save_position: bool = True,
+        validation_steps: int | None = None,
     ) -> None:
         for name, function in (("dataset", dataset), ("validation", validation)):
             if function is not None and not callable(function):
@@ -57,3 +60,4 @@ class Streamed:
         self.shuffle_buffer = check_int("shuffle_buffer", shuffle_buffer, minimum=0)
         self.save_position = check_bool("save_position", save_position)
         self.steps_per_epoch = check_optional_int("steps_per_epoch", steps_per_epoch, minimum=1)
+        self.validation_steps = check_optional_int("validation_steps", validation_steps, minimum=1)

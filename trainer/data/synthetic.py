@@ -21,9 +21,9 @@ def line(examples: int = 3200, slope: float = 3.0, intercept: float = 1.0, noise
     Returns:
         Input ``x``, float32 [examples, 1] from -1 to 1, and label ``y``, float32 [examples, 1].
     """
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     x = rng.uniform(-1.0, 1.0, (check_int("data.examples.examples", examples, minimum=1), 1))
-    y = slope * x + intercept + rng.normal(0.0, noise, x.shape)
+    y = slope * x + intercept + rng.normal(0.0, _deviation(noise), x.shape)
     return Arrays({"x": x.astype(np.float32)}, {"y": y.astype(np.float32)})
 
 
@@ -45,12 +45,25 @@ def ratings(users: int = 200, items: int = 100, taste_size: int = 4, noise: floa
         Inputs ``user`` and ``item``, int32 [pairs], and labels ``stars``, float32 [pairs], and
         ``like``, float32 [pairs], 0 or 1.
     """
-    rng = np.random.default_rng(seed)
+    users = check_int("data.examples.users", users, minimum=1)
+    items = check_int("data.examples.items", items, minimum=1)
+    taste_size = check_int("data.examples.taste_size", taste_size, minimum=1)
+    rng = _generator(seed)
     user, item = (part.ravel().astype(np.int32) for part in np.mgrid[0:users, 0:items])
     tastes = rng.normal(size=(users, taste_size)), rng.normal(size=(items, taste_size))
     score = np.sum(tastes[0][user] * tastes[1][item], axis=1) / np.sqrt(taste_size)
-    stars = score + rng.normal(0.0, noise, score.shape)
+    stars = score + rng.normal(0.0, _deviation(noise), score.shape)
     return Arrays(
         {"user": user, "item": item},
         {"stars": stars.astype(np.float32), "like": (score > 0).astype(np.float32)},
     )
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(check_int("data.examples.seed", seed, minimum=0))
+
+
+def _deviation(noise: float) -> float:
+    if noise < 0:
+        raise ValueError(f"data.examples.noise ({noise:g}) must be at least 0")
+    return noise

@@ -12,14 +12,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.checkpoints.contents import OPAQUE, Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import Tensor, stored_tensors
-from trainer.checkpoints.restoring.compatibility import differences
+from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.restoring.averages import refuse_unknown_averages, restore_averages, stored_averages
+from trainer.checkpoints.restoring.compatibility import wanted_by
+from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
-from trainer.graph.inference import build_inference
-from trainer.graph.variables import variables_by_name
+from trainer.graph.devices import building
+from trainer.graph.model_parts import build_model_parts
+from trainer.graph.run_savers import RunSavers, make_saver
+from trainer.graph.variables import key_of
+from trainer.graphdef.averages import average_names
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING
 from trainer.graphdef.traverse import model_placeholders, tensor_of
@@ -40,16 +46,18 @@ class CheckpointSession:
         fed: Placeholders that may be fed, by name.
         outputs: Names of the model's output nodes; () if they are not known.
         example: Batch of the data by input; None without data.
+        averaged: Whether variables have the values of their averages.
     """
 
     session: Any
     fed: Tensors
     outputs: tuple[str, ...]
     example: Mapping[str, Array] | None = None
+    averaged: bool = False
 
 
 @contextlib.contextmanager
-def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSession]:
+def session_from_meta(prefix: Path, meta_file: Path, weights: str | None = None) -> Iterator[CheckpointSession]:
     """Imports the graph of a ``.meta`` and restores the checkpoint with the Saver that is in it.
 
     Importing and restoring run ops that the file names: open only trusted files.
@@ -60,6 +68,7 @@ def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSessi
     Args:
         prefix: Prefix of the checkpoint's files.
         meta_file: ``.meta`` of this checkpoint, or of another one of the same graph.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Raises:
         CheckpointError: Graph or values cannot be read, or do not match.
@@ -73,13 +82,24 @@ def session_from_meta(prefix: Path, meta_file: Path) -> Iterator[CheckpointSessi
         if saver is None:
             raise CheckpointError(f"{meta_file} has no Saver and no variable, so there is nothing to restore")
         try:
-            saver.restore(session, str(prefix))
+            _without_pipelines(saver, meta, prefix).restore(session, str(prefix))
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored into {meta_file} ({describe(error)})") from error
+        averages = stored_averages(prefix, average_names(meta), weights)
+        restore_averages(session, prefix, averages)
         serving, evaluation = (meta.signature_def[key] for key in (SERVING, EVAL))
         fed = _tensors(graph, {**evaluation.inputs, **serving.inputs}) or _placeholders(graph)
         outputs = _tensors(graph, serving.outputs)
-        yield CheckpointSession(session, {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs))
+        inputs, names = {each.op.name: each for each in fed}, tuple(each.op.name for each in outputs)
+        yield CheckpointSession(session, inputs, names, averaged=bool(averages))
+
+
+def _without_pipelines(saver: Any, meta: Any, prefix: Path) -> Any:
+    """Returns the Saver of an imported graph, or one of its variables alone where it would start a data pipeline."""
+    if all(each.entry.tensor.dtype not in OPAQUE for each in restored_tensors(meta)):
+        return saver
+    stored = stored_tensors(prefix)
+    return make_saver([variable for variable in v1.global_variables() if key_of(variable) in stored])
 
 
 def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
@@ -90,33 +110,44 @@ def _tensors(graph: Any, infos: Mapping[str, Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def session_from_code(prefix: Path, make_model: Callable[[], Model], source: DataSource) -> Iterator[CheckpointSession]:
+def session_from_code(
+    prefix: Path,
+    make_model: Callable[[], Model],
+    source: DataSource,
+    weights: str | None = None,
+    meta_file: Path | None = None,
+) -> Iterator[CheckpointSession]:
     """Builds the inference part from code, as a run does, and restores the model's variables.
 
     Args:
         prefix: Prefix of the checkpoint's files.
         make_model: Constructor of the model; called with the graph as the default one.
         source: Source of the data that the model was trained on.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        meta_file: ``.meta`` that names the averages, or None.
 
     Raises:
         RequestError: The model does not match the checkpoint; the message lists up to seven differences.
     """
     # Keras numbers its layers over all graphs of a process; the names must be those of the run.
     keras.utils.clear_session()
-    with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
+    with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
-        inference = build_inference(make_model(), source.inputs, source.labels)
-        variables = variables_by_name(graph)
-        _check_holds(prefix, variables)
-        v1.train.Saver(variables).restore(session, str(prefix))
+        inference = build_model_parts(make_model, source.inputs, source.labels).inference
+        savers = RunSavers(with_rollback=False)
+        savers.build()
+        _check_holds(prefix, wanted_by(savers.saver))
+        savers.saver.restore(session, str(prefix))
+        if meta_file is None:
+            refuse_unknown_averages(prefix, weights)
+        averages = stored_averages(prefix, average_names(read_meta(meta_file)) if meta_file else {}, weights)
+        restore_averages(session, prefix, averages)
         fed = {**inference.inputs, **inference.labels}
-        yield CheckpointSession(session, fed, tuple(inference.outputs), source.example)
+        yield CheckpointSession(session, fed, tuple(inference.outputs), source.example, averaged=bool(averages))
 
 
-def _check_holds(prefix: Path, variables: Mapping[str, Any]) -> None:
-    stored = {name: tensor for name, tensor in stored_tensors(prefix).items() if name in variables}
-    declared = {name: Tensor(v.dtype.base_dtype.name, tuple(v.shape.as_list())) for name, v in variables.items()}
-    if found := differences(stored, declared):
+def _check_holds(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
+    if found := unmet(stored_tensors(prefix), wanted):
         lines = "\n  ".join(found[:7])
         raise RequestError(f"{prefix} does not match the model of the run's config:\n  {lines}")
 

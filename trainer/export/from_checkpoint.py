@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.catalog import run_of
-from trainer.checkpoints.meta_graph import require_meta
+from trainer.checkpoints.meta_graph import find_meta, require_meta
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
@@ -20,8 +20,9 @@ from trainer.errors import CheckpointError, RequestError, describe
 from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
-from trainer.export.serving import ReadValue, run_outputs, values_in
+from trainer.export.serving import ReadValues, run_outputs, values_in
 from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
+from trainer.files import local_path
 from trainer.graph.data_source import inspect_source
 from trainer.graphdef.output_names import likely_outputs
 from trainer.model import Model
@@ -40,14 +41,14 @@ class Export:
 
     Args:
         part: Inference part.
-        read_value: Function that returns the value of one of its variables.
+        read_values: Function that returns the values of its variables by name.
         example: Batch to check the file with, by input.
         expected: Outputs of the restored checkpoint for the example.
         metadata: Entries of the manifest.
     """
 
     part: InferenceSubgraph
-    read_value: ReadValue
+    read_values: ReadValues
     example: Mapping[str, Array]
     expected: list[Array]
     metadata: Mapping[str, Any]
@@ -59,6 +60,7 @@ def freeze_checkpoint(
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
+    weights: str | None = None,
 ) -> Path:
     """Freezes a checkpoint into one ``.pb`` with a manifest, and compares it with the checkpoint.
 
@@ -71,6 +73,7 @@ def freeze_checkpoint(
         outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
         example: Batch to check the file with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Returns:
         The path of the ``.pb``.
@@ -91,16 +94,16 @@ def freeze_checkpoint(
         PosixPath('export/frozen/model-7.pb')
     """
     checkpoint = resolve_checkpoint(reference)
-    target = Path(target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb")
+    target = local_path(target or export_directory(checkpoint) / "frozen" / f"{checkpoint.name}.pb")
     if target.suffix != ".pb":
         raise RequestError(f"{target} must end in .pb; its manifest ends in .json")
     if target.with_suffix(INDEX).exists():
         raise RequestError(
             f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
         )
-    with opened(checkpoint, outputs, example, parts) as export:
+    with opened(checkpoint, outputs, example, parts, weights) as export:
         check_fits_a_pb(export.part)
-        export_frozen(target, export.part, export.read_value, export.example, export.expected, export.metadata)
+        export_frozen(target, export.part, export.read_values, export.example, export.expected, export.metadata)
     return target
 
 
@@ -111,6 +114,7 @@ def export_checkpoint(
     outputs: Sequence[str] | None = None,
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
+    weights: str | None = None,
 ) -> Path:
     """Exports a checkpoint as a SavedModel, and compares it with the checkpoint.
 
@@ -122,6 +126,7 @@ def export_checkpoint(
         outputs: Names of nodes; None for those that the ``.meta`` or the model declares.
         example: Batch to check the export with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Returns:
         The numbered directory.
@@ -135,12 +140,12 @@ def export_checkpoint(
     checkpoint = resolve_checkpoint(reference)
     if isinstance(tags, str) or not tags:
         raise RequestError(f"tags ({tags!r}) must be a list of names, such as ['serve']", argument="tags")
-    target = Path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
+    target = local_path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
-    with opened(checkpoint, outputs, example, parts) as export:
+    with opened(checkpoint, outputs, example, parts, weights) as export:
         return export_saved_model(
-            target, export.part, export.read_value, export.example, export.expected, tags, export.metadata
+            target, export.part, export.read_values, export.example, export.expected, tags, export.metadata
         )
 
 
@@ -156,10 +161,11 @@ def opened(
     outputs: Sequence[str] | None,
     example: Mapping[str, Array] | None,
     parts: MakeParts | None,
+    weights: str | None = None,
 ) -> Iterator[Export]:
     """Opens a verified checkpoint, extracts the inference part and runs it on an example."""
     checkpoint.verify()
-    with _session(checkpoint, parts) as live:
+    with _session(checkpoint, parts, weights) as live:
         part = _inference_part(live, outputs, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         generated = generated_example({name: each for name, each in part.inputs.items() if name not in known})
@@ -176,17 +182,18 @@ def opened(
                 "give a batch that fits the model",
                 argument="example",
             ) from error
-        yield Export(part, values_in(live.session, part), batch, expected, _metadata(checkpoint))
+        metadata = {**_metadata(checkpoint), **({"weights": "averaged"} if live.averaged else {})}
+        yield Export(part, values_in(live.session, part), batch, expected, metadata)
 
 
 def _session(
-    checkpoint: StoredCheckpoint, parts: MakeParts | None
+    checkpoint: StoredCheckpoint, parts: MakeParts | None, weights: str | None
 ) -> contextlib.AbstractContextManager[CheckpointSession]:
     if parts is not None:
         make_model, data = parts()
-        return session_from_code(checkpoint.prefix, make_model, inspect_source(data))
+        return session_from_code(checkpoint.prefix, make_model, inspect_source(data), weights, find_meta(checkpoint))
     meta = require_meta(checkpoint, "without one the graph must come from the config of a run")
-    return session_from_meta(checkpoint.prefix, meta)
+    return session_from_meta(checkpoint.prefix, meta, weights)
 
 
 def _inference_part(

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.serving import (
-    ReadValue,
+    ReadValues,
     ServingSession,
     check_equal,
     describe_part,
@@ -46,7 +46,7 @@ def check_fits_a_pb(part: InferenceSubgraph) -> None:
 def export_frozen(
     target: Path,
     part: InferenceSubgraph,
-    read_value: ReadValue,
+    read_values: ReadValues,
     example: Mapping[str, Array],
     expected: list[Array] | None,
     metadata: Mapping[str, Any],
@@ -57,7 +57,7 @@ def export_frozen(
     Args:
         target: Path of the ``.pb``.
         part: Inference part.
-        read_value: Function that returns the value of one of its variables.
+        read_values: Function that returns the values of its variables by name.
         example: Batch of the data by input.
         expected: Outputs of the live session for the example; None to compare with the unfrozen part.
         metadata: Entries of the manifest: source checkpoint, versions and so on.
@@ -69,7 +69,7 @@ def export_frozen(
     Raises:
         ReadBackError: The file's outputs differ from the expected ones; nothing was put in place.
     """
-    with ServingSession(part, read_value) as serving:
+    with ServingSession(part, read_values) as serving:
         expected = serving.outputs(example) if expected is None else expected
         frozen = v1.graph_util.convert_variables_to_constants(
             serving.session, serving.graph.as_graph_def(), list(part.outputs)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
-from trainer.export.serving import ReadValue, ServingSession, check_equal, describe_part, run_outputs
+from trainer.export.serving import ReadValues, ServingSession, check_equal, describe_part, run_outputs
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.signatures import SERVING, predict_signature
@@ -25,7 +25,7 @@ MANIFEST = Path("assets.extra", "manifest.json")
 def export_saved_model(
     target: Path,
     part: InferenceSubgraph,
-    read_value: ReadValue,
+    read_values: ReadValues,
     example: Mapping[str, Array],
     expected: list[Array] | None,
     tags: Sequence[str],
@@ -38,7 +38,7 @@ def export_saved_model(
     Args:
         target: Numbered directory.
         part: Inference part.
-        read_value: Function that returns the value of one of its variables.
+        read_values: Function that returns the values of its variables by name.
         example: Batch of the data by input.
         expected: Outputs of the live session for the example; None to compare with the part before saving.
         tags: Tags of the meta graph.
@@ -54,7 +54,7 @@ def export_saved_model(
     temporary = temporary_beside(target)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with ServingSession(part, read_value) as serving:
+        with ServingSession(part, read_values) as serving:
             expected = serving.outputs(example) if expected is None else expected
             _write(temporary, part, serving, tags)
         tensors = read_saved_model_back(temporary, part, example, expected, tags)

@@ -12,11 +12,13 @@ import tensorflow as tf
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.subgraph import InferenceSubgraph
+from trainer.graph.variables import key_of, load_values, own_part
+from trainer.graphdef.averages import AverageName
 
 v1 = tf.compat.v1
 
-ReadValue = Callable[[str], Any]
-"""Function from the name of a variable to its value."""
+ReadValues = Callable[[], Mapping[str, Any]]
+"""Function that returns the values of variables by name."""
 
 RTOL, ATOL = 1e-4, 1e-5
 """Tolerances of a frozen graph's outputs: constant folding changes the order of roundings."""
@@ -27,12 +29,12 @@ class ServingSession:
 
     Args:
         part: Inference part.
-        read_value: Function that returns the value of one of its variables, from a live session or a checkpoint.
+        read_values: Function that returns the values of its variables by name, from a live session or a checkpoint.
     """
 
-    def __init__(self, part: InferenceSubgraph, read_value: ReadValue) -> None:
+    def __init__(self, part: InferenceSubgraph, read_values: ReadValues) -> None:
         self._part = part
-        self._read_value = read_value
+        self._read_values = read_values
         self.graph = tf.Graph()
 
     def __enter__(self) -> ServingSession:
@@ -43,18 +45,16 @@ class ServingSession:
         return self
 
     def _fill(self, stack: contextlib.ExitStack) -> None:
-        own_variables, replaced = [], {}
+        own, replaced = {}, {}
         for name, variable in self._part.variables.items():
-            own = v1.get_variable(
-                name, variable.shape, variable.dtype.base_dtype, v1.zeros_initializer(), use_resource=True
-            )
-            own_variables.append(own)
+            own[name] = _like(name, variable)
             # Readers of a reference variable take its value, readers of a resource variable its handle.
-            replaced[f"{name}:0"] = own.handle if variable.dtype.base_dtype == variable.dtype else own.value()
+            is_resource = variable.dtype.base_dtype == variable.dtype
+            replaced[f"{name}:0"] = own[name].handle if is_resource else own[name].value()
         tf.import_graph_def(self._part.graph_def, replaced, name="")
         self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
-        for own in own_variables:
-            own.load(self._read_value(own.op.name), self.session)
+        values = self._read_values()
+        load_values(self.session, [(variable, values[name]) for name, variable in own.items()])
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
@@ -62,6 +62,16 @@ class ServingSession:
     def outputs(self, example: Mapping[str, Array]) -> list[Array]:
         """Returns the outputs for an example batch."""
         return run_outputs(self.session, self._part, example)
+
+
+def _like(name: str, variable: Any) -> Any:
+    """Makes a resource variable of a name, with the dtype and shape of another variable."""
+    dtype, shape = variable.dtype.base_dtype, variable.shape
+    if shape.is_fully_defined():
+        return v1.get_variable(name, shape, dtype, v1.zeros_initializer(), use_resource=True)
+    # A variable of unknown shape takes that of the value that is loaded.
+    initial = v1.placeholder(dtype, shape, name=f"{name}/any")
+    return v1.get_variable(name, initializer=initial, validate_shape=False, use_resource=True)
 
 
 def session_as_is(graph: Any) -> Any:
@@ -72,15 +82,35 @@ def session_as_is(graph: Any) -> Any:
     return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
 
 
-def values_in(session: Any, part: InferenceSubgraph) -> ReadValue:
-    """Returns a reader of the variables' values in a live session."""
-    return lambda name: session.run(part.variables[name])
+def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] | None = None) -> ReadValues:
+    """Returns a reader of the variables' values in a live session, which takes one call into the graph.
+
+    Args:
+        session: Live session.
+        part: Inference part.
+        instead: Tensors to read in the place of variables, by the name of the variable.
+    """
+    sources = {**part.variables, **(instead or {})}
+    return lambda: session.run({name: sources[name] for name in part.variables})
 
 
-def values_of(prefix: str) -> ReadValue:
-    """Returns a reader of the variables' values in a checkpoint."""
-    reader = tf.train.load_checkpoint(prefix)
-    return lambda name: reader.get_tensor(name)
+def values_of(prefix: str, part: InferenceSubgraph, instead: Mapping[str, AverageName] | None = None) -> ReadValues:
+    """Returns a reader of the variables' values in a checkpoint.
+
+    Args:
+        prefix: Prefix of the checkpoint's files.
+        part: Inference part.
+        instead: Averages to read in the place of variables, by the name of the variable.
+    """
+    reader, averages = tf.train.load_checkpoint(prefix), instead or {}
+
+    def value(name: str, variable: Any) -> Any:
+        average = averages.get(name)
+        whole = np.asarray(reader.get_tensor(average.average if average else key_of(variable)))
+        # An average of a part of a variable may be a variable of its own.
+        return whole if average and not average.slice_spec else own_part(whole, variable)
+
+    return lambda: {name: value(name, variable) for name, variable in part.variables.items()}
 
 
 def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:

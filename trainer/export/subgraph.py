@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graph.variables import elements
 from trainer.graphdef.op_types import LOOKUP_TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
@@ -36,8 +37,8 @@ class InferenceSubgraph:
 
     @property
     def variable_bytes(self) -> int:
-        """Size of the variables' values, in bytes."""
-        sizes = [(v.shape.num_elements(), v.dtype.base_dtype) for v in self.variables.values()]
+        """Size of the values of the variables of known shape, in bytes."""
+        sizes = [(elements(v), v.dtype.base_dtype) for v in self.variables.values()]
         return sum(count * dtype.size for count, dtype in sizes if dtype != tf.string)
 
 
@@ -75,7 +76,7 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         >>> list(part.inputs), list(part.variables), part.variable_bytes
         (['x'], ['w'], 4)
     """
-    part = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs}, keep_devices=True)
+    part = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs})
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
     if local := set(part.variables) - set(live):
@@ -84,7 +85,8 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         raise _refusal(f"outputs {list(outputs)} need {min(unknown)!r}, which is not an input of the model")
     nodes = [node for node in part.graph_def.node if node.name not in part.variables]
     return InferenceSubgraph(
-        graph_def_of(part.graph_def, nodes, keep_devices=True),
+        # Without devices: an export is for other machines.
+        graph_def_of(part.graph_def, nodes),
         live,
         {name: fed[name] for name in fed if name in part.placeholders},
         tuple(outputs),

@@ -1,4 +1,7 @@
+from trainer.graph.averages import chosen_averages as chosen_averages
+from trainer.graph.background_call import calls_left as calls_left
+from trainer.graph.background_call import in_background as in_background
 from trainer.graph.evaluation import Evaluation as Evaluation
 from trainer.graph.evaluation import make_evaluation as make_evaluation
-from trainer.graph.optimizers import ScaledRate as ScaledRate
-from trainer.graph.optimizers import rate_of_step as rate_of_step
+from trainer.graph.learning_rates import rate_of_step as rate_of_step
+from trainer.graph.optimizers import exclude_from_weight_decay as exclude_from_weight_decay

@@ -10,17 +10,28 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
-from trainer.graph.compile_rule import Mode, choose
+from trainer.graph.averages import Averages, averages_of
+from trainer.graph.checked_functions import op_types
+from trainer.graph.compile_rule import EXPLICIT, Mode, choose
+from trainer.graph.constructor_checks import check_not_run_again
+from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.data_source import DataSource
+from trainer.graph.devices import building
 from trainer.graph.feeds import ArrayFeed, Feed, Skips
-from trainer.graph.inference import Inference, build_inference, place_of
-from trainer.graph.optimizers import applier, rate_variable
-from trainer.graph.random_ops import stateful_random_ops
+from trainer.graph.frozen_state import FrozenState, frozen_state
+from trainer.graph.inference import Inference
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metrics import ModelMetrics
+from trainer.graph.model_parts import build_model_parts, made
+from trainer.graph.optimizer_names import stable_names
+from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
+from trainer.graph.random_ops import line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
-from trainer.graph.train_step import UpdateRule, add_compiled_steps, add_steps, add_train_step
+from trainer.graph.run_savers import RunSavers
+from trainer.graph.side_losses import SideLosses
+from trainer.graph.train_step import UpdateRule, add_train_step
 from trainer.graph.trainable import trainable_variables
-from trainer.graph.variables import make_restorer, make_saver, variables_by_name
+from trainer.graph.variables import elements, variables_by_name
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -29,18 +40,20 @@ log = logging.getLogger(__name__)
 MakeOptimizer = Callable[[Any, Any], Any]
 """Returns an optimizer, given the global step and the scale of the learning rate (or None)."""
 
-MAX_GATHERED_BYTES = 16 * 2**20
-"""Upper bound on the bytes gathered for a compiled call; values many times larger were slower."""
-
-MAX_STEPS = 4000
-"""Max steps in a compiled call; at 1,000 steps of the smallest model, call overhead was 10 % of the time."""
-
-MAX_PLAIN_STEPS = 10_000
-"""Max steps in a call that is not compiled; bounds the memory of their metrics."""
-
 STATEFUL_RANDOM = (
     "the model's op {name} keeps its random state outside the checkpoint, so a resumed run draws other numbers than an "
     "uninterrupted one; add a parameter seed to __call__ and use tf.random.stateless_*"
+)
+
+STATE_IN_INFERENCE = (
+    "inference changes variables (%s): exports and the inference part of the .meta start each call from their initial "
+    "values, an evaluation goes on from the last ones; state=refuse of a callback that exports refuses such a model"
+)
+
+NO_MEAN = (
+    "{name} is no mean over examples, because of {op_type}; over an epoch it is reported as the mean of "
+    "its values in the batches: for that over all of them, return (numerator, denominator), or as a metric a "
+    "keras.metrics object"
 )
 
 
@@ -54,12 +67,16 @@ class GraphContext:
         inference: Placeholders, outputs and loss of the inference part.
         source: Specs, batch size, validation part and example batch of the data.
         global_step: Variable of the number of updates, int64 scalar.
-        metric_names: Names of the metrics of each step, ``loss`` first.
-        saver: ``tf.compat.v1.train.Saver`` of everything that a resume needs.
-        restorer: ``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``).
+        metrics: Metrics of the model, for additional functions that compute them.
+        columns: Columns of the metrics of each step.
+        savers: Savers of the run; their ops are added when the first callback that saves asks for them.
         seed: Seed of the run.
         mode: Compile mode of the steps.
-        model_variables: Variables by name, without the global step and the optimizer's variables.
+        model_variables: Variables by name, without the global step, the state of metrics and the optimizer's variables.
+        given: Values that the constructors of model and optimizer give to variables.
+        side_losses: Losses that the model adds beside its own, part of each loss that is reported.
+        averages: Averages of the trained variables that the optimizer keeps, or None.
+        skips_steps: Whether the optimizer leaves out a step whose gradients are not finite.
         learning_rate: Variable of a constant learning rate, float32 scalar, or None.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
@@ -70,15 +87,34 @@ class GraphContext:
     inference: Inference
     source: DataSource
     global_step: Any
-    metric_names: tuple[str, ...]
-    saver: Any
-    restorer: Any
+    metrics: ModelMetrics
+    columns: MetricColumns
+    savers: RunSavers
     seed: int
     mode: Mode
     model_variables: Mapping[str, Any]
+    given: ConstructorValues
+    side_losses: SideLosses
+    averages: Averages | None = None
+    skips_steps: bool = False
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
+
+    @property
+    def saver(self) -> Any:
+        """``tf.compat.v1.train.Saver`` of everything that a resume needs, variables of callbacks included."""
+        return self.savers.saver
+
+    @property
+    def restorer(self) -> Any:
+        """``Saver`` used on resume; excludes the rollback variables (kept in ``run.json``)."""
+        return self.savers.restorer
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics of each step, ``loss`` first."""
+        return self.columns.names
 
 
 @dataclass(frozen=True)
@@ -89,51 +125,13 @@ class GraphBuilder:
         context: View of the graph for callbacks.
         update: Rule that updates the variables on one batch.
         feed: Feed that gives the batches.
+        update_graph: ``FuncGraph`` of one update on the inputs and labels of the inference part.
     """
 
     context: GraphContext
     update: UpdateRule
     feed: Feed
-
-
-@dataclass(frozen=True)
-class FusedSteps:
-    """Ops that run many steps in one call.
-
-    Args:
-        count: Placeholder of the number of steps in a call, int32 scalar.
-        metrics: Metrics of each step of a call, float32 [steps, metrics].
-        waited: Seconds of a call spent waiting for batches, float64 scalar.
-        global_step: Global step after a call, int64 scalar.
-        max_steps: Maximum number of steps in a call.
-    """
-
-    count: Any
-    metrics: Any
-    waited: Any
-    global_step: Any
-    max_steps: int
-
-
-@dataclass(frozen=True)
-class TrainingGraph:
-    """Finished graph of a run, with the ops to initialise and step it.
-
-    Args:
-        context: View of the graph that callbacks got.
-        feed: Feed to initialise when a session opens.
-        initialise: Op that sets all global variables to their initial values.
-        initialise_tables: Op that fills the model's look-up tables.
-        plain: Steps without XLA.
-        compiled: Steps compiled by XLA, or None where the mode excludes them.
-    """
-
-    context: GraphContext
-    feed: Feed
-    initialise: Any
-    initialise_tables: Any
-    plain: FusedSteps
-    compiled: FusedSteps | None
+    update_graph: Any
 
 
 def open_graph(
@@ -143,6 +141,7 @@ def open_graph(
     seed: int,
     compile_setting: str,
     *,
+    steps_per_epoch: int,
     with_rollback: bool = False,
     trainable: Sequence[str] | None = None,
 ) -> GraphBuilder:
@@ -154,6 +153,7 @@ def open_graph(
         source: Source of the data.
         seed: Seed of initial values, of the order of the data and of random ops.
         compile_setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
+        steps_per_epoch: Number of updates after which the state of metrics is reset.
         with_rollback: Whether the graph gets variables to skip batches and lower the learning rate.
         trainable: Patterns of the names of the variables to train, or None for all.
 
@@ -163,96 +163,93 @@ def open_graph(
     # Keras numbers its layers across all graphs of a process; a second run must get the same names.
     keras.utils.clear_session()
     graph = tf.Graph()
-    with graph.as_default():
+    with building(graph):
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
-        model = _made("model", make_model)
-        inference = build_inference(model, source.inputs, source.labels)
-        model_variables = {name: v for name, v in variables_by_name(graph).items() if v is not global_step}
-        variables = trainable_variables(model, trainable)
+        parts = build_model_parts(make_model, source.inputs, source.labels)
+        model, inference = parts.model, parts.inference
+        metrics = ModelMetrics(model, inference.outputs, inference.labels)
+        no_weights = {global_step.op.name, *metrics.state.names}
+        model_variables = {name: v for name, v in variables_by_name(graph).items() if name not in no_weights}
+        variables = [each for each in trainable_variables(model, trainable) if each.op.name not in no_weights]
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
-        optimizer = _made("optimizer", lambda: make_optimizer(global_step, scale))
-        apply = applier(optimizer, variables)
-        update = UpdateRule(model, apply, variables, global_step, seed)
-        add_train_step(update, inference.inputs, inference.labels)
-        _warn_of_surprises(update, graph)
+        known = len(graph.get_operations())
+        with stable_names():
+            optimizer = scaled_for_float16(made("optimizer", lambda: make_optimizer(global_step, scale)), model)
+            given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
+            minimize = Minimizer(optimizer, variables, global_step)
+        kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
+        update = UpdateRule(model, metrics, parts.side_losses, minimize, kept, global_step, steps_per_epoch, seed)
+        update_graph = add_train_step(update, inference.inputs, inference.labels)
+        check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
+        averages = averages_of(optimizer, variables)
+        _warn_of_surprises(update, inference, graph)
+        _tell_what_is_added(update, kept, averages)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
         mode = choose(
             compile_setting,
             function_op_types(graph),
-            sum(variable.shape.num_elements() for variable in variables),
+            sum(elements(variable) for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
+            update_types=op_types(update_graph) if compile_setting in EXPLICIT else None,
         )
-        saver = make_saver()
+        if compile_setting in EXPLICIT and mode.name == "off":
+            log.warning("%s", mode.reason)
         context = GraphContext(
             graph=graph,
             model=model,
             inference=inference,
             source=source,
             global_step=global_step,
-            metric_names=update.metric_names,
-            saver=saver,
-            restorer=make_restorer() if rollback else saver,
+            metrics=metrics,
+            columns=update.columns,
+            savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,
             model_variables=model_variables,
+            given=given,
+            side_losses=parts.side_losses,
+            averages=Averages(averages) if averages else None,
+            skips_steps=skips_steps(optimizer),
             learning_rate=rate_variable(optimizer),
             rollback=rollback,
         )
-        return GraphBuilder(context, update, feed)
+        return GraphBuilder(context, update, feed, update_graph)
 
 
-def _warn_of_surprises(update: UpdateRule, graph: Any) -> None:
+def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:
+    if inference.state:
+        log.warning(STATE_IN_INFERENCE, ", ".join(inference.state))
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
-    for name in stateful_random_ops(graph.as_graph_def().library.function):
+    for name, op_type in {"loss": inference.curved, **update.curved}.items():
+        if op_type:
+            log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
+    inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
+    random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
+    for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 
-def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> TrainingGraph:
-    """Adds the steps to the default graph, after all other ops.
+def _tell_what_is_added(update: UpdateRule, kept: FrozenState, averages: Sequence[Any]) -> None:
+    if update.added_losses:
+        log.info("added to the model's own loss, as keras.Model.fit does: %s", first_few(update.added_losses))
+    if kept.kept:
+        log.info("kept as they are, though the model assigns them in training: %s", first_few(kept.kept))
+    if averages:
+        log.info("evaluations and exports use the averages of %d variables that the optimizer keeps", len(averages))
 
-    Args:
-        opened: Graph to which the callbacks' ops have been added.
-        longest_call: Maximum number of steps between two points at which a callback is due.
-        run_steps: Total number of steps of the run.
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """Returns names for a message.
+
+    Example:
+        >>> first_few(["a", "b", "c"], limit=2)
+        'a, b and 1 more'
     """
-    context, update, feed = opened.context, opened.update, opened.feed
-    columns = len(context.metric_names)
-    gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
-    max_steps = min(longest_call, MAX_PLAIN_STEPS)
-    if gathered is not None:
-        max_steps = max(1, min(longest_call, MAX_STEPS, MAX_GATHERED_BYTES // max(gathered.batch_bytes, 1)))
-
-    def batch_indices(count: int) -> Any:
-        return feed.batch_indices(context.global_step.read_value(), count, run_steps)
-
-    # The plain steps are also needed beside compiled ones, in case XLA cannot compile the graph.
-    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, batch_indices, max_steps))
-    compiled = None
-    if gathered is not None:
-        steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps)
-        compiled = _fused_steps(context.global_step, max_steps, *steps)
-    initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(context, feed, *initialise, plain, compiled)
-
-
-def _fused_steps(global_step: Any, max_steps: int, count: Any, metrics: Any, waited: Any) -> FusedSteps:
-    with tf.control_dependencies([metrics]):
-        return FusedSteps(count, metrics, waited, global_step.read_value(), max_steps)
-
-
-def _made(argument: str, make: Callable[[], Any]) -> Any:
-    """Calls a constructor and re-raises its exceptions as RequestError with the name of the object."""
-    try:
-        return make()
-    except RequestError:
-        raise
-    except Exception as error:
-        raise RequestError(
-            f"{argument} cannot be made: {describe(error)}{place_of(error)}", argument=argument
-        ) from error
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def function_op_types(graph: Any) -> set[str]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
+from trainer.graph.run_savers import PipelinePosition
 from trainer.graph.shuffle import shuffled
 from trainer.model import Tensors
 
@@ -128,6 +129,21 @@ class ArrayFeed:
         inputs, labels = self._names
         return {name: picked[name] for name in inputs}, {name: picked[name] for name in labels}
 
+    def indices_at(self, step: int, skipped: Any = None) -> Any:
+        """Returns the indices of the examples of one step, int64 [batch_size], in any graph.
+
+        Args:
+            step: Global step before the update on this batch.
+            skipped: Value of the variable of the steps to skip, int64 [rollbacks]; None without rollbacks.
+        """
+        skips = Skips(None if skipped is None else tf.constant(skipped))
+        return self._indices(skips.data_steps(tf.constant([step], tf.int64)))[0]
+
+    def examples(self, indices: Any) -> Batch:
+        """Returns inputs and labels of some examples as arrays, for an array of indices."""
+        inputs, labels = ({name: self._arrays.all[name][indices] for name in names} for names in self._names)
+        return inputs, labels
+
     def initialise(self, session: Any) -> None:
         """Feeds the arrays to the session."""
         fill_tables(session, self._tables, self._arrays.all)
@@ -150,8 +166,7 @@ class DatasetFeed:
         dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
         if data.save_position:
-            saveable = tf.data.experimental.make_saveable_from_iterator(self._iterator)
-            v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, saveable)
+            v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, PipelinePosition(self._iterator))
 
     def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
         """Returns the number of batches to skip directly before each step, int64 [count]."""

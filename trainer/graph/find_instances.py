@@ -1,8 +1,10 @@
-"""Search for instances of a type inside an object: in attributes and containers, at any depth."""
+"""Search for instances of a type inside an object: in attributes, containers and closures, at any depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from types import CellType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -34,8 +36,21 @@ def _find_instances(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Ki
     elif isinstance(value, list | tuple | set):
         for each in value:
             yield from _find_instances(each, kind, seen)
+    elif isinstance(value, FunctionType | MethodType | partial):
+        for each in _held_by(value):
+            yield from _find_instances(each, kind, seen)
     elif hasattr(value, "__dict__") and not isinstance(value, type) and not _is_of_a_library(value):
         yield from _find_instances(vars(value), kind, seen)
+
+
+def _held_by(function: Any) -> list[Any]:
+    """Returns the objects that a function holds: of a closure, of a method, or arguments given beforehand."""
+    if isinstance(function, MethodType):
+        return [function.__self__, function.__func__]
+    if isinstance(function, partial):
+        return [function.func, function.args, function.keywords]
+    cells = function.__closure__ or ()
+    return [cell.cell_contents for cell in cells if cell != CellType()]
 
 
 def _is_of_a_library(value: Any) -> bool:

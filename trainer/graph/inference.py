@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.errors import RequestError, describe, place_in
+from trainer.graph.equality import compared_by_value
+from trainer.graph.metric_form import QUOTIENTS, curved_at, weight_of
+from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -29,21 +31,28 @@ class Inference:
         labels: Placeholders of the labels [batch, ...] by name.
         outputs: Outputs of the model, tensors by name.
         loss: Mean loss over the batch, float scalar.
+        state: Names of the variables that a call changes; outputs and loss are those of their initial values.
+        curved: Type of the op after which the loss is no mean over examples; empty if there is none.
     """
 
     inputs: Tensors
     labels: Tensors
     outputs: Tensors
     loss: Any
+    state: tuple[str, ...] = ()
+    curved: str = ""
 
 
-def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Inference:
+def build_inference(
+    model: Model, inputs: Mapping[str, Any], labels: Mapping[str, Any], side_losses: SideLosses | None = None
+) -> Inference:
     """Builds the inference part in the default graph, and with it the model's variables.
 
     Args:
         model: Model, called once.
         inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
         labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
+        side_losses: Losses that the model adds beside its own; None for those made from now on.
 
     Raises:
         RequestError: The model does not accept this data, or a name is already used in the graph.
@@ -51,8 +60,14 @@ def build_inference(model: Model, inputs: Mapping[str, Any], labels: Mapping[str
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
     compared = {name: placeholder(name, spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
-    outputs = {name: named(name, tensor) for name, tensor in call(model, fed, training=False, seed=no_seed).items()}
-    return Inference(fed, compared, outputs, named(LOSS, scalar_loss(model, outputs, compared)))
+    with (side_losses or SideLosses(model)).collected() as found:
+        called = call(model, fed, training=False, seed=no_seed)
+        outputs = {name: named(name, tensor) for name, tensor in called.items()}
+        given = set(v1.get_default_graph().get_operations())
+        own_loss, weight = loss_and_weight(model, outputs, compared)
+        curved = curved_at(own_loss, given, QUOTIENTS) if weight is None else ""
+    loss = named(LOSS, with_side_losses(own_loss, found)[0])
+    return Inference(fed, compared, outputs, loss, curved=curved)
 
 
 def placeholder(name: str, spec: Any) -> Any:
@@ -111,64 +126,60 @@ def call(model: Model, inputs: Tensors, *, training: bool, seed: Any) -> dict[st
         return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
 
 
-def scalar_loss(model: Model, outputs: Tensors, labels: Tensors) -> Any:
-    """Returns the model's loss as a scalar tensor.
+def loss_and_weight(model: Model, outputs: Tensors, labels: Tensors) -> tuple[Any, Any]:
+    """Returns the model's loss, and the weight of this batch in a mean of losses.
+
+    Returns:
+        Loss of the batch, a float scalar: the sum over the weight where the model returned these two, 0
+        where the weight is 0. The weight, a scalar of the same dtype; None where the model returned a mean.
+        A scalar that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight.
 
     Raises:
-        RequestError: The model raised, or its loss is not a float scalar.
+        RequestError: The model raised, or its loss is not a float scalar or two scalars.
     """
     if not callable(getattr(model, "loss", None)):
         raise RequestError(
             f"{type(model).__name__} has no method loss(outputs, labels); to use a Keras model, keep it in an "
             "attribute of a class with this method, because the model's own loss is something else"
         )
+    given = set(v1.get_default_graph().get_operations())
     with refusing(model, "cannot compute its loss from", {**outputs, **labels}):
-        loss = tf.convert_to_tensor(model.loss(outputs, labels))
-    if loss.shape.rank != 0 or not loss.dtype.is_floating:
+        returned = model.loss(outputs, labels)
+        is_pair = isinstance(returned, tuple | list) and len(returned) == 2
+        loss, *weights = [tf.convert_to_tensor(each) for each in (returned if is_pair else [returned])]
+    if any(each.shape.rank != 0 for each in (loss, *weights)) or not loss.dtype.is_floating:
+        got = " and ".join(f"{each.dtype.name} {each.shape}" for each in (loss, *weights))
         raise RequestError(
-            f"{type(model).__name__}.loss returned {loss.dtype.name} {loss.shape}; it must return a float scalar, "
-            "the mean over the batch (tf.reduce_mean)"
+            f"{type(model).__name__}.loss returned {got}; it must return a float scalar, "
+            "the mean over the batch (tf.reduce_mean), or a pair of scalars (sum, weight), such as the sum over the "
+            "tokens that are not padding and their number"
         )
-    return loss
-
-
-def scalar_metrics(model: Any, outputs: Tensors, labels: Tensors) -> dict[str, Any]:
-    """Returns the model's metrics by name, float32 scalars; empty if the model has none.
-
-    Raises:
-        RequestError: The model raised, a metric is not a scalar, or its name is reserved.
-    """
-    if not callable(getattr(model, "metrics", None)):
-        return {}
-    with refusing(model, "cannot compute its metrics from", {**outputs, **labels}):
-        metrics = {name: tf.cast(value, tf.float32) for name, value in model.metrics(outputs, labels).items()}
-    for name, value in metrics.items():
-        if name in RESERVED or name.startswith("val_"):
-            raise RequestError(
-                f"{type(model).__name__}.metrics returned {name!r}, a name reserved by the trainer; rename it"
-            )
-        if value.shape.rank != 0:
-            raise RequestError(
-                f"{type(model).__name__}.metrics returned {name!r} of shape {value.shape}; "
-                "a metric is a scalar, the mean over the batch"
-            )
-    return metrics
+    if not weights:
+        weight = weight_of(loss, given, {each.op for each in (*outputs.values(), *labels.values())})
+        return loss, None if weight is None else tf.cast(weight, loss.dtype)
+    weight = tf.cast(weights[0], loss.dtype)
+    return tf.math.divide_no_nan(loss, weight), weight
 
 
 class refusing:  # noqa: N801 - a context manager, read as a verb
-    """Re-raises a model's exception as RequestError with the tensors it was given and the source line."""
+    """Re-raises a model's exception as RequestError with the tensors it was given and the source line.
+
+    Inside the block, tensors and variables are compared by value.
+    """
 
     def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
         self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+        self._equality = compared_by_value()
 
     def __enter__(self) -> None:
-        """Does nothing."""
+        self._equality.__enter__()
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        self._equality.__exit__(None, None, None)
         if not isinstance(error, Exception) or isinstance(error, RequestError):
             return
         reason = describe(error).split("\n")[0]
-        raise RequestError(f"{self._what}: {reason}{place_of(error)}") from error
+        raise RequestError(f"{self._what}: {reason}{place_in(error)}") from error
 
 
 def described(tensors: Tensors) -> str:
@@ -182,10 +193,3 @@ def described(tensors: Tensors) -> str:
         f"{name} {tensor.dtype.name} [{', '.join('batch' if size is None else str(size) for size in tensor.shape)}]"
         for name, tensor in tensors.items()
     )
-
-
-def place_of(error: BaseException) -> str:
-    """Returns the innermost source line of a traceback outside TensorFlow and Keras, such as `` (model.py:7)``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not any(part in f.filename for part in ("/tensorflow/", "/keras/", __file__))]
-    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""

@@ -2,43 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import inspect
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from trainer.errors import RequestError
+from trainer.checks import matching
+from trainer.errors import RequestError, describe, place_in
+from trainer.graph.equality import compared_by_value
+from trainer.graph.side_losses import layers_of
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
-Apply = Callable[[Sequence[Any], Sequence[Any]], None]
-"""Applies gradients to variables; must be called inside a ``tf.function``."""
+SCALED = (
+    "the loss is scaled as keras.Model.fit does it, because the model has layers of the policy mixed_float16: a step "
+    "whose gradients are not finite is skipped (optimizer.loss_scale_factor=1.0 leaves the loss as it is)"
+)
+NOT_SCALED = (
+    "the model has layers of the policy mixed_float16, and %s does not scale the loss: small gradients may become 0; "
+    "use a Keras optimizer, whose loss is scaled, or tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer"
+)
 
 
-def applier(optimizer: Any, variables: Sequence[Any]) -> Apply:
-    """Returns a function that applies gradients; a Keras optimizer makes its slots in the default graph.
+class Minimizer:
+    """One step of an optimizer that lowers a loss; it also counts the step.
+
+    Make it while the graph is open: a Keras optimizer makes its slots at once.
 
     Args:
-        optimizer: Optimizer of Keras 3 or of ``tf.compat.v1.train``.
+        optimizer: Optimizer of Keras 3 or of ``tf.compat.v1.train``, or an instance of a subclass.
         variables: Variables to update.
+        global_step: Variable of the number of updates, int64 scalar.
 
     Raises:
-        RequestError: The optimizer is neither of the two.
+        RequestError: The optimizer is neither of the two, or cannot train these variables.
     """
-    if isinstance(optimizer, keras.optimizers.Optimizer):
-        optimizer.build(variables)
-        return optimizer.apply  # type: ignore[no-any-return]
-    if isinstance(optimizer, v1.train.Optimizer):
 
-        def apply(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    def __init__(self, optimizer: Any, variables: Sequence[Any], global_step: Any) -> None:
+        self._optimizer = optimizer
+        self._variables = list(variables)
+        self._global_step = global_step
+        self._is_keras = isinstance(optimizer, keras.optimizers.Optimizer)
+        _check_kind(optimizer)
+        if self._is_keras:
+            with _refusing(optimizer):
+                optimizer.build(_as_built(optimizer, self._variables))
 
-        return apply
-    raise RequestError(
-        f"optimizer is a {type(optimizer).__name__}; it must be a Keras optimizer (keras.optimizers.Adam) or a "
-        "graph-mode optimizer (tensorflow.compat.v1.train.AdamOptimizer)",
-        argument="optimizer",
+    def __call__(self, loss: Any) -> tuple[str, ...]:
+        """Adds the step to the graph; call it inside a ``tf.function``.
+
+        Args:
+            loss: Float scalar, not scaled.
+
+        Returns:
+            Names of the variables that the loss does not depend on.
+
+        Raises:
+            RequestError: The loss depends on no variable, or the optimizer cannot train these variables.
+        """
+        with _refusing(self._optimizer):
+            scaled = self._optimizer.scale_loss(loss) if self._is_keras else loss
+        gradients = tf.gradients(scaled, self._variables)
+        pairs = list(zip(gradients, self._variables, strict=True))
+        reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        if not reached:
+            raise RequestError("the loss depends on no trainable variable, so there is nothing to train")
+        with _refusing(self._optimizer):
+            if self._is_keras:
+                self._optimizer.apply_gradients(reached)
+                self._global_step.assign_add(1)
+            else:
+                self._step_of_graph_mode(loss, reached)
+        return tuple(variable.op.name for gradient, variable in pairs if gradient is None)
+
+    def _step_of_graph_mode(self, loss: Any, reached: list[tuple[Any, Any]]) -> None:
+        """Calls what the optimizer's class overrides, with the arguments that a session loop gives."""
+        optimizer = self._optimizer
+        minimize, apply = (_of_a_user(optimizer, name) for name in ("minimize", "apply_gradients"))
+        before = self._global_step.read_value() if minimize or apply else None
+        if minimize:
+            optimizer.minimize(loss, **_step_for(optimizer.minimize, self._global_step), var_list=self._variables)
+        else:
+            if type(optimizer).compute_gradients is not v1.train.Optimizer.compute_gradients:
+                computed = optimizer.compute_gradients(loss, var_list=self._variables)
+                reached = [(gradient, variable) for gradient, variable in computed if gradient is not None]
+            given = _step_for(optimizer.apply_gradients, self._global_step) if apply else {}
+            optimizer.apply_gradients(reached, **given)
+        if before is not None:
+            # An optimizer of a user's own may count the step, more than once, or not at all.
+            self._global_step.assign(before + 1)
+        else:
+            self._global_step.assign_add(1)
+
+
+def scaled_for_float16(optimizer: Any, model: Any) -> Any:
+    """Returns the optimizer with a dynamic loss scale where ``keras.Model.compile`` would add one; says so."""
+    if not any(layer.dtype_policy.name == "mixed_float16" for layer in layers_of(model)):
+        return optimizer
+    scales = (keras.optimizers.LossScaleOptimizer, v1.mixed_precision.MixedPrecisionLossScaleOptimizer)
+    if isinstance(optimizer, scales) or getattr(optimizer, "loss_scale_factor", None) is not None:
+        return optimizer
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        log.warning(NOT_SCALED, type(optimizer).__name__)
+        return optimizer
+    log.info("%s", SCALED)
+    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
+def skips_steps(optimizer: Any) -> bool:
+    """Returns whether an optimizer leaves out a step whose gradients are not finite."""
+    return isinstance(
+        optimizer, keras.optimizers.LossScaleOptimizer | v1.mixed_precision.MixedPrecisionLossScaleOptimizer
     )
 
 
@@ -48,44 +127,81 @@ def rate_variable(optimizer: Any) -> Any:
     return rate.value if isinstance(rate, keras.Variable) else None
 
 
-def rate_of_step(schedule: Any, global_step: Any, scale: Any = None) -> Any:
-    """Returns a learning rate that a graph-mode optimizer evaluates in each step.
-
-    Such an optimizer takes a function without arguments. A tensor would be computed once per call
-    into the graph, not once per step.
+def exclude_from_weight_decay(optimizer: Any, patterns: Sequence[str]) -> None:
+    """Excludes trainable variables of the default graph from a Keras optimizer's weight decay.
 
     Args:
-        schedule: Number, Keras schedule, or function of ``tf.compat.v1.train`` such as
-            ``exponential_decay`` without its ``global_step``.
-        global_step: Variable of the number of updates, int64 scalar.
-        scale: Variable that multiplies the rate, float32 scalar, or None.
+        optimizer: Optimizer, not built yet, with ``weight_decay``.
+        patterns: Names or patterns of variables, such as ``*/bias``.
+
+    Raises:
+        RequestError: The optimizer has no weight decay, or a pattern matches no variable.
     """
+    argument = "optimizer.exclude_from_weight_decay"
+    decaying = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(decaying, "weight_decay", None) is None:
+        raise RequestError(
+            f"exclude_from_weight_decay needs an optimizer with weight_decay, such as keras.optimizers.AdamW; "
+            f"{type(decaying).__name__} has none here",
+            argument=argument,
+        )
+    variables = {variable.op.name: variable for variable in v1.trainable_variables()}
+    try:
+        chosen = {name for each in patterns for name in matching("exclude_from_weight_decay", each, variables)}
+    except ValueError as error:
+        raise RequestError(str(error), argument=argument) from error
+    decaying.exclude_from_weight_decay(var_list=[variables[name] for name in sorted(chosen)])
 
-    def rate() -> Any:
-        value = schedule
-        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            value = schedule(global_step.read_value())
-        elif callable(schedule):
-            value = schedule(global_step=global_step.read_value())
-            value = value() if callable(value) else value
-        return value if scale is None else value * scale.read_value()
 
-    return rate if scale is not None or callable(schedule) else schedule
+def _check_kind(optimizer: Any) -> None:
+    if not isinstance(optimizer, keras.optimizers.Optimizer | v1.train.Optimizer):
+        raise RequestError(
+            f"optimizer is a {type(optimizer).__name__}; it must be a Keras optimizer (keras.optimizers.Adam) or a "
+            "graph-mode optimizer (tensorflow.compat.v1.train.AdamOptimizer)",
+            argument="optimizer",
+        )
+    if isinstance(optimizer, v1.train.SyncReplicasOptimizer):
+        raise RequestError(
+            "optimizer is a SyncReplicasOptimizer, which waits for other workers' gradients through queues that this "
+            "trainer does not run; use the optimizer that it wraps",
+            argument="optimizer",
+        )
+    finalize = getattr(type(optimizer), "finalize_variable_values", None)
+    if finalize is not None and not finalize.__module__.startswith("keras."):
+        raise RequestError(
+            f"{type(optimizer).__name__} overrides finalize_variable_values, which keras.Model.fit calls after the "
+            "last step and this trainer does not; keep averages with use_ema, or update the variables in the steps",
+            argument="optimizer",
+        )
 
 
-class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc] # Keras has no types
-    """Learning rate, constant or scheduled, multiplied by a variable.
+def _as_built(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """Returns the variables in the form that the optimizer's ``build`` takes: Adafactor names slots by a bare name."""
+    if not isinstance(getattr(optimizer, "inner_optimizer", optimizer), keras.optimizers.Adafactor):
+        return variables
+    return [keras.Variable(each, name=each.op.name.replace("/", "_"), dtype=each.dtype) for each in variables]
 
-    Args:
-        rate: Number or Keras schedule.
-        scale: Variable that multiplies the rate, float32 scalar.
-    """
 
-    def __init__(self, rate: Any, scale: Any) -> None:
-        self._rate = rate
-        self._scale = scale
+def _of_a_user(optimizer: Any, method: str) -> bool:
+    """Returns whether the method comes from a class outside TensorFlow."""
+    return not getattr(type(optimizer), method).__module__.startswith("tensorflow.")
 
-    def __call__(self, step: Any) -> Any:
-        """Returns the rate at a step, float32 scalar."""
-        rate = self._rate(step) if callable(self._rate) else self._rate
-        return rate * self._scale.read_value()
+
+def _step_for(method: Any, global_step: Any) -> dict[str, Any]:
+    return {"global_step": global_step} if "global_step" in inspect.signature(method).parameters else {}
+
+
+@contextlib.contextmanager
+def _refusing(optimizer: Any) -> Iterator[None]:
+    """Re-raises an optimizer's exception as RequestError: it happens while the graph is built."""
+    try:
+        # Keras's options depend on comparisons such as (step + 1) % gradient_accumulation_steps == 0.
+        with compared_by_value():
+            yield
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(
+            f"{type(optimizer).__name__} cannot train this model: {describe(error)}{place_in(error)}",
+            argument="optimizer",
+        ) from error

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
-STATEFUL = frozenset(
-    {
-        "Multinomial",
-        "ParameterizedTruncatedNormal",
-        "RandomGamma",
-        "RandomPoisson",
-        "RandomPoissonV2",
-        "RandomShuffle",
-        "RandomStandardNormal",
-        "RandomUniform",
-        "RandomUniformInt",
-        "TruncatedNormal",
-    }
+RANDOM = frozenset(
+    """
+    AllCandidateSampler FixedUnigramCandidateSampler LearnedUnigramCandidateSampler LogUniformCandidateSampler
+    Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson RandomPoissonV2
+    RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt SampleDistortedBoundingBox
+    SampleDistortedBoundingBoxV2 ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler
+    """.split()  # noqa: SIM905 - one name a line would fill a screen
 )
 
 
-def stateful_random_ops(functions: Iterable[Any]) -> list[str]:
-    """Returns the names of stateful random ops in ``FunctionDef`` messages, each once."""
-    found = {node.name for function in functions for node in function.node_def if node.op in STATEFUL}
-    return sorted(found)
+def line_of(frames: Iterable[traceback.FrameSummary]) -> str:
+    """Returns the innermost source line outside TensorFlow and Keras, such as ``, model.py:7``; empty if none."""
+    own = [each for each in frames if not any(part in each.filename for part in ("/tensorflow/", "/keras/"))]
+    return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+
+
+def ops_in(graph: Any) -> list[Any]:
+    """Returns the ops of a graph and of all functions in it."""
+    functions = [each.graph for each in graph._functions.values()]
+    return [op for each in (graph, *functions) for op in each.get_operations()]
+
+
+def needed_for(targets: Iterable[Any]) -> list[Any]:
+    """Returns the ops that have to run for some ops of a graph, these included."""
+    found, left = {}, list(targets)
+    while left:
+        op = left.pop()
+        if op not in found:
+            found[op] = True
+            left += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+    return list(found)
+
+
+def stateful_random_ops(graph: Any, targets: Iterable[Any]) -> list[Any]:
+    """Returns the stateful random ops in the functions of a graph, and those outside that some ops need.
+
+    Args:
+        graph: Graph with the functions of the model.
+        targets: Ops of the graph, such as the train step; they do not need the ops of initial values.
+    """
+    outside = set(graph.get_operations())
+    functions = [op for op in ops_in(graph) if op not in outside]
+    return [op for op in (*functions, *needed_for(targets)) if op.type in RANDOM]

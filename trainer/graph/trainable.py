@@ -27,10 +27,11 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
         patterns: Patterns of the names of the variables to train, such as ``head/*``; None for all.
 
     Raises:
-        RequestError: The model has no trainable variable, or a pattern matches none.
+        RequestError: The model has no trainable variable or one of the old kind, or a pattern matches none.
     """
     frozen = set()
     layers = find_instances(model, keras.Layer)
+    take_over_constraints(layers)
     for layer in layers:
         trainable = {id(variable) for variable in layer.trainable_variables}
         frozen |= {variable.value.ref() for variable in layer.variables if id(variable) not in trainable}
@@ -39,12 +40,27 @@ def trainable_variables(model: Any, patterns: Sequence[str] | None = None) -> li
         raise RequestError(
             f"{type(model).__name__} made no trainable variable; make layers and variables in the constructor"
         )
+    chosen = trained if patterns is None else _chosen(patterns, trained)
+    if old := [variable.op.name for variable in chosen if variable.dtype.base_dtype != variable.dtype]:
+        raise RequestError(
+            f"{type(model).__name__} makes reference variables ({', '.join(old[:3])}), which cannot be trained inside "
+            "a tf.function; leave out use_resource=False"
+        )
     if patterns is None:
-        return trained
-    chosen = _chosen(patterns, trained)
+        return chosen
     for layer in layers:
         _freeze_without({variable.ref() for variable in chosen}, layer)
     return chosen
+
+
+def take_over_constraints(layers: Sequence[keras.Layer]) -> None:
+    """Gives TensorFlow's variables what Keras layers ask of an optimizer: it sees those variables alone."""
+    for layer in layers:
+        for variable in layer.trainable_variables:
+            if variable.constraint is not None:
+                variable.value._constraint = variable.constraint
+            if variable.overwrite_with_gradient:
+                variable.value.overwrite_with_gradient = True
 
 
 def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
@@ -61,11 +77,18 @@ def _chosen(patterns: Sequence[str], trained: Sequence[Any]) -> list[Any]:
     return [variable for variable in trained if variable.op.name in chosen]
 
 
-def _freeze_without(chosen: Collection[Any], layer: keras.Layer) -> None:
-    """Freezes a layer without chosen variables; in any other layer, checks the inner layers in turn."""
-    own = layer.trainable_variables
+def _freeze_without(chosen: Collection[Any], layer: keras.Layer, seen: Collection[int] = ()) -> None:
+    """Freezes a layer without chosen variables; in any other layer, checks the inner layers in turn.
+
+    Args:
+        chosen: References of the chosen variables.
+        layer: Layer to check.
+        seen: Identities of the layers around it, which it may refer to.
+    """
+    own, seen = layer.trainable_variables, {*seen, id(layer)}
     if own and not any(variable.value.ref() in chosen for variable in own):
         layer.trainable = False
     else:
         for inner in find_instances(vars(layer), keras.Layer):
-            _freeze_without(chosen, inner)
+            if id(inner) not in seen:
+                _freeze_without(chosen, inner, seen)

@@ -26,6 +26,9 @@ TRAINING_OP = re.compile(
 
 LOOKUP_TABLE_OP = re.compile(r"HashTable|LookupTable")
 
+TABLE_OP = re.compile(r"HashTable(OfTensors)?(V2)?$")
+"""Ops that make a look-up table."""
+
 TABLE_INITIALIZER_OP = re.compile(r"^(InitializeTable|LookupTableImport)")
 """Ops that fill a look-up table; the table is their first input."""
 

@@ -41,16 +41,13 @@ class Subgraph:
     tables: tuple[str, ...]
 
 
-def extract_subgraph(
-    graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = (), *, keep_devices: bool = False
-) -> Subgraph:
+def extract_subgraph(graph_def: Any, outputs: Mapping[str, str], fed: Collection[str] = ()) -> Subgraph:
     """Returns the part of a graph that the outputs need.
 
     Args:
         graph_def: Whole graph; not changed.
         outputs: Tensor (``op:0``) of each output by its name; the nodes exist.
         fed: Tensors (``op:0``) whose values are fed instead of computed.
-        keep_devices: Whether nodes stay on the devices that the graph names.
     """
     reads = reads_of(graph_def)
     needed = set(upstream(reads, outputs.values(), fed))
@@ -62,7 +59,7 @@ def extract_subgraph(
     needed.update(upstream(reads, tables, fed))
     nodes = [node for node in graph_def.node if node.name in needed]
     return Subgraph(
-        graph_def_of(graph_def, nodes, keep_devices=keep_devices),
+        graph_def_of(graph_def, nodes),
         dict(outputs),
         {node.name: node for node in nodes if node.op in PLACEHOLDERS},
         {node.name: node for node in nodes if node.op in VARIABLE_OPS},
@@ -70,19 +67,20 @@ def extract_subgraph(
     )
 
 
-def graph_def_of(whole: Any, nodes: Collection[Any], *, keep_devices: bool = False) -> Any:
-    """Returns a GraphDef of copies of some nodes, with the functions that they call.
+def graph_def_of(whole: Any, nodes: Collection[Any]) -> Any:
+    """Returns a GraphDef of copies of some nodes, with the functions that they call, on no device in particular.
 
     Args:
         whole: GraphDef that the nodes come from.
         nodes: NodeDef messages.
-        keep_devices: Whether nodes stay on the devices that the graph names.
     """
     result = v1.GraphDef(versions=whole.versions, node=nodes)
     result.library.function.extend(needed_functions(whole.library, nodes))
     for node in result.node:
         # A node colocated with another one cannot be imported without it.
         node.attr.pop("_class", None)
-        if not keep_devices:
+        node.device = ""
+    for function in result.library.function:
+        for node in function.node_def:
             node.device = ""
     return result

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer.checkpoints.meta_graph import require_meta
 from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.files import local_path
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.output_names import Names
 from trainer.graphdef.signatures import signature_outputs
@@ -84,7 +85,7 @@ def read_model(
         Traceback (most recent call last):
         trainer.errors.RequestError: there is no file, directory or checkpoint nowhere.pb...
     """
-    kind, path = detect_format(Path(path))
+    kind, path = detect_format(local_path(path))
     if kind == "saved_model":
         return _saved_model(path, outputs, tags, signature)
     if kind == "frozen":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from trainer.checks import check_int, check_share
 from trainer.model import Tensors
 from trainer.models.classifier import accuracy, cross_entropy, named_outputs
 
@@ -22,6 +23,9 @@ class Cnn:
         features: Whether the inputs of the dense layer are also an output, named ``features``, so
             that a frozen graph can serve as the trunk of another net.
 
+    Raises:
+        TypeError, ValueError: A number is out of range.
+
     Example:
         >>> with tf.Graph().as_default():
         ...     Cnn([4, 4], 0.1, 10)({"image": tf.zeros([5, 8, 8, 1])}, training=False)["logits"].shape.as_list()
@@ -29,14 +33,17 @@ class Cnn:
     """
 
     def __init__(self, filters: Sequence[int], dropout: float, classes: int, features: bool = False) -> None:
+        filters = [check_int("model.filters", count, minimum=1) for count in filters]
+        if not filters:
+            raise ValueError("model.filters is empty; give the number of filters of each convolution")
         layers = keras.layers
         net: list[keras.Layer] = []
         for i, count in enumerate(filters):
             net += [layers.Conv2D(count, 3, padding="same", use_bias=False), layers.BatchNormalization()]
             net += [layers.ReLU()] + ([layers.MaxPooling2D()] if i else [])
         self._body = keras.Sequential([*net, layers.Flatten()], name="cnn")
-        self._dropout = layers.Dropout(dropout)
-        self._head = layers.Dense(classes, name="head")
+        self._dropout = layers.Dropout(check_share("model.dropout", dropout, "features"))
+        self._head = layers.Dense(check_int("model.classes", classes, minimum=1), name="head")
         self._shows_features = features
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:

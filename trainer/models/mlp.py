@@ -31,6 +31,8 @@ class Mlp(tf.Module):
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__(name="mlp")
         sizes = [check_int("model.sizes", size, minimum=1) for size in sizes]
+        if len(sizes) < 2:
+            raise ValueError(f"model.sizes ({sizes}) must have the numbers of inputs and of classes, at least")
         self._layers = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             # He et al., Delving Deep into Rectifiers, 2015: variance 2 / fan_in before a ReLU.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from trainer.checks import check_int, check_share
 from trainer.model import Tensors
 from trainer.models.classifier import accuracy, cross_entropy, named_outputs
 from trainer.trunks.trunk import Trunk
@@ -19,6 +20,9 @@ class OnTrunk:
         trunk: Trunk, whose first output [batch, ...] is the input of the head.
         classes: Number of classes.
         dropout: Share of the features dropped in training.
+
+    Raises:
+        TypeError, ValueError: A number is out of range.
 
     Example:
         >>> import tempfile
@@ -38,8 +42,8 @@ class OnTrunk:
         trunk.build()
         self._trunk = trunk
         self._flatten = keras.layers.Flatten()
-        self._dropout = keras.layers.Dropout(dropout)
-        self._head = keras.layers.Dense(classes, name="head")
+        self._dropout = keras.layers.Dropout(check_share("model.dropout", dropout, "features"))
+        self._head = keras.layers.Dense(check_int("model.classes", classes, minimum=1), name="head")
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:
         """Returns ``logits`` and ``probabilities`` of the trunk's inputs."""

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError, Interrupted, NonFiniteError, RequestError, describe
 from trainer.schedule import Schedule
 from trainer.state import CheckpointSettings, StepMetrics
+from trainer.timing import told
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
+
+
+AtOnce = Callable[[], contextlib.AbstractContextManager[None]]
+"""Function that returns a block in which a stop is raised as soon as it is asked for."""
+
+
+class StopRequests(Protocol):
+    """Source of requests to stop; the loop passes on its own."""
+
+    def check(self) -> None:
+        """Raises ``Interrupted`` if the run has to stop."""
+
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a block in which a stop is raised as soon as it is asked for."""
 
 
 class CallbackList:
@@ -42,10 +58,13 @@ class CallbackList:
             for event in ("on_epoch_begin", "on_epoch_end", "on_call_end")
         }
         self._last_due = dict.fromkeys(self._callbacks, 0.0)
+        self._visits: list[tuple[str, str]] = []
         self._open = list(self._callbacks)
         self._clock = clock
         self.secs = dict.fromkeys(Phase, 0.0)
         """Seconds that the callbacks of each phase have taken."""
+        self.cut_off: list[tuple[str, str]] = []
+        """Names and events of the visits that a signal has left undone at the last stop, for a resume."""
 
         check_best_is_kept(self._callbacks)
 
@@ -66,10 +85,10 @@ class CallbackList:
         return [callback.schedule for callback in self._callbacks.values()]
 
     def on_build(self, build: GraphContext) -> None:
-        """Lets each callback add to the graph, once all metrics are known.
+        """Lets each callback add to the graph, once all metrics are known; then the Savers cover what they added.
 
         Raises:
-            RequestError: A callback refused its settings.
+            RequestError: A callback refused its settings, or added something that no checkpoint would hold.
         """
         reported = [name for callback in self._callbacks.values() for name in callback.reported_metrics(build)]
         build = replace(build, reported_metrics=(*build.metric_names, *reported))
@@ -79,6 +98,13 @@ class CallbackList:
             except (ValueError, TypeError) as error:
                 argument = _argument_of(error, name, callback)
                 raise RequestError(f"callbacks.{name}: {describe(error)}", argument=argument) from error
+            if late := build.savers.late(build.graph):
+                raise RequestError(
+                    f"callbacks.{name} adds {', '.join(late[:3])} after a callback that saves has made its Saver, so "
+                    "no checkpoint would hold it; give the callback phase = Phase.OBSERVE, which comes before those",
+                    argument=f"callbacks.{name}",
+                )
+        build.savers.build()
 
     def on_train_begin(self, context: Context, now: float) -> None:
         """Training begins; seconds of schedules count from ``now``."""
@@ -103,25 +129,46 @@ class CallbackList:
             if callback.phase is Phase.SAVE:
                 self._call(name, "on_step_end", lambda each: each.on_step_end(context))
 
-    def on_stop(self, context: Context, now: float) -> None:
+    def on_stop(self, context: Context, now: float, at_once: AtOnce) -> None:
         """Visits each callback where the variables are those of the record.
 
         A visit is the end of the epoch, if one ended here, then ``on_step_end``, if the callback is due.
         So the callbacks after an evaluation see its metrics.
+
+        Args:
+            context: Context of the run.
+            now: Seconds of the loop's clock.
+            at_once: Function that returns a block in which a signal is noticed at once.
         """
         step, steps_per_epoch = context.record.global_step, context.steps_per_epoch
         for name, callback in self._callbacks.items():
             if step % steps_per_epoch == 0:
-                self._call(name, "on_epoch_end", lambda each: each.on_epoch_end(context))
+                self._visits.append((name, "on_epoch_end"))
             if callback.schedule.is_due(step, steps_per_epoch, now - self._last_due[name]):
                 self._last_due[name] = now
-                self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+                self._visits.append((name, "on_step_end"))
+        self._visit_all(context, at_once)
 
-    def on_train_end(self, context: Context, check_signals: Callable[[], None]) -> None:
-        """The run ended in good order; a signal is noticed between two callbacks."""
+    def finish_stop(self, context: Context, at_once: AtOnce) -> None:
+        """Makes the visits that a signal cut off in the process before, such as an evaluation and all after it."""
+        self._visits, self.cut_off = [each for each in self.cut_off if each[0] in self._callbacks], []
+        self._visit_all(context, at_once)
+
+    def _visit_all(self, context: Context, at_once: AtOnce) -> None:
+        visits, self._visits = self._visits, []
+        for done, (name, event) in enumerate(visits):
+            try:
+                self._call(name, event, lambda callback: getattr(callback, event)(context), at_once)  # noqa: B023
+            except Interrupted:
+                self.cut_off = visits[done:]
+                raise
+
+    def on_train_end(self, context: Context, requests: StopRequests) -> None:
+        """The run ended in good order; a signal is noticed between two callbacks, and within those that may be cut."""
         for name in self._callbacks:
-            self._call(name, "on_train_end", lambda callback: callback.on_train_end(context))
-            check_signals()
+            with told(f"running callbacks.{name} at the end"):
+                self._call(name, "on_train_end", lambda callback: callback.on_train_end(context), requests.at_once)
+            requests.check()
 
     def on_exception(self, context: Context, error: BaseException) -> list[CallbackError]:
         """Tells every callback, whatever others raise, and returns their errors."""
@@ -176,10 +223,13 @@ class CallbackList:
                 errors.append(error)
         return errors
 
-    def _call(self, name: str, event: str, call: Callable[[Callback], None]) -> None:
+    def _call(
+        self, name: str, event: str, call: Callable[[Callback], None], at_once: AtOnce = contextlib.nullcontext
+    ) -> None:
         callback, began = self._callbacks[name], self._clock()
         try:
-            call(callback)
+            with at_once() if callback.may_be_cut else contextlib.nullcontext():
+                call(callback)
         except (Interrupted, NonFiniteError):
             raise
         except Exception as error:

@@ -1,11 +1,14 @@
-"""Means of the metrics over an epoch, independent of the number of steps in each call into the graph."""
+"""Values of the metrics over an epoch, independent of the number of steps in each call into the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
+
+from trainer.graph.metric_columns import MetricColumns
 
 Values = np.ndarray[Any, Any]
 
@@ -14,24 +17,24 @@ class EpochMeans:
     """Running sums in float64, step after step, so that the order of additions never depends on the calls.
 
     Args:
-        names: Names of the metrics, one a column.
+        columns: Columns of the metrics of a step.
         steps_per_epoch: Number of updates in an epoch.
 
     Example:
-        >>> means = EpochMeans(("loss",), steps_per_epoch=3)
+        >>> means = EpochMeans(MetricColumns(("loss",)), steps_per_epoch=3)
         >>> means.add(np.array([[1.0], [2.0]], np.float32), secs=0.5)
         []
         >>> means.add(np.array([[6.0], [1.0]], np.float32), secs=0.5)
         [{'loss': 3.0, 'steps_per_sec': 4.0}]
     """
 
-    def __init__(self, names: tuple[str, ...], steps_per_epoch: int) -> None:
-        self._names = names
+    def __init__(self, columns: MetricColumns, steps_per_epoch: int) -> None:
+        self._columns = columns
         self._steps_per_epoch = steps_per_epoch
         self._reset()
 
     def _reset(self) -> None:
-        self._sums: Values = np.zeros((1, len(self._names)))
+        self._sums: Values = np.zeros((1, len(self._columns.all)))
         self._steps = 0
         self._timed_steps = 0
         self._secs = 0.0
@@ -40,11 +43,11 @@ class EpochMeans:
         """Adds the metrics of some steps.
 
         Args:
-            values: Metrics, float32 [steps, metrics].
+            values: Metrics, float32 [steps, columns].
             secs: Seconds that these steps took.
 
         Returns:
-            The means and ``steps_per_sec`` of each epoch that ended in these steps.
+            The values and ``steps_per_sec`` of each epoch that ended in these steps.
         """
         values, secs_per_step = values.astype(np.float64), secs / len(values)
         # The rest of the current epoch, then whole epochs at once, then the start of another.
@@ -54,11 +57,11 @@ class EpochMeans:
         if head:
             self._take_in(values[:head], secs_per_step)
             if self._steps == self._steps_per_epoch:
-                ended += self._means(self._sums, self._timed_steps, self._secs)
+                ended += self._values(self._sums, values[head - 1 : head], self._timed_steps, self._secs)
                 self._reset()
         if head < body:
-            epochs = values[head:body].reshape(-1, self._steps_per_epoch, len(self._names))
-            ended += self._means(_sums(epochs)[:, 0], len(values), secs)
+            epochs = values[head:body].reshape(-1, self._steps_per_epoch, values.shape[1])
+            ended += self._values(_sums(epochs)[:, 0], epochs[:, -1], len(values), secs)
         if body < len(values):
             self._take_in(values[body:], secs_per_step)
         return ended
@@ -69,20 +72,22 @@ class EpochMeans:
         self._timed_steps += len(values)
         self._secs += secs_per_step * len(values)
 
-    def _means(self, sums: Values, timed_steps: int, secs: float) -> list[dict[str, float]]:
+    def _values(self, sums: Values, last: Values, timed_steps: int, secs: float) -> list[dict[str, float]]:
         speed = {"steps_per_sec": round(timed_steps / secs, 1)} if secs > 0 else {}
-        rows = (sums / self._steps_per_epoch).tolist()
-        return [{**dict(zip(self._names, row, strict=True)), **speed} for row in rows]
+        rows = self._columns.over(sums, self._steps_per_epoch, last).tolist()
+        return [{**dict(zip(self._columns.names, row, strict=True)), **speed} for row in rows]
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of the epoch so far; the speed belongs to this process and is left out."""
-        return {"steps": self._steps, "sums": dict(zip(self._names, self._sums[0].tolist(), strict=True))}
+        """Returns the sums of the epoch so far, None for nan; the speed belongs to this process and is left out."""
+        sums = [value if isfinite(value) else None for value in self._sums[0].tolist()]
+        return {"steps": self._steps, "sums": dict(zip(self._columns.all, sums, strict=True))}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues in the middle of an epoch."""
         self._reset()
         self._steps = int(state["steps"])
-        self._sums[0] = [state["sums"].get(name, 0.0) for name in self._names]
+        sums = [state["sums"].get(name, 0.0) for name in self._columns.all]
+        self._sums[0] = [np.nan if value is None else value for value in sums]
 
 
 def _sums(epochs: Values) -> Values:

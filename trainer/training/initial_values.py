@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.checkpoints.resolve import resolve_checkpoint
-from trainer.checkpoints.restoring.compatibility import check_fits
-from trainer.checkpoints.restoring.restore import plan_full_restore, plan_warm_start
+from trainer.checkpoints.restoring.compatibility import check_fits, wanted_by
+from trainer.checkpoints.restoring.restore import check_assignable, plan_full_restore, plan_warm_start
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
@@ -41,11 +41,13 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
     """
     start, trunks = job.start, [trunk.metadata() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
-        check_fits(start.store.path(start.record.name), build.graph)
+        check_fits(start.store.path(start.record.name), wanted_by(build.restorer))
         check_same_trunks(start.run.info().trunks, trunks)
         return InitialValues(None, trunks)
     if start.external is not None:
-        return InitialValues(plan_full_restore(start.external, build.graph, build.global_step.op.name), trunks)
+        transfer = plan_full_restore(start.external, wanted_by(build.restorer), build.global_step.op.name)
+        check_assignable(transfer, build.graph)
+        return InitialValues(transfer, trunks)
     if job.warm_start is None:
         return InitialValues(None, trunks)
     prefix = resolve_checkpoint(job.warm_start.path).prefix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +11,11 @@ import numpy as np
 
 from trainer.callback import Context
 from trainer.errors import TrainerError
+from trainer.graph.metric_columns import MetricColumns
 from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans
+from trainer.training.metric_notes import MetricNotes
 from trainer.training.plan import CallLimit, RunLength, next_stop
 
 
@@ -21,7 +24,7 @@ class StepResult:
     """Outcome of one call into the graph.
 
     Args:
-        metrics: Metrics of each step, float32 [steps, metrics].
+        metrics: Metrics of each step, float32 [steps, columns].
         global_step: Global step that the graph has counted after the call.
     """
 
@@ -39,6 +42,9 @@ class Requests(Protocol):
     def check(self) -> None:
         """Raises ``Interrupted`` if the run has to stop."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Returns a block in which a stop is raised as soon as it is asked for, not between calls alone."""
+
     def take_save_request(self) -> bool:
         """Returns whether a save was requested since the last call."""
 
@@ -48,6 +54,10 @@ class NoRequests:
 
     def check(self) -> None:
         """Does nothing."""
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Returns a block without effect."""
+        return nullcontext()
 
     def take_save_request(self) -> bool:
         """Returns False."""
@@ -59,7 +69,7 @@ class Loop:
 
     Args:
         step: Function that runs n updates.
-        metric_names: Names of the columns of the metrics.
+        columns: Columns of the metrics of a step.
         length: Length of the whole run, earlier processes included.
         call_limit: Limit on the steps of a call.
         callbacks: Callbacks that are told of every event; the caller closes them.
@@ -70,7 +80,7 @@ class Loop:
     def __init__(
         self,
         step: Step,
-        metric_names: tuple[str, ...],
+        columns: MetricColumns,
         length: RunLength,
         call_limit: CallLimit,
         callbacks: CallbackList,
@@ -83,24 +93,27 @@ class Loop:
         self._callbacks = callbacks
         self._clock = clock
         self._requests = requests or NoRequests()
-        self._metric_names = metric_names
+        self._names = columns.names
         self.call_secs = 0.0
         """Seconds that all calls into the graph have taken."""
-        self._means = EpochMeans(metric_names, length.steps_per_epoch)
+        self._means = EpochMeans(columns, length.steps_per_epoch)
+        self._notes = MetricNotes(columns)
 
     def run(self, context: Context) -> None:
         """Runs from the state in ``context.record`` to the last epoch, or until a stop is requested."""
         self._callbacks.on_train_begin(context, self._clock())
         self._requests.check()
+        self._callbacks.finish_stop(context, self._requests.at_once)
         while not self._is_over(context):
             if context.record.global_step % self._length.steps_per_epoch == 0:
                 self._callbacks.on_epoch_begin(context)
             self._advance(context)
-            self._callbacks.on_stop(context, self._clock())
+            self._callbacks.on_stop(context, self._clock(), self._requests.at_once)
+            self._notes.note(context.record.epoch, context.record.metrics)
             if self._requests.take_save_request():
                 self._callbacks.save_now(context)
             self._requests.check()
-        self._callbacks.on_train_end(context, self._requests.check)
+        self._callbacks.on_train_end(context, self._requests)
 
     def _is_over(self, context: Context) -> bool:
         return context.record.global_step >= self._length.total_steps or context.stop_reason is not None
@@ -117,12 +130,13 @@ class Loop:
         values = result.metrics
         self.call_secs += secs
         self._call_limit = self._call_limit.updated(stop - start, secs)
-        self._callbacks.on_call_end(context, StepMetrics(start + 1, self._metric_names, values))
+        self._callbacks.on_call_end(context, StepMetrics(start + 1, self._names, values[:, : len(self._names)]))
         epoch = self._length.epoch_at(start)
         for metrics in self._means.add(values, secs):
             epoch += 1
             context.record = RunState(epoch, epoch * self._length.steps_per_epoch, metrics)
             if context.record.global_step < stop:
+                self._notes.note(epoch, metrics)
                 context.is_current = False
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
@@ -130,13 +144,15 @@ class Loop:
         context.record = RunState(epoch, stop, context.record.metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of the current epoch, and the state of every callback."""
-        return {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+        """Returns the sums of the current epoch, the state of every callback, and the events that a signal cut off."""
+        state = {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
+        return {**state, "cut_off": cut_off} if (cut_off := self._callbacks.cut_off) else state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes back what ``state_dict`` returned in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
         self._callbacks.load_state_dict(state["callbacks"])
+        self._callbacks.cut_off = [(str(name), str(event)) for name, event in state.get("cut_off", ())]
 
 
 def check_same_step(counted: int, expected: int) -> None:

@@ -13,7 +13,7 @@ from trainer.checks import finite_or_none
 from trainer.errors import Interrupted, NonFiniteError, describe
 from trainer.graph.compile_rule import Mode
 from trainer.runs.run_info import RollbackEntry
-from trainer.runs.versions import versions
+from trainer.runs.versions import changed, versions
 from trainer.state import Rollback
 from trainer.timing import utc_now
 from trainer.training.file_table import file_table
@@ -22,6 +22,9 @@ from trainer.training.plan import RunLength
 from trainer.training.time_spent import TimeSpent
 
 log = logging.getLogger(__name__)
+
+FEW = 3
+"""Max number of names of variables in a line."""
 
 
 class RunReporter:
@@ -62,6 +65,8 @@ class RunReporter:
         )
         if not job.callbacks.savers:
             log.warning("no callback saves checkpoints, so this run cannot be resumed")
+        if differences := self._other_versions():
+            log.warning("resumed with other versions (%s); the last bits of the numbers may differ", differences)
         epochs, steps = _count(self._length.epochs, "epoch"), _count(self._length.steps_per_epoch, "step")
         log.info("%s: %s of %s in %s, %s", job.name, epochs, steps, self._run.path, self._how())
 
@@ -72,6 +77,16 @@ class RunReporter:
         if self._start.external is not None:
             return "continued from an external checkpoint"
         return "new run"
+
+    def values_given(self, names: Sequence[str]) -> None:
+        """Reports the variables and tables that a new run starts with the values of a constructor."""
+        if names and self._start.record is None and self._start.external is None:
+            few = f" ({', '.join(names)})" if len(names) <= FEW else ""
+            log.info("%s%s: values from the constructor", _count(len(names), "variable"), few)
+
+    def _other_versions(self) -> str:
+        record = self._start.record
+        return changed(record.settings.get("versions", {}), versions()) if record is not None else ""
 
     def variables_loaded(self, transfer: Transfer) -> None:
         """Reports the variables that the run takes from another checkpoint."""

@@ -11,8 +11,8 @@ import tensorflow as tf
 from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
-from trainer.errors import CheckpointError, Interrupted, TrainerError, describe
-from trainer.graph.build import TrainingGraph
+from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
+from trainer.graph.calls import TrainingGraph
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed
@@ -29,11 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runner of a job: opens the session, initialises or restores it, and runs the loop to the end.
+    """Runner of a job: initialises or restores the session, and runs the loop to the end.
 
     Args:
         job: Parts of the run.
-        graph: Graph of the run; finalized when the session opens.
+        graph: Graph of the run.
+        session: Open session of the graph; a new run has its initial values already.
         length: Length of the whole run.
         initial_values: Values that a new run starts from, besides initial values of its own.
         requests: Requests from outside while it runs.
@@ -44,6 +45,7 @@ class Runner:
         self,
         job: Job,
         graph: TrainingGraph,
+        session: TrainingSession,
         length: RunLength,
         initial_values: InitialValues,
         requests: Requests,
@@ -57,7 +59,7 @@ class Runner:
         self._clock = clock
         self._reporter = RunReporter(job, length)
         self._saved = SavedCheckpoints(job.start.run, job.callbacks.savers, newest_of(job.start))
-        self._session = TrainingSession(graph)
+        self._session = session
         self._steps = 0
         self._requests = requests
 
@@ -67,16 +69,16 @@ class Runner:
         start.run.clean_up()
         start.run.write_config(self._job.invocation.config_text)
         self._reporter.started(mode, self._trunks)
+        self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
         began = self._clock()
         try:
-            with self._session:
-                self._open_loop()
-                context = self._begin(start.record)
-                set_aside_superseded(start)
-                while not self._runs_to_the_end(context):
-                    context = self._begin(newest_or_none(start))
+            self._open_loop()
+            context = self._begin(start.record)
+            set_aside_superseded(start)
+            while not self._runs_to_the_end(context):
+                context = self._begin(newest_or_none(start))
         except BaseException as error:
             self._reporter.failed(error)
             raise
@@ -100,18 +102,18 @@ class Runner:
             rates = self._session.measure(self._clock)
             self._reporter.mode_measured(self._session.mode, rates)
         call_limit = CallLimit(self._job.steps_per_call, self._session.max_steps)
-        names, callbacks = self._graph.context.metric_names, self._job.callbacks
-        self._loop = Loop(self._step, names, self._length, call_limit, callbacks, self._clock, self._requests)
+        columns, callbacks = self._graph.context.columns, self._job.callbacks
+        self._loop = Loop(self._step, columns, self._length, call_limit, callbacks, self._clock, self._requests)
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> StepResult:
-        first = contextlib.nullcontext() if self._steps else timed("the first call into the graph")
+        first = contextlib.nullcontext() if self._steps else timed("running the first call into the graph")
         self._steps += count
         mode = self._session.mode
         try:
             with first:
                 result = self._session.step(count)
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, MemoryError) as error:
             raise TrainerError(f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
             self._reporter.mode_changed(self._session.mode, "XLA cannot compile the model")
@@ -120,20 +122,22 @@ class Runner:
     def _begin(self, record: CommitRecord | None) -> Context:
         """Sets session and loop to the state of a checkpoint, or to the start."""
         start, session = self._job.start, self._session
-        with timed("initialise the variables"):
-            session.initialise()
+        if not session.is_initial:
+            with timed("initialising the variables"):
+                session.initialise()
+        new_rate = session.learning_rate() if self._job.new_learning_rate else None
         state = RunState(0, 0)
         if record is not None:
-            with timed(f"restore {record.name}"):
+            with timed(f"restoring {record.name}"):
                 session.restore(start.run.checkpoints / record.name)
             known = {name: value for name, value in record.metrics.items() if value is not None}
             state = RunState(record.epoch, record.global_step, known)
         elif self._transfer is not None:
-            with timed(f"load variables of {self._transfer.prefix}"):
+            with timed(f"loading variables of {self._transfer.prefix}"):
                 session.load(self._transfer)
             state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
-        if self._job.new_learning_rate and self._graph.context.learning_rate is not None:
-            session.session.run(self._graph.context.learning_rate.initializer)
+        if new_rate is not None:
+            self._graph.context.learning_rate.load(new_rate, session.session)
         self._loop.load_state_dict(record.state if record else self._initial_state)
         if self._graph.context.rollback is not None:
             self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())
@@ -151,17 +155,25 @@ class Runner:
         """Runs the loop; returns False where a rollback was requested, and raises any other error."""
         try:
             self._loop.run(context)
-        except BaseException as error:
+        except BaseException as raised:
+            error = self._session.explained(raised) if isinstance(raised, NonFiniteError) else raised
             also = self._job.callbacks.on_exception(context, error)
             for other in also:
                 log.error("%s", other)
             if context.rollback is not None and not also:
                 record = newest_or_none(self._job.start)
+                if record is None and (tables := self._session.tables()):
+                    raise TrainerError(
+                        f"there is no checkpoint to roll back to ({describe(error)}), and at the start the table of "
+                        f"{tables[0]} would keep its entries; save earlier (callbacks.checkpoint.every_n_steps)"
+                    ) from error
                 self._reporter.rolled_back(context.rollback, error, record.name if record else "the start")
                 return False
             # A stop without the save that a signal asks for is a failure, not an interruption.
             if isinstance(error, Interrupted) and also:
                 raise also[0] from error
+            if error is not raised:
+                raise error from raised
             raise
         return True
 

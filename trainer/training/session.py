@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.restoring.restore import assign
+from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
-from trainer.errors import CheckpointError, describe
-from trainer.graph.build import TrainingGraph
+from trainer.errors import CheckpointError, NonFiniteError, RequestError, TrainerError, describe
+from trainer.graph.background_call import closing_in_time
+from trainer.graph.calls import FusedSteps, TrainingGraph
+from trainer.graph.run_savers import is_variable, origin_of, saved_tensors
+from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult
 
 v1 = tf.compat.v1
@@ -34,14 +38,18 @@ class TrainingSession:
 
     Args:
         graph: Graph of the run; finalized when the session is entered.
+        clock: Function that returns monotonic seconds.
     """
 
-    def __init__(self, graph: TrainingGraph) -> None:
+    def __init__(self, graph: TrainingGraph, clock: Callable[[], float] = time.monotonic) -> None:
         self._graph = graph
+        self._clock = clock
         self.mode = graph.context.mode.name
         """Mode of the steps: ``off`` or ``xla``; ``measure`` until that is decided."""
         self.waited_secs = 0.0
         """Seconds that all calls so far have waited for batches."""
+        self.is_initial = False
+        """Whether the session holds initial values: initialised, and neither restored nor stepped since."""
 
     def __enter__(self) -> TrainingSession:
         graph = self._graph.context.graph
@@ -49,8 +57,9 @@ class TrainingSession:
         # A Saver refuses to work where no graph is the default one.
         with contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
-            self.session = stack.enter_context(contextlib.closing(v1.Session(graph=graph)))
+            self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph)))
             self._stack = stack.pop_all()
+        self._inquiry = Inquiry(self._graph, self.session, self._clock)
         self.use(self.mode)
         return self
 
@@ -58,9 +67,41 @@ class TrainingSession:
         self._stack.__exit__(*error)
 
     def initialise(self) -> None:
-        """Initialises every variable and fills the feed."""
-        self.session.run([self._graph.initialise, self._graph.initialise_tables])
-        self._graph.feed.initialise(self.session)
+        """Initialises every variable and table, gives them a constructor's values, and fills the feed.
+
+        Raises:
+            TrainerError: An initial value, a table or the data cannot be computed or read.
+        """
+        self._inquiry.forget()
+        try:
+            self.session.run([self._graph.initialise, self._graph.initialise_tables])
+            self._graph.context.given.give(self.session)
+            self._graph.feed.initialise(self.session)
+        except (tf.errors.OpError, MemoryError) as error:
+            raise TrainerError(f"variables, tables or data cannot be initialised: {describe(error)}") from error
+        self.is_initial = True
+
+    def check_savable(self) -> None:
+        """Reads once what a save reads besides the variables: tables, pipelines and the like.
+
+        Raises:
+            RequestError: Something could not be saved, or not be restored into a session like this one.
+        """
+        others = [each for each in saved_tensors(self._graph.context.saver) if not is_variable(each)]
+        for each in others:
+            try:
+                self.session.run(each.tensor.op)
+            except tf.errors.OpError as error:
+                raise RequestError(
+                    f"{each.key} cannot be saved, so this run could not be resumed ({describe(error)}); leave it out "
+                    "of the collection SAVEABLE_OBJECTS, or, if it is not initialised, add its initializer to the "
+                    "collection TABLE_INITIALIZERS"
+                ) from error
+
+    def tables(self) -> list[str]:
+        """Returns the names of mutable look-up tables, which keep their entries when variables are initialised."""
+        saved = saved_tensors(self._graph.context.saver)
+        return [each.key for each in saved if origin_of(each.tensor).op.type.startswith("LookupTableExport")]
 
     def restore(self, prefix: Path) -> None:
         """Restores every variable, and the position of a data pipeline.
@@ -71,8 +112,9 @@ class TrainingSession:
         Raises:
             CheckpointError: The files cannot be read, or a data pipeline cannot take its position back.
         """
+        self.is_initial = False
         try:
-            self._graph.context.restorer.restore(self.session, str(prefix))
+            restore_all(self._graph.context.restorer, self.session, prefix)
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(f"{prefix} cannot be restored: {describe(error)}") from error
 
@@ -82,7 +124,8 @@ class TrainingSession:
         Raises:
             CheckpointError: The files can no longer be read.
         """
-        if transfer.with_pipeline:
+        self.is_initial = False
+        if transfer.by_saver:
             self.restore(transfer.prefix)
         else:
             assign(transfer, self.session)
@@ -90,6 +133,11 @@ class TrainingSession:
     def global_step(self) -> int:
         """Returns the number of updates of the variables."""
         return int(self.session.run(self._graph.context.global_step))
+
+    def learning_rate(self) -> Any:
+        """Returns the constant learning rate, float32 scalar; None where there is no variable of it."""
+        rate = self._graph.context.learning_rate
+        return None if rate is None else self.session.run(rate)
 
     @property
     def max_steps(self) -> int:
@@ -100,25 +148,42 @@ class TrainingSession:
         """Selects the mode of the steps from now on."""
         compiled = self._graph.compiled
         self._calls = compiled if mode != "off" and compiled is not None else self._graph.plain
-        fetches = [self._calls.metrics, self._calls.waited, self._calls.global_step]
-        self._call = self.session.make_callable(fetches, [self._calls.count])
+        self._call = self._callable(self._calls)
         self.mode = mode
+
+    def _callable(self, calls: FusedSteps) -> Callable[[Any], Any]:
+        completed = calls.count if calls.completed is None else calls.completed
+        fetches = calls.metrics, calls.waited, calls.global_step, completed
+        return self.session.make_callable(fetches, [calls.count])  # type: ignore[no-any-return]
 
     def step(self, count: int) -> StepResult:
         """Runs ``count`` updates.
 
         A graph that XLA cannot compile is run without XLA from then on; one line says so.
         """
+        self.is_initial = False
+        self._inquiry.before_call()
         try:
-            values, waited, step = self._call(np.int32(count))
+            values, waited, step, completed = self._call(np.int32(count))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if self.mode != "xla" or not any(word in str(error) for word in NOT_COMPILED):
                 raise
             log.warning("XLA cannot compile this model (%s); its steps run without XLA", describe(error))
             self.use("off")
-            values, waited, step = self._call(np.int32(count))
+            values, waited, step, completed = self._call(np.int32(count))
+        if completed < count:
+            raise self._inquiry.check_failed(int(step), self._run, self._callable(self._graph.plain))
         self.waited_secs += float(waited)
         return StepResult(np.asarray(values), int(step))
+
+    def explained(self, error: NonFiniteError) -> NonFiniteError:
+        """Returns the error with the op that it began in, if the steps before it can run again and show it."""
+        return self._inquiry.explained(error, self._run)
+
+    def _run(self, count: int) -> None:
+        """Runs ``count`` updates in as many calls as it takes, for their effect on the variables."""
+        for start in range(0, count, self.max_steps):
+            self._call(np.int32(min(self.max_steps, count - start)))
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
         """Benchmarks both modes and selects the faster one for this session.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 from trainer.errors import Interrupted
+
+
+class StopNow(BaseException):
+    """Stop in the middle of work that may be cut; no ``except Exception`` of others keeps it."""
+
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,6 +36,7 @@ class Signals:
     def __init__(self) -> None:
         self._caught: int | None = None
         self._save_requested = False
+        self._at_once = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -45,6 +53,21 @@ class Signals:
         """Raises Interrupted if a signal has asked for a stop."""
         if self._caught is not None:
             raise Interrupted(self._caught, signal.Signals(self._caught).name)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raises Interrupted anywhere in the block when a signal asks for a stop; for work that may be cut."""
+        self.check()
+        before = self._at_once
+        try:
+            self._at_once = True
+            try:
+                yield
+            finally:
+                self._at_once = before
+        except StopNow:
+            self.check()
+            raise
 
     def take_save_request(self) -> bool:
         """Returns whether a signal has asked for a save since the last call."""
@@ -63,3 +86,5 @@ class Signals:
             # system ignores signals without a handler, so the handler of Python stays.
             for each in STOPPING:
                 signal.signal(each, signal.SIG_DFL)
+        if self._at_once:
+            raise StopNow

@@ -9,8 +9,11 @@ from dataclasses import replace
 
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
-from trainer.graph.build import TrainingGraph, add_calls, open_graph
-from trainer.graph.data_source import inspect_source
+from trainer.graph.background_call import in_background
+from trainer.graph.build import open_graph
+from trainer.graph.calls import TrainingGraph, add_calls
+from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
+from trainer.graph.devices import building
 from trainer.graph.variables import variable_bytes
 from trainer.runs.lock import RunLock
 from trainer.state import RunState
@@ -21,6 +24,7 @@ from trainer.training.loop import NoRequests, Requests
 from trainer.training.plan import RunLength, next_stop
 from trainer.training.resume import Start, check_unchanged
 from trainer.training.runner import Runner
+from trainer.training.session import TrainingSession
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +49,23 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     requests = requests or NoRequests()
     errors: list[CallbackError] = []
     try:
-        with timed("build the graph"):
-            graph, length, initial_values = _build(job)
-        _check_disk(job, graph)
-        requests.check()
-        if job.start.is_new:
-            job = replace(job, start=job.start.in_new_directory())
-        job.start.run.create()
-        with RunLock(job.start.run.lock_file):
-            check_unchanged(job.start)
-            record = Runner(job, graph, length, initial_values, requests, clock).run()
+        with requests.at_once():
+            source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
+            with timed("building the graph"):
+                graph, length, initial_values = _build(job, source)
+            _check_disk(job, graph)
+        with TrainingSession(graph, clock) as session:
+            # Before anything is made: where a variable, a table or the data fails, no directory is left.
+            with requests.at_once(), timed("initialising the variables"):
+                in_background(session.initialise)
+                if job.callbacks.savers:
+                    session.check_savable()
+            if job.start.is_new:
+                job = replace(job, start=job.start.in_new_directory())
+            job.start.run.create()
+            with RunLock(job.start.run.lock_file):
+                check_unchanged(job.start)
+                record = Runner(job, graph, session, length, initial_values, requests, clock).run()
     finally:
         errors = job.callbacks.close()
         for error in errors[1:]:
@@ -64,8 +75,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     return record
 
 
-def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
-    source = inspect_source(job.data)
+def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, InitialValues]:
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")
@@ -76,12 +86,14 @@ def _build(job: Job) -> tuple[TrainingGraph, RunLength, InitialValues]:
         source,
         job.seed,
         _compile_setting(job),
+        steps_per_epoch=length.steps_per_epoch,
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
-    initial_values = check_initial_values(job, opened.context)
-    with opened.context.graph.as_default():
+    with building(opened.context.graph):
         job.callbacks.on_build(opened.context)
+        # After the callbacks: their variables are in the checkpoints too.
+        initial_values = check_initial_values(job, opened.context)
         longest_call = next_stop(0, length, job.callbacks.schedules, job.steps_per_call or length.total_steps)
         return add_calls(opened, longest_call, length.total_steps), length, initial_values
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.checks import check_file_name, check_names, suggestion
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.graph.inference import described
 from trainer.model import Tensors
 from trainer.trunks.trunk_file import (
@@ -56,6 +56,7 @@ class Trunk:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tf.Graph().as_default() as graph:
         ...     x = v1.placeholder(tf.float32, [None, 2], name="x")
         ...     _ = tf.identity(x @ tf.constant([[1.0], [2.0]], name="kernel"), name="op")
@@ -80,7 +81,7 @@ class Trunk:
     ) -> None:
         if not isinstance(path, str):
             raise TypeError(f"{PATH} ({path!r}) must be the path of a frozen .pb")
-        self._path = Path(path)
+        self._path = local_path(path, PATH)
         self._outputs = check_names(OUTPUTS, outputs)
         if not self._outputs:
             raise RequestError(f"{OUTPUTS} is empty; name the output nodes", argument=OUTPUTS)

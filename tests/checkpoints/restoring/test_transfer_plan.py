@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.checkpoints.reader import Tensor
+from trainer.checkpoints.contents import Tensor
 from trainer.checkpoints.restoring.transfer_plan import Transfer, plan_transfer
 from trainer.errors import RequestError
 from trainer.warm_start import WarmStart

@@ -14,18 +14,21 @@ import tensorflow as tf
 
 from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
+from trainer.checkpoints.contents import differences
 from trainer.checkpoints.meta_reader import read_graph_of, trainable_names
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
-from trainer.checkpoints.restoring.compatibility import differences
 from trainer.checkpoints.store import DATA, INDEX, META, STATE_FILE, CheckpointStore
 from trainer.checkpoints.stored_checkpoint import NUMBERED, StoredCheckpoint
 from trainer.checkpoints.writing.writer import read_every_tensor
 from trainer.checks import check_file_name
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
-from trainer.files import make_directory, sync_directory, temporary_beside
+from trainer.files import local_path, make_directory, sync_directory, temporary_beside
+from trainer.graph.optimizer_names import names_in_file, under_names
+from trainer.graph.variables import key_of, load_values
+from trainer.graphdef.averages import average_names
 from trainer.timing import utc_now
 
 v1 = tf.compat.v1
@@ -68,7 +71,7 @@ def average(references: Sequence[Reference], target: str | Path) -> StoredCheckp
         >>> TensorReader(mean.prefix).value("w").tolist()
         [1.0, 3.0]
     """
-    target, checkpoints = Path(target), [resolve_checkpoint(each) for each in references]
+    target, checkpoints = local_path(target), [resolve_checkpoint(each) for each in references]
     if len(checkpoints) < 2:
         raise RequestError("an average needs at least two checkpoints")
     _check_target(target)
@@ -80,6 +83,8 @@ def average(references: Sequence[Reference], target: str | Path) -> StoredCheckp
     last = checkpoints[-1]
     meta = read_graph_of(last)
     averaged = _averaged_names(readers[-1], trainable_names(meta) if meta else None)
+    # Exports use the averages that an optimizer kept, so they are weights too.
+    averaged |= {each.average for each in average_names(meta).values()} & readers[-1].readable.keys() if meta else set()
     values = _values(readers, averaged)
     if meta is not None and len(values) < len(readers[-1].tensors):
         meta = _meta_of(meta, values)
@@ -102,7 +107,8 @@ def _check_target(target: Path) -> None:
 def _check_same_variables(readers: Sequence[TensorReader]) -> None:
     first = readers[0]
     for other in readers[1:]:
-        if found := differences(other.readable, first.readable):
+        stored = under_names(other.readable, names_in_file(other.readable, first.readable))
+        if found := differences(stored, first.readable):
             lines = "\n  ".join(line.replace("graph", first.prefix.name, 1) for line in found[:6])
             raise RequestError(f"{other.prefix} does not hold the variables of {first.prefix}:\n  {lines}")
 
@@ -129,10 +135,19 @@ def _mean(readers: Sequence[TensorReader], name: str) -> Array:
 
 
 def _meta_of(meta: Any, values: Mapping[str, Array]) -> Any:
-    """Returns the graph with a Saver of only these variables: the position of a data pipeline has no average."""
+    """Returns the graph with a Saver of only these variables: the position of a data pipeline has no average.
+
+    Raises:
+        RequestError: A value belongs to a table or the like, whose Saver is not in a ``.meta`` on its own.
+    """
     with tf.Graph().as_default() as graph:
         v1.train.import_meta_graph(meta, clear_devices=True)
-        variables = [v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in values]
+        variables = [v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if key_of(v) in values]
+        if others := sorted(set(values) - {key_of(variable) for variable in variables}):
+            raise RequestError(
+                f"{', '.join(others[:3])} cannot be averaged beside the position of a data pipeline; train with "
+                "data.save_position=false to average these checkpoints"
+            )
         renewed = v1.train.Saver(variables).export_meta_graph()
     for key, signature in meta.signature_def.items():
         renewed.signature_def[key].CopyFrom(signature)
@@ -192,8 +207,7 @@ def _save(prefix: Path, values: Mapping[str, Array]) -> None:
             for i, (name, value) in enumerate(values.items())
         }
         saver = v1.train.Saver(variables)
-        for name, variable in variables.items():
-            variable.load(values[name], session)
+        load_values(session, [(variable, values[name]) for name, variable in variables.items()])
         saver.save(session, str(prefix), write_meta_graph=False, write_state=False)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.checkpoints.analysis.inspect import as_numbers
-from trainer.checkpoints.reader import Tensor, TensorReader
+from trainer.checkpoints.contents import Tensor
+from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.data.arrays import Array
 

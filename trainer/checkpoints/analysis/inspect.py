@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,12 +12,16 @@ from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.catalog import Catalog
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.meta_reader import read_graph_of, read_meta, trainable_names
-from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.reader import TensorReader, stored_tensors
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
+from trainer.checkpoints.saver_in_meta import restore_problems
 from trainer.checkpoints.store import STATE_FILE
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
+
+MAX_SHOWN = 6
+"""Max number of tensors in the message about a file that does not fit its graph."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ def _variable(reader: TensorReader, name: str, of_optimizer: bool, trainable: bo
     tensor = reader.tensors[name]
     value = np.zeros(0) if reader.is_opaque(name) else reader.value(name)
     mean, norm = _mean_and_norm(value)
-    return Variable(name, tensor.dtype, tensor.shape, value.size, value.nbytes, of_optimizer, trainable, mean, norm)
+    shape = tensor.shape or ()
+    return Variable(name, tensor.dtype, shape, value.size, value.nbytes, of_optimizer, trainable, mean, norm)
 
 
 def _mean_and_norm(value: Array) -> tuple[float | None, float | None]:
@@ -109,11 +115,11 @@ def verify(reference: Reference) -> list[str]:
 
 
 def problems_of(checkpoint: StoredCheckpoint) -> list[str]:
-    """Returns the problems of a checkpoint; [] if every byte is as it was written.
+    """Returns the problems of a checkpoint; [] if every byte is as it was written and can be restored.
 
-    Every tensor is read and compared with its CRC, and the checkpoint's own ``.meta`` is parsed. With a
-    commit record, the checksum of each file is compared too. The ``.meta`` of another checkpoint does not
-    count; ``note_on_graph`` checks it.
+    Every tensor is read and compared with its CRC, and must be one that the Saver in the checkpoint's own
+    ``.meta`` can restore. With a commit record, the checksum of each file is compared too. The ``.meta`` of
+    another checkpoint does not count; ``note_on_graph`` checks it.
     """
     return list(_problems(checkpoint))
 
@@ -129,8 +135,7 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
             yield str(error)
     try:
         reader = TensorReader(checkpoint.prefix)
-        if checkpoint.own_meta:
-            read_meta(checkpoint.own_meta)
+        meta = read_meta(checkpoint.own_meta) if checkpoint.own_meta else None
     except CheckpointError as error:
         yield str(error)
         return
@@ -139,6 +144,13 @@ def _problems(checkpoint: StoredCheckpoint) -> Iterator[str]:
             reader.value(name)
         except CheckpointError as error:
             yield str(error)
+    if meta is not None and (unmet := restore_problems(meta, reader.tensors)):
+        yield _unrestorable(checkpoint, checkpoint.own_meta, unmet)
+
+
+def _unrestorable(checkpoint: StoredCheckpoint, file: Path | None, unmet: list[str]) -> str:
+    more = f"; and {len(unmet) - MAX_SHOWN} more" if len(unmet) > MAX_SHOWN else ""
+    return f"{checkpoint.prefix} cannot be restored into {file}: {'; '.join(unmet[:MAX_SHOWN])}{more}"
 
 
 def note_on_graph(checkpoint: StoredCheckpoint) -> str:
@@ -147,9 +159,11 @@ def note_on_graph(checkpoint: StoredCheckpoint) -> str:
     if file is None:
         return ""
     try:
-        read_meta(file)
+        problems = restore_problems(read_meta(file), stored_tensors(checkpoint.prefix))
     except (CheckpointError, RequestError) as error:
         return f"its graph is in {file.name} and cannot be used: {error}"
+    if problems:
+        return f"its graph is in {file.name} and cannot be used: {_unrestorable(checkpoint, file, problems)}"
     return f"its graph is in {file.name}"
 
 

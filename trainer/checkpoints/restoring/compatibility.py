@@ -1,4 +1,4 @@
-"""Differences between a checkpoint and a graph, found before anything is assigned.
+"""Comparison of a checkpoint with a graph, before anything is assigned.
 
 Restoring a resource variable ignores its shape: without this check, a stored [3, 4] goes into a
 declared [5, 4] without an error.
@@ -6,69 +6,47 @@ declared [5, 4] without an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
-from trainer.checkpoints.reader import Tensor, stored_tensors
+from trainer.checkpoints.contents import Entry, Tensor, differences, type_of, whole_tensors
+from trainer.checkpoints.reader import stored_tensors
 from trainer.errors import RequestError
-from trainer.graph.variables import ROLLBACK_SCOPE, variables_by_name
-
-v1 = tf.compat.v1
-
-
-def differences(stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> list[str]:
-    """Returns a line for each variable that is missing or differs; [] if the file fits."""
-    lines = []
-    for name, tensor in sorted(declared.items()):
-        if name not in stored:
-            lines.append(f"{name}: graph {tensor}, not in the file")
-        elif stored[name] != tensor:
-            lines.append(f"{name}: graph {tensor}, file {stored[name]}")
-    lines += [f"{name}: not in the graph, file {stored[name]}" for name in sorted(set(stored) - set(declared))]
-    return lines
+from trainer.graph.optimizer_names import names_in_file, under_names
+from trainer.graph.run_savers import saved_tensors
+from trainer.graph.variables import ROLLBACK_SCOPE, key_of, slice_spec_of
 
 
-def declared_tensors(variables: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Returns the declared dtypes and shapes of a graph's variables, by the same names."""
-    return {
-        name: Tensor(variable.dtype.base_dtype.name, tuple(variable.shape.as_list()))
-        for name, variable in variables.items()
-    }
+def wanted_by(saver: Any) -> dict[str, Tensor]:
+    """Returns the tensors that a Saver of the default graph writes and restores, by name in the file."""
+    return whole_tensors(Entry(each.key, each.slice_spec, type_of(each.tensor)) for each in saved_tensors(saver))
 
 
-def pipeline_names(graph: Any) -> set[str]:
-    """Returns the names under which a Saver stores the positions of data pipelines."""
-    return {spec.name for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS) for spec in saveable.specs}
+def declared_tensors(variables: Iterable[Any]) -> dict[str, Tensor]:
+    """Returns the declared dtypes and shapes of variables, by name in a file; a partitioned one is whole."""
+    return whole_tensors(Entry(key_of(v), slice_spec_of(v), type_of(v)) for v in variables)
 
 
-def both_sides(prefix: Path, graph: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Returns the tensors that a checkpoint holds and those that a graph declares, by name.
-
-    Positions of data pipelines and rollback variables are ignored: they need not be in both.
-
-    Raises:
-        CheckpointError: The checkpoint cannot be read.
-    """
-    pipelines = pipeline_names(graph)
-    sides = stored_tensors(prefix), declared_tensors(variables_by_name(graph))
-    stored, declared = (
-        {name: each for name, each in side.items() if name not in pipelines and not name.startswith(ROLLBACK_SCOPE)}
-        for side in sides
-    )
-    return stored, declared
+def without_rollback(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns tensors without the rollback variables, which need not be in both a file and a graph."""
+    return {name: tensor for name, tensor in stored.items() if not name.startswith(ROLLBACK_SCOPE)}
 
 
-def check_fits(prefix: Path, graph: Any) -> None:
-    """Checks that a checkpoint fits a graph.
+def check_fits(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
+    """Checks that a checkpoint holds exactly what a graph wants, rollback variables aside.
+
+    Args:
+        prefix: Prefix of the checkpoint's files.
+        wanted: Tensors that the graph's Saver restores, by name.
 
     Raises:
         RequestError: They differ; the message is a table of the differences.
         CheckpointError: The checkpoint cannot be read.
     """
-    found = differences(*both_sides(prefix, graph))
+    stored = stored_tensors(prefix)
+    stored = under_names(stored, names_in_file(stored, wanted))
+    found = differences(without_rollback(stored), without_rollback(wanted))
     if found:
         shown = "\n  ".join(found[:30])
         raise RequestError(f"{prefix} does not fit the graph; nothing was restored:\n  {shown}")

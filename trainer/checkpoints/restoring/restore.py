@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.reader import Tensor, TensorReader, stored_tensors
-from trainer.checkpoints.restoring.compatibility import both_sides, declared_tensors, differences, pipeline_names
+from trainer.checkpoints.contents import OPAQUE, Tensor, differences, unmet
+from trainer.checkpoints.reader import TensorReader, stored_tensors
+from trainer.checkpoints.restoring.compatibility import declared_tensors, without_rollback
 from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
 from trainer.errors import RequestError
-from trainer.graph.variables import variables_by_name
+from trainer.graph.optimizer_names import names_in_file, under_names
+from trainer.graph.run_savers import saved_tensors
+from trainer.graph.variables import load_values, own_part, variables_by_key, variables_by_name
 from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1
@@ -46,31 +48,37 @@ def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mappin
         ...     transfer.initialised, session.run(variables["w"]).tolist()
         (('new',), [1.0, 2.0])
     """
-    transfer = plan_transfer(warm_start, prefix, stored_tensors(prefix), declared_tensors(model_variables))
+    transfer = plan_transfer(warm_start, prefix, stored_tensors(prefix), declared_tensors(model_variables.values()))
     check_readable(transfer)
     return transfer
 
 
-def plan_full_restore(prefix: Path, graph: Any, global_step: str) -> Transfer:
-    """Returns the plan to restore all variables of a graph from a checkpoint without a commit record.
+def plan_full_restore(prefix: Path, wanted: Mapping[str, Tensor], global_step: str) -> Transfer:
+    """Returns the plan to restore all that a graph saves from a checkpoint without a commit record.
+
+    Positions of data pipelines may be missing: the data then starts from its beginning.
 
     Args:
         prefix: Prefix of the checkpoint's files.
-        graph: Whole graph; its rollback variables are left out.
+        wanted: Tensors that the graph's Saver restores, by name.
         global_step: Name of the global step. Its dtype in the file may be int32, as in old graphs.
 
     Raises:
         RequestError: Names, dtypes or shapes differ.
         CheckpointError: The checkpoint cannot be read.
     """
-    stored, declared = both_sides(prefix, graph)
+    wanted, found = without_rollback(wanted), without_rollback(stored_tensors(prefix))
+    names = names_in_file(found, wanted)
+    stored = under_names(found, names)
+    by_saver = not unmet(stored, wanted)
+    pipelines = {name for name, tensor in wanted.items() if tensor.dtype in OPAQUE}
+    declared = {name: tensor for name, tensor in wanted.items() if name not in pipelines or name in stored}
     if global_step in stored and stored[global_step].dtype == "int32":
         stored[global_step] = replace(stored[global_step], dtype=declared[global_step].dtype)
-    if found := differences(stored, declared):
-        raise RequestError(_refusal(prefix, found, stored, declared))
-    pipelines = pipeline_names(graph)
-    with_pipeline = bool(pipelines) and pipelines <= set(stored_tensors(prefix))
-    transfer = Transfer(prefix, {name: name for name in declared}, tensors=stored, with_pipeline=with_pipeline)
+    if lines := differences(stored, declared):
+        raise RequestError(_refusal(prefix, lines, stored, declared))
+    loaded = {name: names.get(name, name) for name in declared if name not in pipelines}
+    transfer = Transfer(prefix, loaded, tensors=stored, by_saver=by_saver)
     check_readable(transfer)
     return transfer
 
@@ -96,15 +104,61 @@ def check_readable(transfer: Transfer) -> None:
         reader.value(source)
 
 
+def restore_all(saver: Any, session: Any, prefix: Path) -> None:
+    """Restores all that a Saver holds, also where the file has an optimizer's variables under another Keras's names.
+
+    Args:
+        saver: ``tf.compat.v1.train.Saver`` of the session's graph, the default one, which may be finalized.
+        session: Session to restore into.
+        prefix: Prefix of the checkpoint's files; ``check_fits`` must have accepted them.
+
+    Raises:
+        tf.errors.OpError: The files cannot be read.
+        ValueError: There is no such checkpoint.
+    """
+    names = names_in_file(stored_tensors(prefix), (each.key for each in saved_tensors(saver)))
+    if not names:
+        saver.restore(session, str(prefix))
+        return
+    saver_def = saver.as_saver_def()
+    file = session.graph.get_tensor_by_name(saver_def.filename_tensor_name)
+    feeds: dict[Any, Any] = {file: str(prefix)}
+    # The Saver's keys are constants in the graph, and a constant can be fed.
+    for each in (op for op in file.consumers() if op.type == "RestoreV2"):
+        keys = [key.decode() for key in tf.make_ndarray(each.inputs[1].op.get_attr("value")).flat]
+        feeds[each.inputs[1]] = [names.get(key, key) for key in keys]
+    session.run(saver_def.restore_op_name, feeds)
+
+
+def check_assignable(transfer: Transfer, graph: Any) -> None:
+    """Checks that all that a plan loads are variables: only a Saver can restore tables and the like.
+
+    Raises:
+        RequestError: Something else would have to be loaded without the Saver.
+    """
+    variables = variables_by_key(variables_by_name(graph).values())
+    if not transfer.by_saver and (others := sorted(set(transfer.loaded) - set(variables))):
+        raise RequestError(
+            f"{transfer.prefix} holds all variables of the graph but not all that its Saver restores, so "
+            f"{', '.join(others[:3])} cannot be restored from it (no variable); data.save_position=false leaves out "
+            "the position of the data"
+        )
+
+
 def assign(transfer: Transfer, session: Any) -> None:
-    """Assigns the values of the checkpoint to the variables of a session's graph, one at a time.
+    """Assigns the values of the checkpoint to the variables of a session's graph.
 
     Nothing is added to the graph, so a run with a warm start has the same graph as any other.
 
     Raises:
         CheckpointError: A tensor can no longer be read.
     """
-    reader, variables = TensorReader(transfer.prefix), variables_by_name(session.graph)
-    for name, source in transfer.loaded.items():
-        variable = variables[name]
-        variable.load(np.asarray(reader.value(source), variable.dtype.base_dtype.as_numpy_dtype), session)
+    reader = TensorReader(transfer.prefix)
+    variables = variables_by_key(variables_by_name(session.graph).values())
+
+    def values() -> Iterator[tuple[Any, Any]]:
+        for name, source in transfer.loaded.items():
+            whole = reader.value(source)
+            yield from ((variable, own_part(whole, variable)) for variable in variables[name])
+
+    load_values(session, values())

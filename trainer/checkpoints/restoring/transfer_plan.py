@@ -15,7 +15,7 @@ from trainer.errors import RequestError
 from trainer.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from trainer.checkpoints.reader import Tensor
+    from trainer.checkpoints.contents import Tensor
 
 MAX_SHOWN = 6
 """Max number of problems in a message; the others show once the first ones are fixed."""
@@ -36,7 +36,7 @@ class Transfer:
         initialised: Names of the variables that keep their own initial values.
         left_out: Names in the file that are not loaded.
         tensors: Dtypes and shapes of the variables, by their names in model and file.
-        with_pipeline: Whether the file also has the position of the data pipeline.
+        by_saver: Whether the file has all that the graph's Saver restores, positions of pipelines included.
     """
 
     prefix: Path
@@ -44,7 +44,7 @@ class Transfer:
     initialised: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    with_pipeline: bool = False
+    by_saver: bool = False
 
     def line(self) -> str:
         """Returns the counts, with the names of up to three initialised variables."""
@@ -156,7 +156,7 @@ def _renamed(
 def _problem(name: str, source: str, stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> str:
     if source not in stored:
         return f"{name}: not in the file; {suggestion(source, stored)}"
-    if stored[source] != declared[name]:
+    if not declared[name].accepts(stored[source]):
         return f"{name}: graph {declared[name]}, file {stored[source]}"
     return ""
 

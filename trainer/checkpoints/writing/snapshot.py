@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,50 +12,53 @@ import tensorflow as tf
 from tensorflow.python.training.saving.saveable_object import SaveableObject, SaveSpec
 
 from trainer.errors import NonFiniteError
+from trainer.graph.run_savers import origin_of, saved_tensors
 
 v1 = tf.compat.v1
 
+CHECKED = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+"""Dtypes that TensorFlow can check; smaller ones are cast."""
+
 
 class LiveValues:
-    """Live variables; nothing may update them until the save is done.
+    """Live values; nothing may update them until the save is done.
 
     Args:
-        saver: Saver of the values.
-        variables: Variables that must be finite, by name.
+        saver: Saver of the values, in the default graph.
     """
 
-    def __init__(self, saver: Any, variables: Mapping[str, Any]) -> None:
+    def __init__(self, saver: Any) -> None:
         self.saver = saver
-        self.finite = FiniteCheck({name: variable.read_value() for name, variable in variables.items()})
+        self.finite = FiniteCheck((each.key, each.tensor) for each in saved_tensors(saver))
 
     def release(self, session: Any) -> None:
         """Does nothing: there is no copy."""
 
 
 class Snapshot:
-    """Copies of the variables as of one moment; training may go on while they are saved.
+    """Copies of all that a Saver writes, as of one moment; training may go on while they are saved.
 
-    A copy shares the variable's buffer until the next update of the variable, so copying costs no
-    time. A released copy is deleted: between two saves, copies take no memory.
+    The copies carry the keys and slices of the Saver, so both write the same file. A copy shares a
+    resource variable's buffer until the next update of the variable, so copying costs no time. A
+    released copy is deleted: between two saves, copies take no memory.
 
     Args:
-        variables: Variables by their names in the file.
-        pipelines: Saveable objects that hold the positions of data pipelines.
+        saver: Saver of the live values, in the default graph.
     """
 
-    def __init__(self, variables: Mapping[str, Any], pipelines: Sequence[Any]) -> None:
-        sources = {name: variable.read_value() for name, variable in variables.items()}
-        sources |= {spec.name: spec.tensor for pipeline in pipelines for spec in pipeline.specs}
+    def __init__(self, saver: Any) -> None:
         # The scope is unique in the graph, so two savers of one run never share a copy.
         with tf.name_scope("snapshot") as scope:
-            copies = [_Copy(scope, name, source) for name, source in sources.items()]
-            self.saver = v1.train.Saver(copies, max_to_keep=0, save_relative_paths=True)
-            self.finite = FiniteCheck({copy.name: copy.value for copy in copies})
+            saved = saved_tensors(saver)
+            copies = [_Copy(f"{scope}{number}", each.tensor) for number, each in enumerate(saved)]
+            specs = [SaveSpec(copy.value, each.slice_spec, each.key) for copy, each in zip(copies, saved, strict=True)]
+            self.saver = v1.train.Saver([_Copies(specs)], max_to_keep=0, save_relative_paths=True)
+            self.finite = FiniteCheck((spec.name, spec.tensor) for spec in specs)
             self._take = tf.group(*(copy.take for copy in copies))
             self._release = tf.group(*(copy.release for copy in copies))
 
     def take(self, session: Any) -> None:
-        """Copies all variables; no step may run meanwhile."""
+        """Copies all values; no step may run meanwhile."""
         session.run(self._take)
 
     def release(self, session: Any) -> None:
@@ -63,32 +66,51 @@ class Snapshot:
         session.run(self._release)
 
 
-class _Copy(SaveableObject):  # type: ignore[misc]
+class _Copy:
     """Tensor in a resource of its own, which is in no collection and needs no initialiser."""
 
-    def __init__(self, scope: str, name: str, source: Any) -> None:
-        kind = {"dtype": source.dtype, "shape": tf.TensorShape(None)}
-        self._handle = tf.raw_ops.VarHandleOp(**kind, shared_name=f"{scope}{name}", name=name.replace(":", "_"))
-        self.take = tf.raw_ops.AssignVariableOp(resource=self._handle, value=source)
-        self.release = tf.raw_ops.DestroyResourceOp(resource=self._handle)
-        self.value = tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=source.dtype)
-        super().__init__(self._handle, [SaveSpec(self.value, "", name)], name)
+    def __init__(self, shared_name: str, source: Any) -> None:
+        with tf.device(source.device):
+            handle = tf.raw_ops.VarHandleOp(
+                dtype=source.dtype.base_dtype, shape=tf.TensorShape(None), shared_name=shared_name
+            )
+            self.take = tf.raw_ops.AssignVariableOp(resource=handle, value=_unshared(source))
+            self.release = tf.raw_ops.DestroyResourceOp(resource=handle)
+            self.value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=source.dtype.base_dtype)
 
-    def restore(self, restored_tensors: Sequence[Any], _restored_shapes: Any) -> Any:
+
+def _unshared(source: Any) -> Any:
+    """Returns a tensor whose buffer no update writes into.
+
+    The update of a resource variable makes a new buffer where its own is shared. Nothing else promises
+    that: a reference variable is updated in place.
+    """
+    if origin_of(source).op.type == "ReadVariableOp" or source.dtype.base_dtype in (tf.variant, tf.resource):
+        return source
+    return tf.raw_ops.DeepCopy(x=source)
+
+
+class _Copies(SaveableObject):  # type: ignore[misc]
+    """All copies under the keys of their originals; one object, since the slices of a variable share a key."""
+
+    def __init__(self, specs: Sequence[Any]) -> None:
+        super().__init__(None, list(specs), "copies")
+
+    def restore(self, _restored_tensors: Sequence[Any], _restored_shapes: Any) -> Any:
         """Returns the op that a Saver requires for its own restore; it never runs."""
-        return tf.raw_ops.AssignVariableOp(resource=self._handle, value=restored_tensors[0])
+        return tf.no_op()
 
 
 class FiniteCheck:
     """Check in the graph that tensors are finite; made while the graph is open.
 
     Args:
-        values: Tensors by the names of their variables; tensors of other than floating-point dtypes always pass.
+        values: Names and tensors; slices of one variable share a name. Only floating-point and complex ones can fail.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = {name: value for name, value in values.items() if value.dtype.is_floating}
-        checks = [tf.reduce_all(tf.math.is_finite(value)) for value in self._values.values()]
+    def __init__(self, values: Iterable[tuple[str, Any]]) -> None:
+        self._values = [(name, checked) for name, value in values if (checked := _reals(value)) is not None]
+        checks = [tf.reduce_all(tf.math.is_finite(value)) for _, value in self._values]
         self._finite = tf.stack(checks or [tf.constant(True)])
 
     def check(self, session: Any, step: int) -> None:
@@ -101,7 +123,17 @@ class FiniteCheck:
         Raises:
             NonFiniteError: A variable holds a nan or an infinity; the message names the first one.
         """
-        for name, is_finite in zip(self._values, session.run(self._finite), strict=False):
+        for (name, tensor), is_finite in zip(self._values, session.run(self._finite), strict=False):
             if not is_finite:
-                value = session.run(self._values[name])
+                value = session.run(tensor).astype(np.float64)
                 raise NonFiniteError(f"the variable {name}", str(value[~np.isfinite(value)][0]), step)
+
+
+def _reals(value: Any) -> Any:
+    """Returns the real numbers of a tensor in a dtype that can be checked; None if it has none."""
+    dtype = value.dtype.base_dtype
+    if dtype.is_complex:
+        return tf.stack([tf.math.real(value), tf.math.imag(value)])
+    if not dtype.is_floating:
+        return None
+    return value if dtype in CHECKED else tf.cast(value, tf.float32)

@@ -6,16 +6,20 @@ import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from trainer.checkpoints.contents import Tensor, differences
+from trainer.checkpoints.reader import stored_tensors
 from trainer.checkpoints.record import CommitRecord, best_first
 from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation
 from trainer.checkpoints.store import DATA, CheckpointStore
 from trainer.checkpoints.writing.saved_values import SavedValues
 from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
+from trainer.checkpoints.writing.stored_graph import stored_graph
 from trainer.checkpoints.writing.sync_follower import SyncFollower
 from trainer.errors import CheckpointError, describe
 from trainer.files import check_free_space, write_atomically
@@ -25,16 +29,11 @@ v1 = tf.compat.v1
 SPARE_BYTES = 2 * 2**20
 """Room for index, graph and record, in addition to the variables."""
 
+MAX_SHOWN = 6
+"""Max number of tensors in the message about a file that does not fit."""
+
 LARGE_BYTES = 2**20
 """Tensors from this size on are read in a session, so that Python's lock does not block training."""
-
-# Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
-META_COLLECTIONS = (
-    v1.GraphKeys.GLOBAL_VARIABLES,
-    v1.GraphKeys.LOCAL_VARIABLES,
-    v1.GraphKeys.TRAINABLE_VARIABLES,
-    v1.GraphKeys.GLOBAL_STEP,
-)
 
 
 class CheckpointWriter:
@@ -77,6 +76,7 @@ class CheckpointWriter:
                 data = follower.finish()
                 self._put_meta_beside(record.name, session.graph)
                 read_every_tensor(path)
+                check_restorable(path, self._saved.wanted)
             committed = replace(record, files=self._store.measure(record.name, data))
             self._store.commit(committed)
         except BaseException as error:
@@ -114,16 +114,27 @@ class CheckpointWriter:
         if self._write_meta_graph == "never":
             return
         if self._write_meta_graph == "every" or not self._meta_is_written:
+            saved = self._saved
             with graph.as_default():
-                exported = self._saved.live.saver.export_meta_graph(collection_list=META_COLLECTIONS)
-            for key, signature in self._saved.signatures.items():
-                exported.signature_def[key].CopyFrom(signature)
-            meta = exported.SerializeToString(deterministic=True)
+                stored = stored_graph(saved.live.saver, saved.signatures, saved.constructor_ops)
+            meta = stored.SerializeToString(deterministic=True)
             file = self._store.meta_file
             if not file.is_file() or file.read_bytes() != meta:
                 write_atomically(file, meta)
             self._meta_is_written = True
         self._store.link_meta(name)
+
+
+def check_restorable(path: str, wanted: Mapping[str, Tensor]) -> None:
+    """Compares the tensors of a checkpoint with those that the Saver in its ``.meta`` restores.
+
+    Every slice of a tensor is there if the whole could be read.
+
+    Raises:
+        CheckpointError: The file lacks some, or holds others.
+    """
+    if found := differences(stored_tensors(Path(path)), wanted):
+        raise CheckpointError(f"{path} could not be restored: {'; '.join(found[:MAX_SHOWN])}")
 
 
 def read_every_tensor(path: str) -> None:

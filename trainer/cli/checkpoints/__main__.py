@@ -4,5 +4,7 @@ import sys
 
 from trainer.cli.checkpoints import main
 from trainer.cli.program import program_name
+from trainer.cli.stdout import open_streams
 
+open_streams()
 sys.exit(main(prog=program_name()))

@@ -14,7 +14,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.assemble import parts_of
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
-from trainer.cli.command import Answer, Tool
+from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_arrays
 from trainer.errors import RequestError
 from trainer.files import format_size
@@ -30,22 +30,31 @@ def add_commands(tool: Tool) -> None:
     each.add_argument(
         "checkpoints",
         metavar="CHECKPOINT",
+        type=path_argument,
         nargs="+",
         help="two or more checkpoints; the last provides all values but the weights",
     )
     each.add_argument(
-        "--to", metavar="PREFIX", type=Path, required=True, help="prefix of the new files, such as mean/model"
+        "--to", metavar="PREFIX", type=path_argument, required=True, help="prefix of the new files, such as mean/model"
     )
     each = tool.command("freeze", "write graph and weights of a checkpoint as one .pb", _freeze)
     _add_export(each)
     each.add_argument(
-        "-o", "--to", metavar="FILE.pb", type=Path, help="file to write; by default in export/frozen of the run"
+        "-o",
+        "--to",
+        metavar="FILE.pb",
+        type=path_argument,
+        help="file to write; by default in export/frozen of the run",
     )
     each = tool.command("export", "write a checkpoint as a SavedModel", _export)
     _add_export(each)
     each.add_argument("--tags", nargs="+", default=["serve"], help="tags of the meta graph; by default serve")
     each.add_argument(
-        "-o", "--to", metavar="DIR", type=Path, help="parent of the new directory, which the checkpoint's number names"
+        "-o",
+        "--to",
+        metavar="DIR",
+        type=path_argument,
+        help="parent of the new directory, which the checkpoint's number names",
     )
 
 
@@ -54,6 +63,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outputs", metavar="NODE", nargs="+", help="output nodes; by default the model's outputs")
     parser.add_argument(
         "--input", metavar="NAME=FILE.npy", action="append", default=[], help="batch to check the export with"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("averaged", "trained"),
+        help="averages that the optimizer kept, or trained weights; by default averages where there are any",
     )
     parser.add_argument(
         "--from-config", action="store_true", help="build the graph from the run's config.yaml, not from the .meta"
@@ -77,7 +91,8 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
     example = parse_arrays(chosen.input)
     import_tensorflow()
-    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, _parts(chosen, checkpoint))
+    parts = _parts(chosen, checkpoint)
+    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, made.stat().st_size)
 
 
@@ -86,7 +101,7 @@ def _export(chosen: argparse.Namespace) -> Answer:
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts)
+    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
 
 

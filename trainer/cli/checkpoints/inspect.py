@@ -16,7 +16,7 @@ from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
-from trainer.cli.command import Answer, Tool, age, table
+from trainer.cli.command import Answer, Tool, age, path_argument, table
 from trainer.files import format_size
 from trainer.tensorflow_import import import_tensorflow
 
@@ -28,21 +28,26 @@ NOT_METRICS = ("steps_per_sec",)
 def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
     each = tool.command("list", "list the checkpoints of a directory", _list)
-    each.add_argument("directory", type=Path, help=DIRECTORY_HELP)
+    each.add_argument("directory", type=path_argument, help=DIRECTORY_HELP)
     each.add_argument("--verify", action="store_true", help="read every byte to find damage, not only sizes")
     each = tool.command("show", "show the variables of a checkpoint, the optimizer's separately", _show)
     add_checkpoint(each)
     each = tool.command("diff", "show the differences between two checkpoints", _diff)
-    each.add_argument("a", metavar="A", help="first CHECKPOINT")
-    each.add_argument("b", metavar="B", help="second CHECKPOINT")
+    each.add_argument("a", metavar="A", type=path_argument, help="first CHECKPOINT")
+    each.add_argument("b", metavar="B", type=path_argument, help="second CHECKPOINT")
     each = tool.command("verify", "read every tensor and compare checksums; exit code 1 if one is damaged", _verify)
-    each.add_argument("path", metavar="PATH", help="CHECKPOINT, or a directory for all checkpoints in it")
+    each.add_argument(
+        "path", metavar="PATH", type=path_argument, help="CHECKPOINT, or a directory for all checkpoints in it"
+    )
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Adds the argument for one checkpoint, and those that define ``@best``."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="prefix or a file of it, directory, or DIRECTORY@WHICH"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=path_argument,
+        help="prefix or a file of it, directory, or DIRECTORY@WHICH",
     )
     add_monitor(parser)
 
@@ -202,8 +207,8 @@ def _diff(chosen: argparse.Namespace) -> Answer:
 
 def _verify(chosen: argparse.Namespace) -> Answer:
     catalog: Catalog | None = None
-    if Path(chosen.path).is_dir():
-        catalog = read_catalog(Path(chosen.path))
+    if chosen.path.is_dir():
+        catalog = read_catalog(chosen.path)
         found_there: Sequence[StoredCheckpoint] = catalog.checkpoints
     else:
         found_there = [resolve_checkpoint(chosen.path, allow_damaged=True)]

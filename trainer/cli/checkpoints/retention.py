@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.retention.policy import Retention, kept
 from trainer.checkpoints.retention.prune import pin, prune, unpin
 from trainer.cli.checkpoints.inspect import DIRECTORY_HELP, add_monitor
-from trainer.cli.command import Answer, Run, Tool, table
+from trainer.cli.command import Answer, Run, Tool, path_argument, table
 from trainer.config.keys import with_key
 from trainer.errors import RequestError
 from trainer.files import format_size
@@ -26,7 +25,7 @@ def add_commands(tool: Tool) -> None:
     ]
     for name, summary, run in commands:
         parser = tool.command(name, summary, run)
-        parser.add_argument("directory", type=Path, help=DIRECTORY_HELP)
+        parser.add_argument("directory", type=path_argument, help=DIRECTORY_HELP)
         parser.add_argument("numbers", metavar="N", type=int, nargs="+", help="numbers of checkpoints")
 
 
@@ -46,7 +45,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_prune(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", type=Path, help=DIRECTORY_HELP)
+    parser.add_argument("directory", type=path_argument, help=DIRECTORY_HELP)
     parser.add_argument(
         "--keep", metavar="N", type=int, required=True, help="number of most recent checkpoints to keep"
     )

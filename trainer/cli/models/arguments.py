@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from trainer.cli.command import Answer, Run, Tool
+from trainer.cli.command import Answer, Run, Tool, path_argument
 from trainer.tensorflow_import import import_tensorflow, stderr_kept_back
 
 ANY = "a run, a checkpoint, a .pb, or a SavedModel's directory"
@@ -28,7 +27,7 @@ def add_command(tool: Tool, name: str, summary: str, run: Run, file: str) -> arg
             return run(chosen)
 
     parser = tool.command(name, summary, run_with_tensorflow)
-    parser.add_argument("file", type=Path, metavar="FILE", help=file)
+    parser.add_argument("file", type=path_argument, metavar="FILE", help=file)
     return parser
 
 

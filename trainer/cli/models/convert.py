@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from trainer import convert
-from trainer.cli.command import Answer, Tool
+from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import read_arrays
 from trainer.cli.models.arguments import add_command, add_seed
 from trainer.cli.models.run import differences_table
@@ -22,11 +21,15 @@ def add_commands(tool: Tool) -> None:
         tool, "convert", "convert for another runtime, checked against the .pb", _convert, "a frozen .pb"
     )
     each.add_argument("--to", choices=("tflite", "onnx"), required=True)
-    each.add_argument("-o", dest="target", type=Path, metavar="FILE", help="file to write (default: beside the .pb)")
+    each.add_argument(
+        "-o", dest="target", type=path_argument, metavar="FILE", help="file to write (default: beside the .pb)"
+    )
     each.add_argument("--output", action="append", metavar="NODE", help="node to compute (default: the manifest's)")
     each.add_argument("--int8", action="store_true", help="tflite only: integer arithmetic; needs --representative")
-    each.add_argument("--representative", type=Path, metavar="FILE.npz", help="examples by input, for --int8")
-    each.add_argument("--batch", type=Path, metavar="FILE.npz", help="batch to check on (default: random values)")
+    each.add_argument("--representative", type=path_argument, metavar="FILE.npz", help="examples by input, for --int8")
+    each.add_argument(
+        "--batch", type=path_argument, metavar="FILE.npz", help="batch to check on (default: random values)"
+    )
     add_seed(each)
 
 

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from trainer import inspection
 from trainer.checks import check_optional_int
-from trainer.cli.command import Answer, Tool
+from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.models.arguments import ANY, add_choice, add_command
 from trainer.files import format_size, write_atomically
 from trainer.predict.tensor_info import TensorInfo
@@ -28,7 +28,7 @@ def add_commands(tool: Tool) -> None:
     each = add_command(tool, "graph", "draw the inference part as SVG", _graph, f"{ANY}, or a .meta")
     add_choice(each)
     each.add_argument(
-        "-o", dest="target", type=Path, metavar="FILE.svg", help="file to write (default: the model's name)"
+        "-o", dest="target", type=path_argument, metavar="FILE.svg", help="file to write (default: the model's name)"
     )
     each.add_argument("--depth", type=int, help="levels of name scopes to open (default: up to 60 boxes)")
 

@@ -13,7 +13,7 @@ import numpy as np
 from tabulate import tabulate
 
 from trainer import convert, predict
-from trainer.cli.command import Answer, Tool
+from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_inputs
 from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed
 from trainer.errors import RequestError
@@ -30,9 +30,9 @@ def add_commands(tool: Tool) -> None:
     each = add_command(tool, "run", "compute the outputs of a model", _run, f"{ANY}, a .tflite or an .onnx")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
-    each.add_argument("--save", type=Path, metavar="FILE.npz", help="file for the outputs")
+    each.add_argument("--save", type=path_argument, metavar="FILE.npz", help="file for the outputs")
     each = add_command(tool, "compare", "compare two models on one batch", _compare, "reference model")
-    each.add_argument("second", type=Path, metavar="SECOND", help="model to compare with it")
+    each.add_argument("second", type=path_argument, metavar="SECOND", help="model to compare with it")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
     add_seed(each)

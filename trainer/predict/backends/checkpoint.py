@@ -9,7 +9,10 @@ import tensorflow as tf
 from trainer.checkpoints.meta_graph import require_meta
 from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.checkpoints.restoring.averages import stored_averages
 from trainer.errors import RequestError, describe
+from trainer.files import local_path
+from trainer.graphdef.averages import average_names
 from trainer.graphdef.output_names import Names, likely_outputs
 from trainer.graphdef.signatures import signature_outputs
 from trainer.predict.backends.restore import restore, stored_names
@@ -25,6 +28,7 @@ def open_checkpoint(
     outputs: Names | None = None,
     inputs: Names | None = None,
     meta: str | Path | None = None,
+    weights: str | None = None,
 ) -> Predictor:
     """Opens a checkpoint with the graph of its ``.meta``; external checkpoints too, without model code.
 
@@ -37,6 +41,7 @@ def open_checkpoint(
             those in the signature of the graph.
         inputs: Tensors to feed besides the placeholders, such as the outputs of an input pipeline.
         meta: Path of the ``.meta``; None for the one that ``trainer.checkpoints.meta_graph.find_meta`` finds.
+        weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Raises:
         RequestError: There is no checkpoint or no graph, or the graph lacks a node.
@@ -49,7 +54,7 @@ def open_checkpoint(
     """
     checkpoint = resolve_checkpoint(path)
     prefix = checkpoint.prefix
-    file = require_meta(checkpoint, "name one with meta=, or open an export") if meta is None else Path(meta)
+    file = require_meta(checkpoint, "name one with meta=, or open an export") if meta is None else local_path(meta)
     meta_graph = read_meta(file)
     wanted = signature_outputs(meta_graph) if outputs is None else outputs
     if not wanted:
@@ -62,7 +67,10 @@ def open_checkpoint(
     with predictor_session() as session:
         infos = import_prediction(prediction, str(file))
         try:
-            restore(session, prediction.part.variables, stored_names(meta_graph), prefix)
+            averages = stored_averages(prefix, average_names(meta_graph), weights)
+            stored = dict(stored_names(meta_graph))
+            stored |= {name: (each.average, each.slice_spec) for name, each in averages.items()}
+            restore(session, prediction.part.variables, stored, prefix)
             session.run(list(prediction.part.tables))
         except tf.errors.OpError as error:
             raise RequestError(f"{prefix} cannot be restored: {describe(error)}") from error

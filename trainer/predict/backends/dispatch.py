@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.graphdef.output_names import Names
 from trainer.predict.backends.checkpoint import open_checkpoint
 from trainer.predict.backends.frozen import open_frozen
@@ -20,6 +21,7 @@ def open_predictor(
     inputs: Names | None = None,
     tags: Sequence[str] | None = None,
     signature: str | None = None,
+    weights: str | None = None,
 ) -> Predictor:
     """Opens a run, a checkpoint, a frozen ``.pb`` or a SavedModel.
 
@@ -31,6 +33,7 @@ def open_predictor(
         inputs: Tensors to feed besides the placeholders; not for a SavedModel.
         tags: Tags of a SavedModel's meta graph; None for ``serve``.
         signature: Signature of a SavedModel; None for ``serving_default``, or the only one.
+        weights: Weights of a checkpoint: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
 
     Raises:
         RequestError: There is nothing to open, or an output, the tags or the signature does not exist.
@@ -47,7 +50,9 @@ def open_predictor(
         ...     predictor(x=[1, 2.5])
         {'twice': array([2., 5.], dtype=float32)}
     """
-    kind, path = detect_format(Path(path))
+    kind, path = detect_format(local_path(path))
+    if weights is not None and kind != "checkpoint":
+        raise RequestError(f"weights is for a checkpoint; {path} is not one", argument="weights")
     if kind == "saved_model":
         if inputs is not None or isinstance(outputs, Mapping):
             raise RequestError(
@@ -62,5 +67,6 @@ def open_predictor(
         )
     if kind == "meta":
         raise RequestError(f"{path} is a graph without weights: there is no {path.stem}.index beside it")
-    opener = open_checkpoint if kind == "checkpoint" else open_frozen
-    return opener(path, outputs, inputs)
+    if kind == "checkpoint":
+        return open_checkpoint(path, outputs, inputs, weights=weights)
+    return open_frozen(path, outputs, inputs)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
+from trainer.files import local_path
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.output_names import Names, final_outputs
 from trainer.predict.backends.session import predictor_session, session_predictor
@@ -31,7 +32,7 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
         Traceback (most recent call last):
         trainer.errors.RequestError: no.pb cannot be read: No such file or directory
     """
-    path = Path(path)
+    path = local_path(path)
     graph_def = read_frozen(path)
     wanted = manifest_outputs(path, graph_def) if outputs is None else outputs
     prediction = extract_prediction(graph_def, wanted, inputs, str(path))

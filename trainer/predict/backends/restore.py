@@ -12,11 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checkpoints.reader import Tensor, stored_tensors
-from trainer.checkpoints.restoring.compatibility import differences
+from trainer.checkpoints.contents import Entry, Tensor, unmet
+from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.errors import RequestError
 from trainer.graphdef.op_types import RESOURCE_VARIABLE
-from trainer.graphdef.traverse import node_of, reads_of, upstream
 
 v1 = tf.compat.v1
 
@@ -25,40 +25,9 @@ Stored = tuple[str, str]
 
 
 def stored_names(meta_graph: Any) -> dict[str, Stored]:
-    """Returns the stored tensor that the Saver of a meta graph restores each variable from.
-
-    For each variable, a Saver's graph has an op that assigns one output of a restore op. The second
-    input of the restore op lists the names in the file, the third lists the slices
-    (tensorflow/python/training/saver.py, ``_AddRestoreOps``).
-
-    Args:
-        meta_graph: MetaGraphDef; the result is empty if it has no Saver.
-    """
-    nodes = {node.name: node for node in meta_graph.graph_def.node}
-    found = {}
-    for name in upstream(reads_of(meta_graph.graph_def), [meta_graph.saver_def.restore_op_name]):
-        node = nodes[name]
-        if node.op in ("Assign", "AssignVariableOp"):
-            stored = _restored_from(nodes, node.input[1])
-            if stored is not None:
-                found[node_of(node.input[0])] = stored
-    return found
-
-
-def _restored_from(nodes: Mapping[str, Any], tensor: str) -> Stored | None:
-    node = nodes[node_of(tensor)]
-    while node.op not in ("RestoreV2", "RestoreSlice", "Restore"):
-        if not node.input:
-            return None
-        tensor = node.input[0]
-        node = nodes[node_of(tensor)]
-    port = int(tensor.partition(":")[2] or 0)
-    texts = [_texts(nodes[node_of(source)]) for source in node.input[1:3]]
-    return texts[0][port], texts[1][port] if len(texts) > 1 else ""
-
-
-def _texts(node: Any) -> list[str]:
-    return [text.decode() for text in tf.make_ndarray(node.attr["value"].tensor).reshape(-1)]
+    """Returns the stored tensor that the Saver of a meta graph restores each variable from; {} if it has no Saver."""
+    restored = (each for each in restored_tensors(meta_graph) if each.variable)
+    return {each.variable: (each.entry.key, each.entry.slice_spec) for each in restored}
 
 
 def restore(session: Any, variables: Mapping[str, Any], saver_names: Mapping[str, Stored], prefix: Path) -> None:
@@ -86,16 +55,13 @@ def restore(session: Any, variables: Mapping[str, Any], saver_names: Mapping[str
 
 
 def _check_fits(variables: Mapping[str, Any], names: Mapping[str, Stored], prefix: Path) -> None:
-    stored = stored_tensors(prefix)
-    declared = {}
-    for variable, (name, part) in names.items():
+    stored, declared = stored_tensors(prefix), {}
+    for variable, (key, part) in names.items():
         shape = tf.TensorShape(variables[variable].attr["shape"].shape)
-        # For a slice of a variable, or a variable of unknown shape, the file determines the shape.
-        known = shape.is_fully_defined() and not part
         dtype = tf.as_dtype(variables[variable].attr["dtype"].type).name
-        declared[name] = Tensor(dtype, tuple(shape.as_list())) if known else stored.get(name, Tensor(dtype, ()))
-    found = differences({name: stored[name] for name in declared if name in stored}, declared)
-    if found:
+        known = None if shape.rank is None else tuple(shape.as_list())
+        declared[key] = Entry(key, part, Tensor(dtype, known)).whole
+    if found := unmet(stored, declared):
         shown = "\n  ".join(found[:30])
         raise RequestError(f"{prefix} does not match the graph of its .meta; nothing was restored:\n  {shown}")
 

@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from trainer.checks import check_choice, check_names
 from trainer.errors import DamagedError, RequestError, describe
+from trainer.files import local_path
 from trainer.graphdef.signatures import SERVING
 from trainer.predict.backends.session import predictor_session, session_predictor
 from trainer.predict.formats import saved_model_file
@@ -48,7 +49,7 @@ def open_saved_model(
         Traceback (most recent call last):
         trainer.errors.RequestError: nowhere has no saved_model.pb
     """
-    path = Path(path)
+    path = local_path(path)
     meta_graph = meta_graph_of(read_saved_model(path), tags, path)
     name = chosen_signature(meta_graph.signature_def, signature, path)
     inputs = _infos(meta_graph.signature_def[name].inputs, f"{path} signature {name}")

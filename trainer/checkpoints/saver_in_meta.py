@@ -1,0 +1,97 @@
+"""Tensors that the Saver in a ``.meta`` restores, read from its ops; nothing of the graph is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.checkpoints.contents import Entry, Tensor, unmet, whole_tensors
+from trainer.graphdef.op_types import VARIABLE_OPS
+from trainer.graphdef.traverse import node_of, reads_of, upstream
+
+RESTORE_OPS = ("RestoreV2", "RestoreSlice", "Restore")
+"""Restore ops of the current format, and of files of 2015 and 2016."""
+
+ASSIGN_OPS = ("Assign", "AssignVariableOp")
+
+COPY_OPS = ("Identity", "Reshape")
+"""Ops that a Saver puts between a restore op and the assignment of its output."""
+
+
+@dataclass(frozen=True)
+class RestoredTensor:
+    """Tensor that a Saver restores.
+
+    Args:
+        entry: Name, slice and type in the file.
+        variable: Name of the variable's node that takes it; '' for a table or another object.
+    """
+
+    entry: Entry
+    variable: str = ""
+
+
+def restored_tensors(meta: Any) -> list[RestoredTensor]:
+    """Returns what the Saver of a meta graph restores; [] if it has none.
+
+    A Saver's graph has restore ops, whose second input lists the names in the file and whose third lists
+    the slices, and for each variable an op that assigns one of their outputs
+    (tensorflow/python/training/saver.py, ``_AddRestoreOps``).
+
+    Args:
+        meta: MetaGraphDef.
+    """
+    nodes = {node.name: node for node in meta.graph_def.node}
+    needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
+    takers = dict(_takers(nodes, [node for node in needed if node.op in ASSIGN_OPS]))
+    return [
+        RestoredTensor(_shaped(entry, *takers[node.name, port]), takers[node.name, port][0].name)
+        if (node.name, port) in takers
+        else RestoredTensor(entry)
+        for node in needed
+        if node.op in RESTORE_OPS
+        for port, entry in enumerate(_entries(nodes, node))
+    ]
+
+
+def restore_problems(meta: Any, stored: Mapping[str, Tensor]) -> list[str]:
+    """Returns why a checkpoint cannot be restored into the graph of its ``.meta``; [] if it can.
+
+    Args:
+        meta: MetaGraphDef of the ``.meta``.
+        stored: Tensors in the checkpoint, by name.
+    """
+    return unmet(stored, whole_tensors(each.entry for each in restored_tensors(meta)))
+
+
+def _takers(nodes: Mapping[str, Any], assignments: list[Any]) -> Iterator[tuple[tuple[str, int], tuple[Any, bool]]]:
+    """Returns the node of the variable that takes each output of a restore op, and whether it is reshaped before."""
+    for assign in assignments:
+        tensor, variable, reshaped = assign.input[1], nodes[node_of(assign.input[0])], False
+        while (node := nodes[node_of(tensor)]).op in COPY_OPS:
+            tensor, reshaped = node.input[0], reshaped or node.op == "Reshape"
+        if node.op in RESTORE_OPS and variable.op in VARIABLE_OPS:
+            yield (node.name, int(tensor.partition(":")[2] or 0)), (variable, reshaped)
+
+
+def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:
+    keys = _texts(nodes[node_of(restore.input[1])])
+    slices = _texts(nodes[node_of(restore.input[2])]) if len(restore.input) > 2 else [""] * len(keys)
+    dtypes = restore.attr["dtypes"].list.type or [restore.attr["dt"].type]
+    types = [Tensor(tf.as_dtype(dtype).name, None) for dtype in dtypes]
+    return [Entry(*each) for each in zip(keys, slices, types, strict=True)]
+
+
+def _texts(node: Any) -> list[str]:
+    return [text.decode() for text in tf.make_ndarray(node.attr["value"].tensor).reshape(-1)]
+
+
+def _shaped(entry: Entry, variable: Any, reshaped: bool) -> Entry:
+    """Returns the entry with the shape of the variable that takes it, unless that takes any shape."""
+    shape = tf.TensorShape(variable.attr["shape"].shape)
+    if reshaped or shape.rank is None:
+        return entry
+    return replace(entry, tensor=Tensor(entry.tensor.dtype, tuple(shape.as_list())))

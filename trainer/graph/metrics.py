@@ -1,0 +1,207 @@
+"""Metrics of a model: means over batches, pairs (numerator, denominator), and Keras metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.errors import RequestError, place_in
+from trainer.graph.inference import LOSS, RESERVED, refusing
+from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.metric_form import curved_at, quotient
+from trainer.graph.metric_state import (
+    MetricState,
+    assigned,
+    captured,
+    metric_variables,
+    metrics_in,
+    sources_of,
+    updated,
+)
+from trainer.model import Tensors
+
+v1 = tf.compat.v1
+
+FORMS = (
+    "return a scalar (the mean over the batch), a pair (numerator, denominator) of sums over the batch, or a "
+    "keras.metrics object of the constructor after its update_state(...)"
+)
+MADE_TOO_OFTEN = "singleton tf.Variables"
+"""Text in TensorFlow's error where a function makes variables each time it is traced."""
+
+RANDOM_STATE = "seed_generator_state"
+"""Suffix of the Keras variables that hold the state of random ops."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Loss and metrics of a batch.
+
+    Args:
+        columns: Names of the columns, and how their values over many batches come about.
+        row: Values of the columns, float32 [columns].
+        curved: Type of the op after which a metric is no mean over examples, by name of the metric.
+    """
+
+    columns: MetricColumns
+    row: Any
+    curved: Mapping[str, str]
+
+
+class ModelMetrics:
+    """Metrics of a model, read in each ``tf.function`` that calls it.
+
+    The constructor traces ``metrics`` once and throws the trace away, because some Keras metrics make
+    their variables when they are first updated.
+
+    Args:
+        model: Model; its method ``metrics`` is optional.
+        outputs: Outputs of the model, tensors [batch, ...] by name.
+        labels: Labels, tensors [batch, ...] by name.
+
+    Raises:
+        RequestError: The model raised, or its metrics make variables in each call.
+    """
+
+    def __init__(self, model: Any, outputs: Tensors, labels: Tensors) -> None:
+        self._model = model
+        self._name = f"{type(model).__name__}.metrics"
+        returned: list[keras.metrics.Metric] = []
+
+        def trace() -> None:
+            values = self._returned(outputs, labels).values()
+            returned[:] = [each for each in values if isinstance(each, keras.metrics.Metric)]
+
+        try:
+            tf.function(trace, autograph=False).get_concrete_function()
+        except RequestError as error:
+            raise self._made_too_often(error) if MADE_TOO_OFTEN in str(error) else error from error
+        held = {id(metric): metric for metric in [*metrics_in(model), *returned]}
+        self.state = MetricState(list(held.values()))
+
+    def measure(self, outputs: Tensors, labels: Tensors, loss: Any, weight: Any = None) -> Measured:
+        """Returns the loss and the metrics of a batch; must be called while a ``tf.function`` is traced.
+
+        Args:
+            outputs: Outputs of the model, tensors [batch, ...] by name.
+            labels: Labels, tensors [batch, ...] by name.
+            loss: Loss of the batch, float scalar.
+            weight: Weight of the batch in the mean of the losses, float scalar; None if all are equal.
+
+        Raises:
+            RequestError: The model raised, a metric has none of the forms, or its name is reserved.
+        """
+        before = set(v1.get_default_graph().get_operations())
+        values: dict[str, Any] = {LOSS: tf.cast(loss, tf.float32)}
+        pairs: dict[str, list[Any]] = {}
+        if weight is not None:
+            weight = tf.cast(weight, tf.float32)
+            pairs[LOSS] = [values[LOSS] * weight, weight]
+        running, no_nan, curved = [], [], {}
+        for name, returned in self._returned(outputs, labels).items():
+            self._check_name(name)
+            if isinstance(returned, tuple | list):
+                pairs[name] = self._pair(name, returned)
+                values[name] = tf.divide(*pairs[name])
+                continue
+            values[name] = self._scalar(name, self._result_of(name, returned))
+            if self._is_running(name, values[name]):
+                running.append(name)
+            elif parts := quotient(values[name], before):
+                pairs[name] = [tf.cast(part, tf.float32) for part in (parts.numerator, parts.denominator)]
+                no_nan += [name] if parts.no_nan else []
+            elif op_type := curved_at(values[name], before):
+                curved[name] = op_type
+        self._check_states(values, before)
+        columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
+        sums = [part for pair in pairs.values() for part in pair]
+        return Measured(columns, tf.stack([*values.values(), *sums]), curved)
+
+    def _returned(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
+        if not callable(getattr(self._model, "metrics", None)):
+            return {}
+        with refusing(self._model, "cannot compute its metrics from", {**outputs, **labels}):
+            returned = self._model.metrics(outputs, labels)
+        if not isinstance(returned, Mapping):
+            raise RequestError(f"{self._name} returned {type(returned).__name__}; it must return a dict by name")
+        return returned
+
+    def _check_name(self, name: str) -> None:
+        if name in RESERVED or name.startswith("val_"):
+            raise RequestError(f"{self._name} returned {name!r}, a name reserved by the trainer; rename it")
+
+    def _result_of(self, name: str, returned: Any) -> Any:
+        """Returns the result of a Keras metric, and anything else as it is."""
+        if returned is None:
+            raise RequestError(f"{self._name} returned None for {name!r} (update_state returns nothing); {FORMS}")
+        if not isinstance(returned, keras.metrics.Metric):
+            return returned
+        if not metric_variables(returned):
+            raise RequestError(f"the metric {name!r} has no variables to take in batches; make them with add_variable")
+        with refusing(self._model, f"cannot compute the result of its metric {name!r} from", {}):
+            result = returned.result()
+        if isinstance(result, Mapping):
+            raise RequestError(
+                f"the result of the metric {name!r} is a dict ({', '.join(result)}); return an entry for each part, "
+                f"such as {name}.result()[{next(iter(result), '')!r}]"
+            )
+        return result
+
+    def _pair(self, name: str, returned: Any) -> list[Any]:
+        if len(returned) != 2:
+            raise RequestError(f"{self._name} returned {len(returned)} values for {name!r}; {FORMS}")
+        parts = [self._scalar(name, part) for part in returned]
+        if any(self._sources(part) for part in parts):
+            raise RequestError(
+                f"{self._name} returned a pair for {name!r} that is computed from the state of a Keras metric, which "
+                "has taken in all batches so far; return the metric itself"
+            )
+        return parts
+
+    def _scalar(self, name: str, returned: Any) -> Any:
+        with refusing(self._model, f"returned something other than numbers as its metric {name!r} from", {}):
+            value = tf.convert_to_tensor(returned)
+        if value.shape.rank != 0 or not (value.dtype.is_floating or value.dtype.is_integer or value.dtype.is_bool):
+            raise RequestError(f"{self._name} returned {name!r} as {value.dtype.name} of shape {value.shape}; {FORMS}")
+        return tf.cast(value, tf.float32)
+
+    def _is_running(self, name: str, value: Any) -> bool:
+        """Returns whether a value comes from the state of Keras metrics."""
+        sources = self._sources(value)
+        if sources and not sources & updated(value.graph, self.state.variables):
+            raise RequestError(
+                f"{self._name} returned {name!r}, but nothing updates that metric; call its update_state(...) first"
+            )
+        return bool(sources)
+
+    def _sources(self, value: Any) -> set[str]:
+        return sources_of(value, captured(value.graph, self.state.variables))
+
+    def _check_states(self, values: Mapping[str, Any], before: Collection[Any]) -> None:
+        """Refuses a metric with a state of its own, which nothing would reset.
+
+        Args:
+            values: Values of the metrics, scalars by name.
+            before: Ops of the function before the metrics were computed.
+        """
+        graph, known = v1.get_default_graph(), set(self.state.names)
+        others = [each for each in v1.global_variables() if each.op.name not in known]
+        changed = assigned(graph, [each for each in others if not each.op.name.endswith(RANDOM_STATE)], before)
+        for name, value in values.items():
+            if changed and (found := sources_of(value, {each: captured(graph, others)[each] for each in changed})):
+                raise RequestError(
+                    f"{self._name} changes {', '.join(sorted(found))} and computes {name!r} from it; nothing resets "
+                    "that for an epoch or an evaluation: make a subclass of keras.metrics.Metric, or return a pair "
+                    "(numerator, denominator) of the batch"
+                )
+
+    def _made_too_often(self, error: RequestError) -> RequestError:
+        return RequestError(
+            f"{self._name} makes variables in each call, as tf.compat.v1.metrics and a keras.metrics object made there "
+            f"do{place_in(error.__cause__ or error)}; make a keras.metrics object in the constructor, call its "
+            "update_state(...) in metrics, and return it"
+        )
