@@ -30,16 +30,29 @@ SLOW = {
     "graph/test_metrics.py::test_metrics_are_those_of_the_whole_part[arrays-xla": "compiles a dozen Keras metrics",
     "test_scripts.py::test_a_choice_of_tests": "collects all tests three times",
     "test_public_face.py::test_the_types": "mypy over the whole framework",
-    "test_saved_objects.py::test_a_resume_goes_on_bit_for_bit[parts ": "two runs",
-    "test_saved_objects.py::test_a_resume_goes_on_bit_for_bit[variables": "the same",
-    "test_saved_objects.py::test_a_list_of_variables_names_wholes_and_parts[['scope/*'": "two runs",
-    "test_saved_objects.py::test_a_list_of_variables_names_wholes_and_parts[['*']": "the same",
-    "test_saved_objects.py::test_parts_may_be_cut_otherwise": "three runs",
+    "test_saved_objects.py::": "two or three runs for each kind of object",
+    "test_same_bits.py::test_a_resume_in_mid_epoch": "three runs for each kind of model",
+    "test_same_bits.py::test_the_number_of_steps": "three runs for each kind of model",
+    "test_same_bits.py::test_random_schedules": "eight runs for each row",
+    "graph/test_averages.py::test_averages_are_evaluated_and_exported": "runs, their exports and a resume",
+    "graph/test_constructor_values.py::test_the_values_are": "a graph and an eager net for each way to give values",
+    "graph/test_metrics.py::test_state_in_mid_epoch": "four runs",
+    "graph/test_optimizers.py::test_each_keras": "two nets, trained, for each optimizer",
+    "graph/test_optimizers.py::test_an_optimizer_of_graph": "two nets, trained, for each optimizer",
+    "graph/test_optimizers.py::test_the_loss_is_scaled": "two nets, trained, for each scale",
+    "graph/test_pipeline_state.py::test_an_exact": "a straight and a broken pass over each pipeline",
+    "graph/test_random_ops.py::test_a_random_op_is_said": "a run for each place",
+    "graph/test_side_losses.py::test_a_loss_on_the_side_counts": "an update and an evaluation for each loss",
+    "scenarios/test_directory.py::test_13": "a run and a resume for each event",
+    "training/test_resume.py::test_an_earlier": "three runs for each form of a reference",
+    "training/test_resume.py::test_what_a_bare_saver": "two runs for each optimizer",
+    "trunks/test_trunk.py::test_it_resumes": "three runs of a model on a trunk",
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "zoo/test_zoo.py": "some forty nets, with five runs each",
     "runs/test_versions.py::test_a_run_beside": "a run in a process whose metadata is hidden",
     "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
-    "training/test_inquiry.py::test_31_compiling_changes": "three runs for each kind of op; two kinds are in the suite",
+    "training/test_inquiry.py::test_31_compiling": "three runs for each kind of op",
+    "training/test_inquiry.py::test_a_nan_names": "a run for each place of a nan",
     "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
     "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
@@ -51,13 +64,39 @@ SLOW = {
 }
 """Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""
 
+KEPT = (
+    "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",
+    "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[adapted]",
+    "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[assign]",
+    "graph/test_optimizers.py::test_each_keras_optimizer_does_as_in_fit[Adam]",
+    "graph/test_optimizers.py::test_an_optimizer_of_graph_mode_does_as_in_a_session_loop[MomentumOptimizer]",
+    "graph/test_optimizers.py::test_the_loss_is_scaled_as_in_fit[factor]",
+    "graph/test_pipeline_state.py::test_an_exact_pipeline_is_resumed_bit_for_bit_in_silence[shuffle]",
+    "graph/test_side_losses.py::test_a_loss_on_the_side_counts_once_in_training_inference_and_evaluation[OfKeras]",
+    "graph/test_side_losses.py::test_a_loss_on_the_side_counts_once_in_training_inference_and_evaluation[OfGetVariable]",
+    "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[compiled]",
+    "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[Keras layers]",
+    "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[tf.data]",
+    "test_same_bits.py::test_the_number_of_steps_per_call_changes_no_bit[compiled]",
+    "test_same_bits.py::test_random_schedules[off-0]",
+    "test_saved_objects.py::test_a_resume_goes_on_bit_for_bit[tables]",
+    "test_saved_objects.py::test_both_ways_write_what_the_saver_in_the_meta_wants[parts]",
+    "training/test_inquiry.py::test_a_nan_names_its_op[loss-xla]",
+    "training/test_inquiry.py::test_31_compiling_never_changes_what_is_an_error[labels",
+    "training/test_resume.py::test_an_earlier_checkpoint_goes_on_in_its_run_and_sets_the_later_ones_aside[runs/then@2]",
+    "training/test_resume.py::test_what_a_bare_saver_left_goes_on_as_if_nothing_had_happened[adam]",
+    "zoo/test_zoo.py::test_straight_equals_killed_and_resumed[Dense]",
+)
+"""Rows of slow tables that the suite keeps, by the prefix of their names."""
+
 WORK = (subprocess, subprocess.run, subprocess.Popen, train_job)
 """Functions and modules that train or start a process."""
 
 
 def mark(item: pytest.Item) -> None:
     """Adds ``slow`` to the tests in the table, ``integration`` to those that train or start a process."""
-    if item.nodeid.removeprefix("tests/").startswith(tuple(SLOW)):
+    name = item.nodeid.removeprefix("tests/")
+    if name.startswith(tuple(SLOW)) and not name.startswith(KEPT):
         item.add_marker("slow")
     if any(reaches_work(function) for function in functions_of(item)):
         item.add_marker("integration")

@@ -35,9 +35,11 @@ WHOLE = {
     "test_serving": "SERVING.md",
     "test_tutorials": "snippets of graph-mode tutorials",
 }
-"""Subject of each test file at the root that shows more than one module; ``scenarios/`` has others."""
+"""Subject of each test file at the root that shows more than one module; ``scenarios/`` and ``zoo/`` have others."""
 
-FILES = sorted(path for path in TESTS.rglob("test_*.py") if path.stem not in WHOLE and "scenarios" not in path.parts)
+OTHERS = {"scenarios", "zoo"}
+
+FILES = sorted(path for path in TESTS.rglob("test_*.py") if path.stem not in WHOLE and not OTHERS & {*path.parts})
 
 
 def shown(test: Path) -> Path:

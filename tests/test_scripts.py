@@ -53,6 +53,7 @@ def test_an_installation_that_fails_says_why_and_is_tried_again(checkout) -> Non
 
 
 def test_a_second_start_adds_little() -> None:
+    assert bash("scripts/train", "--help", cwd=ROOT).returncode == 0
     began = time.perf_counter()
     assert bash("scripts/train", "--help", cwd=ROOT).returncode == 0
     wrapped = time.perf_counter() - began

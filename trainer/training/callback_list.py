@@ -142,7 +142,8 @@ class CallbackList:
         """
         step, steps_per_epoch = context.record.global_step, context.steps_per_epoch
         for name, callback in self._callbacks.items():
-            if step % steps_per_epoch == 0:
+            # A visit that does nothing must not be what a signal cuts off, with all visits after it.
+            if step % steps_per_epoch == 0 and name in self._listeners["on_epoch_end"]:
                 self._visits.append((name, "on_epoch_end"))
             if callback.schedule.is_due(step, steps_per_epoch, now - self._last_due[name]):
                 self._last_due[name] = now
