@@ -335,7 +335,7 @@ class Float16(Layers):
     """Products in float16, variables in float32."""
 
     policy: ClassVar[str] = "mixed_float16"
-    tolerance = 1e-2
+    no_reference = "its loss is scaled as in Keras, and steps are left out until the scale fits"
 
     def layers(self) -> list[Any]:
         return [keras.layers.Dense(4, activation="relu", dtype=self.policy), keras.layers.Dense(1, dtype=self.policy)]
@@ -343,6 +343,7 @@ class Float16(Layers):
 
 class BFloat16(Float16):
     policy = "mixed_bfloat16"
+    no_reference = ""
     tolerance = 5e-2
 
 

@@ -23,6 +23,9 @@ ReadValues = Callable[[], Mapping[str, Any]]
 RTOL, ATOL = 1e-4, 1e-5
 """Tolerances of a frozen graph's outputs: constant folding changes the order of roundings."""
 
+COARSE = {"bfloat16": 2.0**-8, "float16": 2.0**-10}
+"""Distance of 1 to the next number, for dtypes with roundings above the tolerances."""
+
 
 class ServingSession:
     """Session of the inference part, for a ``with`` block, in which its graph is the default one.
@@ -143,9 +146,13 @@ def check_equal(what: str, names: Sequence[str], read: Sequence[Array], expected
     for name, value, wanted in zip(names, read, expected, strict=True):
         value, wanted = np.asarray(value), np.asarray(wanted)
         same_kind = value.dtype == wanted.dtype and value.shape == wanted.shape
-        if same_kind and wanted.dtype.kind in "fc":
+        if same_kind and (tf.as_dtype(wanted.dtype).is_floating or wanted.dtype.kind == "c"):
+            rtol = max(RTOL, 4 * COARSE.get(wanted.dtype.name, 0.0))
+            if wanted.dtype.kind != "c":
+                # NumPy does not know bfloat16 as a float.
+                value, wanted = value.astype(np.float64), wanted.astype(np.float64)
             scale = float(np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted)))
-            same = np.allclose(value, wanted, rtol=RTOL, atol=ATOL + RTOL * scale, equal_nan=True)
+            same = np.allclose(value, wanted, rtol=rtol, atol=ATOL + rtol * scale, equal_nan=True)
         else:
             same = same_kind and np.array_equal(value, wanted)
         if not same:
