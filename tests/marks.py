@@ -76,6 +76,9 @@ SLOW = {
 }
 """Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""
 
+SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
+"""Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
+
 KEPT = (
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[adapted]",
@@ -106,9 +109,11 @@ WORK = (subprocess, subprocess.run, subprocess.Popen, train_job)
 
 
 def mark(item: pytest.Item) -> None:
-    """Adds ``slow`` to the tests in the table, ``integration`` to those that train or start a process."""
+    """Adds ``slow`` or ``soak`` to the tests in the tables, ``integration`` to those that train or start a process."""
     name = item.nodeid.removeprefix("tests/")
-    if name.startswith(tuple(SLOW)) and not name.startswith(KEPT):
+    if any(name.startswith(prefix) and name.endswith(end) for prefix, end in SOAK.items()):
+        item.add_marker("soak")
+    elif name.startswith(tuple(SLOW)) and not name.startswith(KEPT):
         item.add_marker("slow")
     if any(reaches_work(function) for function in functions_of(item)):
         item.add_marker("integration")
