@@ -148,7 +148,9 @@ class UpAndDown(Images, Layers):
 
 class BatchNormalization(Layers):
     def layers(self) -> list[Any]:
-        return [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Dense(1)]
+        each = keras.layers
+        # A bias before the normalisation would have a gradient of roundings alone, which Adam makes large.
+        return [each.Dense(4, use_bias=False), each.BatchNormalization(), each.ReLU(), each.Dense(1)]
 
 
 class NormalizationByHand(Net):
