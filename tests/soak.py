@@ -93,6 +93,7 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
     """Starts, kills and starts again until the run has finished."""
     newest = -1
     while True:
+        lines_before = metrics_text(directory)
         process = start(directory, epochs)
         if sum(tally.kills.values()) < kills:
             near_the_end = newest > 0.9 * epochs and rng.random() < 0.5
@@ -110,8 +111,12 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
             return
         if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):
             raise DeviationError(f"exit code {process.returncode}:\n{output}")
-        began = "epochs of" in output
-        newest = check_after_kill(directory, newest, tally, saved=began and process.returncode == 128 + signal.SIGTERM)
+        # A process stopped before its first event leaves the lines of the process before it, which was killed.
+        began = metrics_text(directory) != lines_before
+        try:
+            newest = check_after_kill(directory, newest, tally, saved=began and process.returncode == 128 + signal.SIGTERM)
+        except DeviationError as error:
+            raise DeviationError(f"{error}; the process said:\n{output}") from error
 
 
 def wait_for(moment: str, directory: Path, rng: random.Random, process: Any) -> None:
@@ -160,13 +165,16 @@ def check_after_kill(directory: Path, newest: int, tally: Tally, *, saved: bool)
     tally.fallbacks += len(skipped)
     if record.epoch < newest:
         raise DeviationError(f"epoch {newest} was committed and the newest good one is {record.epoch}")
-    metrics = directory / "metrics.jsonl"
-    seen = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-    # A process stopped before its start leaves the lines of the process before it, which was killed.
+    seen = len(metrics_text(directory).splitlines())
     if saved and seen > record.epoch:
         raise DeviationError(f"SIGTERM lost {seen - record.epoch} epochs")
     tally.lost_epochs.append(max(seen - record.epoch, 0))
     return record.epoch
+
+
+def metrics_text(directory: Path) -> str:
+    path = directory / "metrics.jsonl"
+    return path.read_text() if path.exists() else ""
 
 
 def compare(reference: Path, directory: Path, epochs: int) -> None:
