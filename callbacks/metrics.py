@@ -18,8 +18,9 @@ from trainer.state import StepMetrics
 class Metrics(Callback):
     """Appends a line for each epoch: epoch, global_step, loss, every metric, steps_per_sec.
 
-    A resume removes the lines of epochs after its checkpoint, since these epochs run again. A metric
-    that is not finite is null, since JSON cannot write it.
+    A resume removes the lines of epochs after its checkpoint, since these epochs run again. An epoch
+    whose end is told twice, since a signal cut off its evaluation and a kill the process that finished
+    it, has one line. A metric that is not finite is null, since JSON cannot write it.
 
     Example:
         >>> Metrics().schedule.is_never
@@ -28,12 +29,13 @@ class Metrics(Callback):
 
     def __init__(self) -> None:
         self._file: TextIOWrapper | None = None
+        self._last_epoch = 0
 
     def on_train_begin(self, context: Context) -> None:
         """Opens the file, cut to the epochs that are complete."""
         path = context.run.metrics_file
         if path.exists():
-            keep_epochs(path, context.record.epoch)
+            self._last_epoch = keep_epochs(path, context.record.epoch)
         self._file = path.open("a", encoding="utf-8")
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
@@ -42,10 +44,17 @@ class Metrics(Callback):
 
     def on_epoch_end(self, context: Context) -> None:
         """Writes the line."""
+        if context.record.epoch == self._last_epoch:
+            self._reopen_without_last(context)
         if self._file is not None:
             self._file.write(line_of(context.record.epoch, context.record.global_step, context.record.metrics) + "\n")
         if context.is_current:
             self._flush()
+
+    def _reopen_without_last(self, context: Context) -> None:
+        self.close()
+        self._last_epoch = keep_epochs(context.run.metrics_file, context.record.epoch - 1)
+        self._file = context.run.metrics_file.open("a", encoding="utf-8")
 
     def state_dict(self) -> dict[str, Any]:
         """Returns {}, after a flush: the file must not be behind the checkpoint that is about to be saved."""
@@ -79,9 +88,9 @@ def _number(value: float) -> str:
     return repr(value) if isfinite(value) else "null"
 
 
-def keep_epochs(path: Path, last_epoch: int) -> None:
-    """Removes the lines of later epochs, and a last line that a kill cut off."""
-    kept = []
+def keep_epochs(path: Path, last_epoch: int) -> int:
+    """Removes the lines of later epochs, and a last line that a kill cut off; returns the last epoch kept, or 0."""
+    kept, last_kept = [], 0
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             epoch = json.loads(line)["epoch"]
@@ -89,4 +98,6 @@ def keep_epochs(path: Path, last_epoch: int) -> None:
             continue
         if epoch <= last_epoch:
             kept.append(line)
+            last_kept = epoch
     write_atomically(path, "".join(f"{line}\n" for line in kept))
+    return last_kept

@@ -11,6 +11,7 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.metrics import Metrics
 from tests.helpers import run
 from trainer.callback import Callback, Context, Phase
+from trainer.errors import Interrupted
 from trainer.schedule import Schedule
 
 
@@ -51,3 +52,33 @@ def test_no_checkpoint_is_ahead_of_the_metrics(tmp_path) -> None:
     callbacks = {"m": Metrics(), "c": Checkpoint(every_n_epochs=None, every_n_steps=7), "a": After()}
     run(tmp_path / "run", callbacks, epochs=6, steps_per_call=30)
     assert seen == [(1, 1), (2, 2), (4, 4), (5, 5)]
+
+
+def test_an_epoch_whose_end_is_told_twice_has_one_line(tmp_path) -> None:
+    """A signal cuts off the evaluation of epoch 2; the process that makes up for it is killed, and so is told again."""
+
+    class Cut(Callback):
+        """Callback before the others whose visit a signal cuts off, as it does an evaluation."""
+
+        def __init__(self, when: int) -> None:
+            self._when = when
+
+        def on_epoch_end(self, context: Context) -> None:
+            if context.record.epoch == self._when:
+                raise Interrupted(15, "SIGTERM")
+
+    class Killed(Callback):
+        def on_epoch_begin(self, context: Context) -> None:
+            raise OSError
+
+    def callbacks(when: int) -> dict[str, Callback]:
+        return {"cut": Cut(when), "m": Metrics(), "c": Checkpoint()}
+
+    with pytest.raises(Interrupted):
+        run(tmp_path / "run", callbacks(when=2), epochs=4)
+    for _ in range(2):
+        with pytest.raises(Exception, match="OSError"):
+            run(tmp_path / "run", {**callbacks(when=0), "k": Killed()}, epochs=4)
+        assert [line["epoch"] for line in lines(tmp_path / "run")] == [1, 2]
+    run(tmp_path / "run", callbacks(when=0), epochs=4)
+    assert [line["epoch"] for line in lines(tmp_path / "run")] == [1, 2, 3, 4]
