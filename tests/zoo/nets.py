@@ -37,6 +37,8 @@ class Net:
     """Reason why no plain loop in eager mode can be the reference."""
     tolerance: ClassVar[float] = 1e-5
     """Relative difference to the reference that roundings explain."""
+    reference_steps: ClassVar[int] = 3
+    """Steps of gradient descent that are compared with the reference."""
     slow: ClassVar[bool] = False
 
     @staticmethod
@@ -312,10 +314,15 @@ class SeveralInputsAndOutputs(Net):
 
 
 class MobileNetV2(Net):
-    """Net of some size: 262 variables."""
+    """Net of some size: 262 variables.
+
+    Each step makes a difference of its values some 1,000 times larger: in eager mode, values that differ by
+    roundings (1e-7) are apart by 1e-6 after one step, 3e-3 after two, 4e-2 after three.
+    """
 
     slow = True
     tolerance = 1e-2
+    reference_steps = 1
 
     @staticmethod
     def arrays() -> Arrays:

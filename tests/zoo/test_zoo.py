@@ -50,9 +50,10 @@ def test_plain_tensorflow_restores(specimen: Specimen) -> None:
     prefix = specimen.straight / "model-3"
     stored = variables(prefix)
     with restored(prefix) as session:
-        for variable in session.graph.get_collection("variables"):
-            if variable.op.name in stored:
-                assert session.run(variable).tobytes() == stored[variable.op.name].tobytes()
+        variables_of_graph = session.graph.get_collection("variables")
+        kept = {each.op.name: each for each in variables_of_graph if each.op.name in stored}
+        for name, value in session.run(kept).items():
+            assert value.tobytes() == stored[name].tobytes()
 
 
 def test_exports_are_the_live_net(specimen: Specimen) -> None:
@@ -75,8 +76,9 @@ def test_exports_are_the_live_net(specimen: Specimen) -> None:
 def test_steps_equal_those_of_a_loop_by_hand(specimen: Specimen) -> None:
     if specimen.net.no_reference:
         pytest.skip(specimen.net.no_reference)
-    ours = in_order_of_creation(specimen.by_descent / "model-4")
-    by_hand = descended(specimen.net, specimen.by_descent / "model-1", range(1, 4))
+    end = 1 + specimen.net.reference_steps
+    ours = in_order_of_creation(specimen.by_descent / f"model-{end}")
+    by_hand = descended(specimen.net, specimen.by_descent / "model-1", range(1, end))
     for mine, theirs in zip(ours, by_hand, strict=True):
         scale = max(1.0, float(np.max(np.abs(theirs.astype(np.float64)), initial=0.0)))
         difference = np.max(np.abs(mine.astype(np.float64) - theirs.astype(np.float64)), initial=0.0)
