@@ -148,7 +148,7 @@ CASES: dict[str, Case] = {
     ),
     "mapped": (
         lambda _: first_of(tf.data.Dataset.range(2).map(lambda i: tf.numpy_function(unknown_key, [i], tf.float32))),
-        "in Map of the data set: KeyError: 'height' (/",
+        "KeyError: 'height' (/",  # preceded by "in Map of the data set" where TensorFlow names the part, as 2.18 does
     ),
     "generator": (lambda _: first_of(rows()), "OSError: the camera is gone (/"),
     "generated shape": (lambda _: first_of(rows([1.0, 2.0, 3.0])), "an element of shape (3,) where an element of sha"),
@@ -158,7 +158,7 @@ CASES: dict[str, Case] = {
     "feature": (lambda _: example(tf.io.FixedLenFeature([3], tf.float32), b""), "Feature: x (data type: float) is req"),
     "image": (
         lambda _: first_of(tf.data.Dataset.from_tensors(b"z").map(tf.io.decode_png, num_parallel_calls=2)),
-        "InvalidArgumentError: in ParallelMap of the data set: Unknown image file format.",
+        "Unknown image file format.",
     ),
     "ragged": (
         lambda _: first_of(tf.data.Dataset.range(1, 4).map(lambda i: tf.zeros([i])).batch(3)),
