@@ -113,8 +113,9 @@ def one_round(directory: Path, kills: int, epochs: int, tally: Tally, rng: rando
             raise DeviationError(f"exit code {process.returncode}:\n{output}")
         # A process stopped before its first event leaves the lines of the process before it, which was killed.
         began = metrics_text(directory) != lines_before
+        saved = began and process.returncode == 128 + signal.SIGTERM
         try:
-            newest = check_after_kill(directory, newest, tally, saved=began and process.returncode == 128 + signal.SIGTERM)
+            newest = check_after_kill(directory, newest, tally, saved=saved)
         except DeviationError as error:
             raise DeviationError(f"{error}; the process said:\n{output}") from error
 

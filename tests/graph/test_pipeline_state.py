@@ -187,7 +187,12 @@ def test_what_no_checkpoint_holds_is_said_with_its_line(name) -> None:
     assert kinds(make, buffer) == {kind}
 
 
-@pytest.mark.parametrize("name", ["normal", "np.random", "two shuffles of one's own"])
+IS_SO = ["normal", "np.random"]
+if tf.__version__ >= "2.18":  # before, some pipelines of two shuffles are exact
+    IS_SO.append("two shuffles of one's own")
+
+
+@pytest.mark.parametrize("name", IS_SO)
 def test_what_is_said_is_so(name, tmp_path) -> None:
     make, buffer, _ = SAID[name]
     straight, resumed = batches(make, buffer, tmp_path)
