@@ -133,7 +133,7 @@ def session_from_code(
     keras.utils.clear_session()
     with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
-        inference = build_model_parts(make_model, source.inputs, source.labels).inference
+        inference = build_model_parts(make_model, source.inputs, source.labels, source.structure).inference
         savers = RunSavers(with_rollback=False)
         savers.build()
         _check_holds(prefix, wanted_by(savers.saver))

@@ -22,6 +22,7 @@ from trainer.graph.frozen_state import FrozenState, frozen_state
 from trainer.graph.inference import Inference
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metrics import ModelMetrics
+from trainer.graph.model_calls import ModelCalls
 from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
@@ -63,7 +64,7 @@ class GraphContext:
 
     Args:
         graph: ``tf.Graph`` of the run, the default graph during ``on_build``.
-        model: Model, for additional ops over the same variables.
+        calls: Calls of the model, for additional ops over the same variables.
         inference: Placeholders, outputs and loss of the inference part.
         source: Specs, batch size, validation part and example batch of the data.
         global_step: Variable of the number of updates, int64 scalar.
@@ -83,7 +84,7 @@ class GraphContext:
     """
 
     graph: Any
-    model: Model
+    calls: ModelCalls
     inference: Inference
     source: DataSource
     global_step: Any
@@ -100,6 +101,11 @@ class GraphContext:
     learning_rate: Any = None
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> Model:
+        """Model of the run."""
+        return self.calls.model
 
     @property
     def saver(self) -> Any:
@@ -166,9 +172,9 @@ def open_graph(
     with building(graph):
         keras.utils.set_random_seed(seed)
         global_step = v1.train.get_or_create_global_step()
-        parts = build_model_parts(make_model, source.inputs, source.labels)
+        parts = build_model_parts(make_model, source.inputs, source.labels, source.structure)
         model, inference = parts.model, parts.inference
-        metrics = ModelMetrics(model, inference.outputs, inference.labels)
+        metrics = ModelMetrics(parts.calls, inference.outputs, inference.labels)
         no_weights = {global_step.op.name, *metrics.state.names}
         model_variables = {name: v for name, v in variables_by_name(graph).items() if name not in no_weights}
         variables = [each for each in trainable_variables(model, trainable) if each.op.name not in no_weights]
@@ -180,7 +186,7 @@ def open_graph(
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
             minimize = Minimizer(optimizer, variables, global_step)
         kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
-        update = UpdateRule(model, metrics, parts.side_losses, minimize, kept, global_step, steps_per_epoch, seed)
+        update = UpdateRule(parts.calls, metrics, parts.side_losses, minimize, kept, global_step, steps_per_epoch, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
         averages = averages_of(optimizer, variables)
@@ -198,7 +204,7 @@ def open_graph(
             log.warning("%s", mode.reason)
         context = GraphContext(
             graph=graph,
-            model=model,
+            calls=parts.calls,
             inference=inference,
             source=source,
             global_step=global_step,

@@ -15,6 +15,7 @@ from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.background_call import closing_in_time, in_background
 from trainer.graph.devices import building
+from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips, element_specs
 from trainer.graph.pipeline_state import unsaved_in
 from trainer.graph.random_ops import ops_in
@@ -40,6 +41,7 @@ class DataSource:
         example: Inputs and labels of one batch by name, used to check exports.
         validation: Validation part, never trained on.
         make_feed: Function of seed and skips that adds the feed of the training part to the default graph.
+        structure: Form in which a model gets inputs and labels.
     """
 
     inputs: dict[str, Any]
@@ -49,6 +51,7 @@ class DataSource:
     example: dict[str, Array]
     validation: Validation
     make_feed: Callable[[int, Skips], Feed]
+    structure: ElementStructure = NAMED
 
 
 COUNT_SECS = 60.0

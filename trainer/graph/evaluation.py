@@ -12,7 +12,6 @@ from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
 from trainer.graph.data_source import call_dataset, warn_of_unsaved
 from trainer.graph.feeds import element_specs, fill_tables, local_tables
-from trainer.graph.inference import call, loss_and_weight
 from trainer.graph.metric_columns import MetricColumns, Values
 from trainer.graph.metric_state import StateAside
 from trainer.graph.metrics import Measured
@@ -45,9 +44,9 @@ def make_evaluation(build: GraphContext) -> Evaluation | None:
 def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     """Returns loss and metrics of a batch in inference mode."""
     with build.side_losses.collected() as found:
-        outputs = call(build.model, inputs, training=False, seed=tf.zeros([2], tf.int32))
-        own_loss, weight = loss_and_weight(build.model, outputs, labels)
-    return build.metrics.measure(outputs, labels, with_side_losses(own_loss, found)[0], weight)
+        outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
+        own = build.calls.loss(outputs, labels)
+    return build.metrics.measure(outputs, labels, with_side_losses(own.value, found)[0], own.weight)
 
 
 def by_name(columns: MetricColumns, sums: Values, examples: int, last: Values) -> dict[str, float]:

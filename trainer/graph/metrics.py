@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, place_in
-from trainer.graph.inference import LOSS, RESERVED, refusing
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -22,6 +21,7 @@ from trainer.graph.metric_state import (
     sources_of,
     updated,
 )
+from trainer.graph.model_calls import LOSS, RESERVED, ModelCalls, refusing
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -59,7 +59,7 @@ class ModelMetrics:
     their variables when they are first updated.
 
     Args:
-        model: Model; its method ``metrics`` is optional.
+        calls: Calls of the model, whose method ``metrics`` is optional.
         outputs: Outputs of the model, tensors [batch, ...] by name.
         labels: Labels, tensors [batch, ...] by name.
 
@@ -67,20 +67,21 @@ class ModelMetrics:
         RequestError: The model raised, or its metrics make variables in each call.
     """
 
-    def __init__(self, model: Any, outputs: Tensors, labels: Tensors) -> None:
-        self._model = model
-        self._name = f"{type(model).__name__}.metrics"
+    def __init__(self, calls: ModelCalls, outputs: Tensors, labels: Tensors) -> None:
+        self._calls = calls
+        self._model = calls.model
+        self._name = f"{type(calls.model).__name__}.metrics"
         returned: list[keras.metrics.Metric] = []
 
         def trace() -> None:
-            values = self._returned(outputs, labels).values()
+            values = calls.metrics(outputs, labels).values()
             returned[:] = [each for each in values if isinstance(each, keras.metrics.Metric)]
 
         try:
             tf.function(trace, autograph=False).get_concrete_function()
         except RequestError as error:
             raise self._made_too_often(error) if MADE_TOO_OFTEN in str(error) else error from error
-        held = {id(metric): metric for metric in [*metrics_in(model), *returned]}
+        held = {id(metric): metric for metric in [*metrics_in(calls.model), *returned]}
         self.state = MetricState(list(held.values()))
 
     def measure(self, outputs: Tensors, labels: Tensors, loss: Any, weight: Any = None) -> Measured:
@@ -102,7 +103,7 @@ class ModelMetrics:
             weight = tf.cast(weight, tf.float32)
             pairs[LOSS] = [values[LOSS] * weight, weight]
         running, no_nan, curved = [], [], {}
-        for name, returned in self._returned(outputs, labels).items():
+        for name, returned in self._calls.metrics(outputs, labels).items():
             self._check_name(name)
             if isinstance(returned, tuple | list):
                 pairs[name] = self._pair(name, returned)
@@ -120,15 +121,6 @@ class ModelMetrics:
         columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
         sums = [part for pair in pairs.values() for part in pair]
         return Measured(columns, tf.stack([*values.values(), *sums]), curved)
-
-    def _returned(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
-        if not callable(getattr(self._model, "metrics", None)):
-            return {}
-        with refusing(self._model, "cannot compute its metrics from", {**outputs, **labels}):
-            returned = self._model.metrics(outputs, labels)
-        if not isinstance(returned, Mapping):
-            raise RequestError(f"{self._name} returned {type(returned).__name__}; it must return a dict by name")
-        return returned
 
     def _check_name(self, name: str) -> None:
         if name in RESERVED or name.startswith("val_"):

@@ -19,9 +19,11 @@ from trainer.graph.constructor_checks import (
 )
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.eager_only import remedy_for
-from trainer.graph.inference import Inference, build_inference, call, loss_and_weight
+from trainer.graph.element_structure import NAMED, ElementStructure
+from trainer.graph.inference import Inference, build_inference
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
 from trainer.graph.metric_state import metric_variables, metrics_in
+from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
@@ -40,22 +42,30 @@ class ModelParts:
     """Model in an open graph.
 
     Args:
-        model: Model, whose variables are all there.
+        calls: Calls of the model.
         inference: Inference part; it starts from the initial state in each call.
         given: Values that the constructor gives to variables, or layers when they are built.
         given_ops: Ops of model and layers that give them.
         side_losses: Losses that the model adds beside its own.
     """
 
-    model: Model
+    calls: ModelCalls
     inference: Inference
     given: ConstructorValues
     given_ops: tuple[Any, ...]
     side_losses: SideLosses
 
+    @property
+    def model(self) -> Model:
+        """Model, whose variables are all there."""
+        return self.calls.model
+
 
 def build_model_parts(
-    make_model: Callable[[], Model], inputs: Mapping[str, Any], labels: Mapping[str, Any]
+    make_model: Callable[[], Model],
+    inputs: Mapping[str, Any],
+    labels: Mapping[str, Any],
+    structure: ElementStructure = NAMED,
 ) -> ModelParts:
     """Makes the model and builds its inference part in the default graph.
 
@@ -63,6 +73,7 @@ def build_model_parts(
         make_model: Function that makes the model.
         inputs: Specs of the inputs, ``tf.TensorSpec`` [None, ...] by name.
         labels: Specs of the labels, ``tf.TensorSpec`` [None, ...] by name.
+        structure: Form in which the model gets inputs and labels.
 
     Raises:
         RequestError: The model cannot be made or does not accept this data, or its values or state cannot be kept.
@@ -73,12 +84,13 @@ def build_model_parts(
     check_fits_a_graph(graph)
     called = len(graph.get_operations())
     side_losses = SideLosses(model)
-    inference = build_inference(model, inputs, labels, side_losses)
+    calls = ModelCalls(model, structure)
+    inference = build_inference(calls, inputs, labels, side_losses)
     ops = graph.get_operations()
     check_restores(ops[first:])
     if savers := savers_in(ops[first:called]):
         log.warning(SAVER_IN_CONSTRUCTOR, ", ".join(savers))
-    at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(model, inference))
+    at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(calls, inference))
     fed = fed_ops(graph) if at_build else ()
     if from_data := next((op for op in at_build if op.name in fed), None):
         raise RequestError(
@@ -96,15 +108,15 @@ def build_model_parts(
         check_starts_anew(state, ends)
     check_starts_before_given(given_ops, graph)
     check_not_run_again(given_ops, ends)
-    return ModelParts(model, replace(inference, state=state), given, tuple(given_ops), side_losses)
+    return ModelParts(calls, replace(inference, state=state), given, tuple(given_ops), side_losses)
 
 
-def _traced_again(model: Model, inference: Inference) -> Any:
+def _traced_again(calls: ModelCalls, inference: Inference) -> Any:
     """Returns the graph of a function that calls the model once more, now that all its layers are built."""
 
     def again() -> Any:
-        outputs = call(model, inference.inputs, training=False, seed=tf.zeros([2], tf.int32))
-        return loss_and_weight(model, outputs, inference.labels)[0]
+        outputs = calls.outputs(inference.inputs, training=False, seed=tf.zeros([2], tf.int32))
+        return calls.loss(outputs, inference.labels).value
 
     return tf.function(again, autograph=False).get_concrete_function().graph
 

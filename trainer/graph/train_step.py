@@ -12,12 +12,12 @@ from trainer.graph.checked_functions import all_hold
 from trainer.graph.dependencies import check_nothing_is_stale
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.frozen_state import FrozenState
-from trainer.graph.inference import call, loss_and_weight
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metrics import ModelMetrics
+from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.graph.variables import variables_by_name
-from trainer.model import Model, Tensors
+from trainer.model import Tensors
 
 v1 = tf.compat.v1
 
@@ -38,7 +38,7 @@ class UpdateRule:
     """Update of the variables on one batch: forward pass, loss, gradients, optimizer, step count.
 
     Args:
-        model: Model, called with ``training=True``.
+        calls: Calls of the model, made with ``training=True``.
         metrics: Metrics of the model; the first step of an epoch resets their state.
         side_losses: Losses that the model adds beside its own.
         minimize: Function that adds a step of the optimizer, which increments ``global_step``.
@@ -50,7 +50,7 @@ class UpdateRule:
 
     def __init__(
         self,
-        model: Model,
+        calls: ModelCalls,
         metrics: ModelMetrics,
         side_losses: SideLosses,
         minimize: Minimize,
@@ -59,7 +59,7 @@ class UpdateRule:
         steps_per_epoch: int,
         seed: int,
     ) -> None:
-        self._model = model
+        self._calls = calls
         self._metrics = metrics
         self._side_losses = side_losses
         self._minimize = minimize
@@ -80,15 +80,16 @@ class UpdateRule:
         self._metrics.state.reset_every(self._steps_per_epoch, step)
         frozen = self._frozen_state.read()
         with self._side_losses.collected() as found:
-            outputs = call(self._model, inputs, training=True, seed=seed)
-            own_loss, weight = loss_and_weight(self._model, outputs, labels)
-        loss, self.added_losses = with_side_losses(own_loss, found)
-        measured = self._metrics.measure(outputs, labels, loss, weight)
+            outputs = self._calls.outputs(inputs, training=True, seed=seed)
+            own = self._calls.loss(outputs, labels)
+        loss, self.added_losses = with_side_losses(own.value, found)
+        measured = self._metrics.measure(outputs, labels, loss, own.weight)
         self.columns, self.curved = measured.columns, measured.curved
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
-                f"{type(self._model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); "
-                "they would not be trained: make layers and variables once, in the constructor"
+                f"{type(self._calls.model).__name__} makes variables when called with training=True "
+                f"({', '.join(late[:3])}); they would not be trained: make layers and variables once, in the "
+                "constructor"
             )
         self.untrained = tuple(self._minimize(loss))
         self._frozen_state.put_back(frozen)

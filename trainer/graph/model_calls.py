@@ -1,0 +1,173 @@
+"""Calls of a model: its outputs, loss and metrics, given what its data has, and checks of what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.errors import RequestError, describe, place_in
+from trainer.graph.element_structure import NAMED, ElementStructure
+from trainer.graph.equality import compared_by_value
+from trainer.graph.metric_form import weight_of
+from trainer.model import Model, Tensors
+
+v1 = tf.compat.v1
+
+LOSS = "loss"
+RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
+"""Names in a line of metrics.jsonl that the trainer itself writes."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Loss of a batch.
+
+    Args:
+        value: Loss, a float scalar.
+        weight: Weight of the batch in a mean of losses, a scalar of the same dtype; None where all are equal.
+    """
+
+    value: Any
+    weight: Any = None
+
+
+class ModelCalls:
+    """Calls of a model on batches of tensors by name.
+
+    Args:
+        model: Model.
+        structure: Form in which the model gets the tensors.
+    """
+
+    def __init__(self, model: Model, structure: ElementStructure = NAMED) -> None:
+        self.model = model
+        self._structure = structure
+        self._name = type(model).__name__
+
+    def outputs(self, inputs: Tensors, *, training: bool, seed: Any) -> dict[str, Any]:
+        """Calls the model, with a seed if it takes one, and checks its outputs.
+
+        Args:
+            inputs: Inputs of the model, tensors [batch, ...] by name.
+            training: Whether the call is part of an update.
+            seed: Seed of the model's random ops, int32 [2].
+
+        Raises:
+            RequestError: The model raised, or did not return a dict of tensors.
+        """
+        extra = {"seed": seed} if "seed" in inspect.signature(self.model.__call__).parameters else {}
+        with refusing(self.model, "cannot be called with", inputs):
+            outputs = self.model(self._structure.inputs(inputs), training=training, **extra)
+        if not isinstance(outputs, Mapping) or not outputs:
+            raise RequestError(
+                f"{self._name}.__call__ returned {type(outputs).__name__}; "
+                'it must return a dict of outputs by name, such as {"op": tensor}'
+            )
+        with refusing(self.model, "returned something other than tensors for", inputs):
+            return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
+
+    def loss(self, outputs: Tensors, labels: Tensors) -> Loss:
+        """Returns the model's loss of a batch.
+
+        The value is the sum over the weight where the model returned these two, 0 where the weight is 0. A scalar
+        that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight.
+
+        Raises:
+            RequestError: The model raised, or its loss is not a float scalar or two scalars.
+        """
+        if not callable(getattr(self.model, "loss", None)):
+            raise RequestError(
+                f"{self._name} has no method loss(outputs, labels); to use a Keras model, keep it in an "
+                "attribute of a class with this method, because the model's own loss is something else"
+            )
+        given = set(v1.get_default_graph().get_operations())
+        with refusing(self.model, "cannot compute its loss from", {**outputs, **labels}):
+            returned = self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels))
+            is_pair = isinstance(returned, tuple | list) and len(returned) == 2
+            loss, *weights = [tf.convert_to_tensor(each) for each in (returned if is_pair else [returned])]
+        if any(each.shape.rank != 0 for each in (loss, *weights)) or not loss.dtype.is_floating:
+            got = " and ".join(f"{each.dtype.name} {each.shape}" for each in (loss, *weights))
+            raise RequestError(
+                f"{self._name}.loss returned {got}; it must return a float scalar, "
+                "the mean over the batch (tf.reduce_mean), or a pair of scalars (sum, weight), such as the sum over "
+                "the tokens that are not padding and their number"
+            )
+        if not weights:
+            weight = weight_of(loss, given, {each.op for each in (*outputs.values(), *labels.values())})
+            return Loss(loss, None if weight is None else tf.cast(weight, loss.dtype))
+        weight = tf.cast(weights[0], loss.dtype)
+        return Loss(tf.math.divide_no_nan(loss, weight), weight)
+
+    def _weights(self, labels: Tensors) -> dict[str, Any]:
+        """Returns the sample weights as an argument of ``loss``.
+
+        Raises:
+            RequestError: The data has sample weights, and ``loss`` would leave them out.
+        """
+        weights = self._structure.weights(labels)
+        if weights is None:
+            return {}
+        if "sample_weight" not in inspect.signature(self.model.loss).parameters:
+            raise RequestError(
+                f"the data has sample weights, and {self._name}.loss has no parameter sample_weight; add it, or leave "
+                "them out of the data"
+            )
+        return {"sample_weight": weights}
+
+    def metrics(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
+        """Returns what the model's method ``metrics`` returned, by name; {} where it has none.
+
+        Raises:
+            RequestError: The model raised, or did not return a dict.
+        """
+        method = getattr(self.model, "metrics", None)
+        if not callable(method):
+            return {}
+        extra = {}
+        if "sample_weight" in inspect.signature(method).parameters:
+            extra = {"sample_weight": self._structure.weights(labels)}
+        with refusing(self.model, "cannot compute its metrics from", {**outputs, **labels}):
+            returned = method(outputs, self._structure.labels(labels), **extra)
+        if not isinstance(returned, Mapping):
+            raise RequestError(
+                f"{self._name}.metrics returned {type(returned).__name__}; it must return a dict by name"
+            )
+        return returned
+
+
+class refusing:  # noqa: N801 - a context manager, read as a verb
+    """Re-raises a model's exception as RequestError with the tensors it was given and the source line.
+
+    Inside the block, tensors and variables are compared by value.
+    """
+
+    def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
+        self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+        self._equality = compared_by_value()
+
+    def __enter__(self) -> None:
+        self._equality.__enter__()
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        self._equality.__exit__(None, None, None)
+        if not isinstance(error, Exception) or isinstance(error, RequestError):
+            return
+        reason = describe(error).split("\n")[0]
+        raise RequestError(f"{self._what}: {reason}{place_in(error)}") from error
+
+
+def described(tensors: Tensors) -> str:
+    """Returns names, dtypes and shapes of tensors in one line.
+
+    Example:
+        >>> described({"x": tf.TensorSpec([None, 3], tf.float32)})
+        'x float32 [batch, 3]'
+    """
+    return ", ".join(
+        f"{name} {tensor.dtype.name} [{', '.join('batch' if size is None else str(size) for size in tensor.shape)}]"
+        for name, tensor in tensors.items()
+    )
