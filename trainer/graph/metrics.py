@@ -84,7 +84,9 @@ class ModelMetrics:
         held = {id(metric): metric for metric in [*metrics_in(calls.model), *returned]}
         self.state = MetricState(list(held.values()))
 
-    def measure(self, outputs: Tensors, labels: Tensors, loss: Any, weight: Any = None) -> Measured:
+    def measure(
+        self, outputs: Tensors, labels: Tensors, loss: Any, weight: Any = None, examples: Any = None
+    ) -> Measured:
         """Returns the loss and the metrics of a batch; must be called while a ``tf.function`` is traced.
 
         Args:
@@ -92,6 +94,8 @@ class ModelMetrics:
             labels: Labels, tensors [batch, ...] by name.
             loss: Loss of the batch, float scalar.
             weight: Weight of the batch in the mean of the losses, float scalar; None if all are equal.
+            examples: Weight of the batch in the other means, its number of examples, an int scalar; None if all
+                are equal.
 
         Raises:
             RequestError: The model raised, a metric has none of the forms, or its name is reserved.
@@ -118,6 +122,8 @@ class ModelMetrics:
             elif op_type := curved_at(values[name], before):
                 curved[name] = op_type
         self._check_states(values, before)
+        if examples is not None:
+            pairs |= _weighted({name: values[name] for name in values if name not in {*pairs, *running}}, examples)
         columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
         sums = [part for pair in pairs.values() for part in pair]
         return Measured(columns, tf.stack([*values.values(), *sums]), curved)
@@ -197,3 +203,9 @@ class ModelMetrics:
             f"do{place_in(error.__cause__ or error)}; make a keras.metrics object in the constructor, call its "
             "update_state(...) in metrics, and return it"
         )
+
+
+def _weighted(means: Mapping[str, Any], examples: Any) -> dict[str, list[Any]]:
+    """Returns means over a batch as pairs of a sum and the number of examples."""
+    count = tf.cast(examples, tf.float32)
+    return {name: [mean * count, count] for name, mean in means.items()}

@@ -102,6 +102,10 @@ class ModelCalls:
         weight = tf.cast(weights[0], loss.dtype)
         return Loss(tf.math.divide_no_nan(loss, weight), weight)
 
+    def varying_examples(self, inputs: Tensors) -> Any:
+        """Returns the number of examples of a batch, int32 scalar, where it differs between batches; else None."""
+        return self._structure.examples(inputs) if self._structure.varies else None
+
     def _weights(self, labels: Tensors) -> dict[str, Any]:
         """Returns the sample weights as an argument of ``loss``.
 

@@ -84,7 +84,8 @@ class UpdateRule:
             outputs = self._calls.outputs(inputs, training=True, seed=seed)
             own = self._calls.loss(outputs, labels)
         loss, self.added_losses = with_side_losses(own.value, found)
-        measured = self._metrics.measure(outputs, labels, loss, own.weight)
+        examples = self._calls.varying_examples(inputs)
+        measured = self._metrics.measure(outputs, labels, loss, own.weight, examples)
         self.columns, self.curved = measured.columns, measured.curved
         if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
             raise RequestError(
