@@ -32,6 +32,8 @@ SLOW = {
     "graph/test_devices.py::test_an_op": "a run for each form of a device",
     "graph/test_keras_names.py::test_a_run_with_older": "three runs for each optimizer",
     "graph/test_keras_names.py::test_the_older_names": "two nets for each kind",
+    "graph/test_exact_names.py::test_outputs_bear": "a run for each kind of name",
+    "graph/test_exact_names.py::test_plain_tensorflow_finds_the_names_in_every_file[all": "the same runs",
     "graph/test_metrics.py::test_metrics_are": "a dozen Keras metrics, here and in eager mode",
     "scenarios/test_directory.py::test_16": "a run for each changed setting",
     "training/test_initial_values.py::test_a_warm_start_trains": "three runs",
@@ -82,6 +84,8 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
+    "graph/test_exact_names.py::test_outputs_bear_their_names[another case",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[adapted]",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[assign]",

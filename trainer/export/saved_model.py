@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from trainer.export.serving import ReadValues, ServingSession, check_equal, desc
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.signatures import SERVING, predict_signature
+from trainer.model import Tensors
 
 v1 = tf.compat.v1
 
 MANIFEST = Path("assets.extra", "manifest.json")
 """Manifest that names the source checkpoint; loaders ignore the files in ``assets.extra``."""
+
+ALIASES = "signature_outputs"
+"""Scope of aliases of outputs in a signature."""
 
 
 def export_saved_model(
@@ -72,12 +77,25 @@ def _write(directory: Path, part: InferenceSubgraph, serving: ServingSession, ta
     def tensors(names: Iterable[str]) -> dict[str, Any]:
         return {name: serving.graph.get_tensor_by_name(f"{name}:0") for name in names}
 
-    signature = predict_signature(tensors(part.inputs), tensors(part.outputs))
+    signature = predict_signature(tensors(part.inputs), _findable(tensors(part.outputs), serving.graph))
     builder = v1.saved_model.Builder(str(directory))
     builder.add_meta_graph_and_variables(
         serving.session, list(tags), signature_def_map={SERVING: signature}, strip_default_attrs=True
     )
     builder.save()
+
+
+def _findable(outputs: Tensors, graph: Any) -> Tensors:
+    """Returns outputs that ``tf.saved_model.load`` finds by name.
+
+    It copies a signature's ops into a graph whose names are unique without regard to case, so an output whose name
+    differs from that of another op in case alone gets an alias.
+    """
+    counts = Counter(operation.name.lower() for operation in graph.get_operations())
+    return {
+        name: tf.identity(tensor, name=f"{ALIASES}/{name}") if counts[name.lower()] > 1 else tensor
+        for name, tensor in outputs.items()
+    }
 
 
 def read_saved_model_back(
@@ -97,9 +115,12 @@ def read_saved_model_back(
             ("inputs", part.inputs, signature.inputs),
             ("outputs", part.outputs, signature.outputs),
         ):
-            if {name: f"{name}:0" for name in names} != {name: info.name for name, info in infos.items()}:
+            if set(names) != set(infos):
                 raise ReadBackError(f"{directory} has the {kind} {sorted(infos)} instead of {sorted(names)}")
-        check_equal(str(directory), part.outputs, run_outputs(session, part, example), expected)
+        fed = {info.name: example[name] for name, info in signature.inputs.items()}
+        by_signature = session.run([signature.outputs[name].name for name in part.outputs], fed)
+        for read in (run_outputs(session, part, example), by_signature):
+            check_equal(str(directory), part.outputs, read, expected)
         return describe_part(session.graph, part)
 
 

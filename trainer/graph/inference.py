@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.graph.exact_names import named, op_of, placeholder
 from trainer.graph.metric_form import QUOTIENTS, curved_at
 from trainer.graph.model_calls import LOSS, ModelCalls
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,37 +63,15 @@ def build_inference(
         given = set(v1.get_default_graph().get_operations())
         own = calls.loss(outputs, compared)
         curved = curved_at(own.value, given, QUOTIENTS) if own.weight is None else ""
-    loss = named(LOSS, with_side_losses(own.value, found)[0])
+    loss = _loss_op(with_side_losses(own.value, found)[0])
     return Inference(fed, compared, outputs, loss, curved=curved)
 
 
-def placeholder(name: str, spec: Any) -> Any:
-    """Returns a placeholder of exactly this name."""
-    try:
-        tensor = v1.placeholder(spec.dtype, spec.shape, name=name)
-    except ValueError as error:
-        raise RequestError(f"data {name!r} is not a valid name of a tensor: {describe(error)}") from error
-    return check_name(name, tensor)
-
-
-def named(name: str, tensor: Any) -> Any:
-    """Returns the tensor as an op of exactly this name."""
-    try:
-        renamed = tf.identity(tensor, name=name)
-    except ValueError as error:
-        raise RequestError(f"the model's output {name!r} is not a valid name of a tensor: {describe(error)}") from error
-    return check_name(name, renamed)
-
-
-def check_name(name: str, tensor: Any) -> Any:
-    """Returns the tensor if its op has the name.
-
-    Raises:
-        RequestError: The graph already had an op of that name, so TensorFlow chose another one.
-    """
-    if tensor.op.name != name:
-        raise RequestError(
-            f"the graph already has an op {name!r} (an op of the model, or a name of both an input and an output); "
-            "rename one of them"
-        )
-    return tensor
+def _loss_op(loss: Any) -> Any:
+    """Returns the loss under the name ``loss``; under another one where a part of it bears that name in the model."""
+    taken = op_of(v1.get_default_graph(), LOSS)
+    if taken is None or loss.name == f"{LOSS}:0":
+        return named(LOSS, loss)
+    whole = tf.identity(loss, name=f"total_{LOSS}")
+    log.info("the model has an op %r of its own; the whole loss is %s in the graph", LOSS, whole.name)
+    return whole

@@ -10,6 +10,7 @@ import tensorflow as tf
 from trainer.errors import RequestError
 from trainer.graph.checked_functions import all_hold
 from trainer.graph.dependencies import check_nothing_is_stale
+from trainer.graph.exact_names import exactly
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.frozen_state import FrozenState
 from trainer.graph.metric_columns import MetricColumns
@@ -111,9 +112,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
 
     once = tf.function(checked, autograph=False)
     with tf.control_dependencies([once(inputs, labels)]):
-        op = tf.no_op(name="train_step")
-    if op.name != "train_step":
-        raise RequestError("the graph already has an op 'train_step'; rename the one in the model")
+        exactly("train_step", "the update on fed inputs", lambda name: tf.no_op(name=name))
     return once.get_concrete_function(inputs, labels).graph
 
 
