@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, place_in
+from trainer.graph.keras_names import named_by_keras
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -67,6 +68,7 @@ class ModelMetrics:
         RequestError: The model raised, or its metrics make variables in each call.
     """
 
+    @named_by_keras()
     def __init__(self, calls: ModelCalls, outputs: Tensors, labels: Tensors) -> None:
         self._calls = calls
         self._model = calls.model
