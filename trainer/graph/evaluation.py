@@ -46,7 +46,7 @@ def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     with build.side_losses.collected() as found:
         outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
         own = build.calls.loss(outputs, labels)
-    return build.metrics.measure(outputs, labels, with_side_losses(own.value, found)[0], own.weight)
+    return build.metrics.measure(outputs, labels, with_side_losses(own.value, found)[0], own.weight, own.parts)
 
 
 def by_name(columns: MetricColumns, sums: Values, examples: int, last: Values) -> dict[str, float]:
