@@ -47,7 +47,7 @@ class Evaluate(Callback):
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:
         """Returns ``val_...`` for each metric, where there is a validation part."""
-        return [f"val_{name}" for name in build.metric_names] if build.source.validation is not None else []
+        return [f"val_{name}" for name in build.evaluated.names] if build.source.validation is not None else []
 
     def on_build(self, build: GraphContext) -> None:
         """Adds the evaluation to the graph; without a validation part the loop need not stop."""

@@ -26,6 +26,7 @@ from trainer.graph.model_calls import ModelCalls
 from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizer_parts import BoundOptimizers
+from trainer.graph.own_step import OwnStep, has_own_step
 from trainer.graph.random_ops import line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
@@ -72,6 +73,7 @@ class GraphContext:
         global_step: Variable of the number of updates, int64 scalar.
         metrics: Metrics of the model, for additional functions that compute them.
         columns: Columns of the metrics of each step.
+        evaluated: Columns of the metrics of an evaluation; the same unless the model has a training step of its own.
         savers: Savers of the run; their ops are added when the first callback that saves asks for them.
         seed: Seed of the run.
         mode: Compile mode of the steps.
@@ -92,6 +94,7 @@ class GraphContext:
     global_step: Any
     metrics: ModelMetrics
     columns: MetricColumns
+    evaluated: MetricColumns
     savers: RunSavers
     seed: int
     mode: Mode
@@ -188,7 +191,9 @@ def open_graph(
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
             optimizers = BoundOptimizers(optimizer, model, variables, global_step)
         kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
-        body = LossStep(parts.calls, metrics, parts.side_losses, Updates(optimizers, global_step))
+        common = parts.calls, metrics, parts.side_losses
+        own = OwnStep(*common, optimizers, global_step) if has_own_step(model) else None
+        body = own or LossStep(*common, Updates(optimizers, global_step))
         update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
@@ -213,6 +218,7 @@ def open_graph(
             global_step=global_step,
             metrics=metrics,
             columns=update.columns,
+            evaluated=own.evaluated(inference.inputs, inference.labels) if own else update.columns,
             savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,

@@ -65,7 +65,7 @@ class _OverArrays:
     """Evaluation of arrays in one call: a loop over slices of local variables; the last batch may be short."""
 
     def __init__(self, build: GraphContext, arrays: Arrays) -> None:
-        self._columns = build.columns
+        self._columns = build.evaluated
         self._arrays = arrays
         self._tables = local_tables("validation_data", arrays.all)
         tables = {name: table for name, (table, _) in self._tables.items()}
@@ -102,7 +102,7 @@ class _OverDataset:
     """Evaluation of a data set: a new pass each time, one call into the graph per batch."""
 
     def __init__(self, build: GraphContext, make_dataset: Any) -> None:
-        self._columns = build.columns
+        self._columns = build.evaluated
         before = set(ops_in(build.graph))
         dataset = call_dataset(make_dataset, "validation")
         ops = [op for op in ops_in(build.graph) if op not in before]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -108,6 +109,12 @@ class ModelMetrics:
         """
         before = set(v1.get_default_graph().get_operations())
         return self._measured(Loss(loss, weight, parts), self._calls.metrics(outputs, labels), before)
+
+    def of(self, method: str) -> ModelMetrics:
+        """Returns the same metrics under the name of another method of the model, for messages."""
+        other = copy.copy(self)
+        other._name = f"{type(self._model).__name__}.{method}"
+        return other
 
     def measure_own(self, loss: Loss, returned: Mapping[str, Any]) -> Measured:
         """Returns the loss and the metrics that the model's own training step returned.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -88,6 +88,33 @@ class ModelCalls:
                 "them out of the data"
             )
         return {"sample_weight": weights}
+
+    def own_step(self, inputs: Tensors, labels: Tensors, optimizers: Any, *, seed: Any, step: Any) -> Mapping[str, Any]:
+        """Calls the model's own training step, with what its parameters name; returns its metrics by name.
+
+        Args:
+            inputs: Inputs of the model, tensors [batch, ...] by name.
+            labels: Labels, tensors [batch, ...] by name.
+            optimizers: Optimizers by name.
+            seed: Seed of the model's random ops, int32 [2].
+            step: Number of updates before this one, int64 scalar.
+
+        Raises:
+            RequestError: The model raised, or did not return a dict.
+        """
+        own_step = cast("Any", self.model).train_step
+        known = inspect.signature(own_step).parameters
+        extra = {name: value for name, value in {"seed": seed, "step": step}.items() if name in known}
+        if "sample_weight" in known:
+            extra["sample_weight"] = self._structure.weights(labels)
+        with refusing(self.model, "cannot run its train_step with", {**inputs, **labels}):
+            returned = own_step(self._structure.inputs(inputs), self._structure.labels(labels), optimizers, **extra)
+        if not isinstance(returned, Mapping):
+            raise RequestError(
+                f"{self._name}.train_step returned {type(returned).__name__}; it must return a dict of metrics by "
+                "name, with the loss to watch as 'loss'"
+            )
+        return returned
 
     def metrics(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
         """Returns what the model's method ``metrics`` returned, by name; {} where it has none.

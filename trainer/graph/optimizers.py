@@ -15,6 +15,7 @@ from trainer.checks import matching
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.equality import compared_by_value
 from trainer.graph.side_losses import layers_of
+from trainer.graph.variables import variables_by_name
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class OptimizerStep:
         _check_kind(optimizer)
         self._optimizer = optimizer
         self.variables = list(variables)
+        self.made: set[str] = set()
+        """Names of the variables that the optimizer made in a step, such as its slots."""
         self._global_step = global_step
         self._scope = scope
         self._is_keras = isinstance(optimizer, keras.optimizers.Optimizer)
@@ -85,19 +88,29 @@ class OptimizerStep:
             with self._uncounted(apply) as given:
                 apply(list(pairs), **given)
 
-    def lower(self, loss: Any) -> None:
-        """Adds an update in the way of an optimizer that makes its gradients; it gets what a session loop gives."""
+    def lower(self, loss: Any, variables: Sequence[Any]) -> None:
+        """Adds an update in the way of an optimizer that makes its gradients; it gets what a session loop gives.
+
+        Args:
+            loss: Float scalar, not scaled.
+            variables: Variables to update.
+        """
         optimizer = self._optimizer
         with _refusing(optimizer), self._scoped():
             if _of_a_user(optimizer, "minimize"):
                 with self._uncounted(optimizer.minimize) as given:
-                    optimizer.minimize(loss, **given, var_list=self.variables)
+                    optimizer.minimize(loss, **given, var_list=list(variables))
                 return
-            computed = optimizer.compute_gradients(loss, var_list=self.variables)
+            computed = optimizer.compute_gradients(loss, var_list=list(variables))
         self.apply([(gradient, variable) for gradient, variable in computed if gradient is not None])
 
-    def _scoped(self) -> contextlib.AbstractContextManager[Any]:
-        return tf.name_scope(f"{self._scope}/") if self._scope else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def _scoped(self) -> Iterator[None]:
+        graph = self._global_step.graph
+        known = set(variables_by_name(graph))
+        with tf.name_scope(f"{self._scope}/") if self._scope else contextlib.nullcontext():
+            yield
+        self.made |= set(variables_by_name(graph)) - known
 
     @contextlib.contextmanager
     def _uncounted(self, method: Any) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from trainer.errors import RequestError
 from trainer.graph.losses import Loss
 from trainer.graph.metrics import Measured, ModelMetrics
 from trainer.graph.model_calls import ModelCalls
+from trainer.graph.optimizers import OptimizerStep
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.graph.updates import StepLosses, Updates
 from trainer.graph.variables import variables_by_name
@@ -86,11 +87,18 @@ class LossStep:
 
 
 @contextlib.contextmanager
-def no_new_variables(model: Any, graph: Any) -> Iterator[None]:
-    """Refuses a call of a model in training that makes variables in the graph, which would not be trained."""
+def no_new_variables(model: Any, graph: Any, optimizers: Sequence[OptimizerStep] = ()) -> Iterator[None]:
+    """Refuses a call of a model in training that makes variables, which would not be trained.
+
+    Args:
+        model: Model, for the message.
+        graph: Graph of the run.
+        optimizers: Optimizers that the call uses, which may make slots.
+    """
     known = set(variables_by_name(graph))
     yield
-    if late := sorted(set(variables_by_name(graph)) - known):
+    of_optimizers = {name for each in optimizers for name in each.made}
+    if late := sorted(set(variables_by_name(graph)) - known - of_optimizers):
         raise RequestError(
             f"{type(model).__name__} makes variables when called with training=True ({', '.join(late[:3])}); they "
             "would not be trained: make layers and variables once, in the constructor"

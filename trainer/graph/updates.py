@@ -139,7 +139,7 @@ def lower(part: BoundPart, loss: Any, untrained: list[str]) -> None:
     variables = part.step.variables
     if part.step.makes_gradients:
         _reached(part, tf.gradients(loss, variables), untrained)
-        part.step.lower(loss)
+        part.step.lower(loss, variables)
     else:
         apply(part, tf.gradients(part.step.scaled(loss), variables), untrained)
 
