@@ -54,7 +54,7 @@ class Evaluate(Callback):
             RequestError: Two metrics would have one name.
         """
         prefixes = [graph.prefix_of(part) for part in build.source.validation]
-        names = [f"{prefix}{name}" for prefix in prefixes for name in build.metric_names]
+        names = [f"{prefix}{name}" for prefix in prefixes for name in build.evaluated.names]
         if twice := [name for name, count in Counter(names).items() if count > 1]:
             raise RequestError(
                 f"two validation parts report {twice[0]!r}; give one of them another name", argument="validation"

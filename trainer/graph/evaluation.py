@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,8 +64,8 @@ def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     with build.side_losses.collected() as found:
         outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
         own = build.calls.loss(outputs, labels)
-    examples = build.calls.varying_examples(inputs)
-    return build.metrics.measure(outputs, labels, with_side_losses(own.value, found)[0], own.weight, examples)
+    loss = replace(own, value=with_side_losses(own.value, found)[0])
+    return build.metrics.measure(outputs, labels, loss, build.calls.varying_examples(inputs))
 
 
 def by_name(columns: MetricColumns, sums: Values, examples: int, last: Values) -> dict[str, float]:
@@ -83,7 +84,7 @@ class _OverArrays:
     """Evaluation of arrays in one call: a loop over slices of local variables; the last batch may be short."""
 
     def __init__(self, build: GraphContext, arrays: Arrays, scope: str) -> None:
-        self._columns = build.columns
+        self._columns = build.evaluated
         self._arrays = arrays
         self._tables = local_tables(scope, arrays.all)
         tables = {name: table for name, (table, _) in self._tables.items()}
@@ -120,7 +121,7 @@ class _OverDataset:
     """Evaluation of a data set: a new pass each time, one call into the graph per batch."""
 
     def __init__(self, build: GraphContext, part: DatasetPart) -> None:
-        self._columns = build.columns
+        self._columns = build.evaluated
         self._argument = part.argument
         source = build.source
         before = set(ops_in(build.graph))
