@@ -18,7 +18,7 @@ from trainer.graph.batching import batches, explained, varies
 from trainer.graph.composites import rows
 from trainer.graph.dataset_calls import call_dataset, check_dataset, count_elements, warn_of_unsaved
 from trainer.graph.devices import building
-from trainer.graph.element_structure import NAMED, ElementSpecs, ElementStructure, element_specs
+from trainer.graph.element_structure import NAMED, ElementSpecs, ElementStructure, dense_by_name, element_specs
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips
 from trainer.graph.random_ops import ops_in
 from trainer.graph.run_savers import saveables_of
@@ -111,7 +111,7 @@ def spec_of(name: str, array: Array) -> Any:
 
 def _streamed(data: Streamed, count_secs: float) -> DataSource:
     with building(tf.Graph()), closing_in_time(v1.Session()) as session:
-        dataset = check_dataset(call_dataset(data.dataset, "dataset"), "dataset")
+        dataset = check_dataset(call_dataset(data.dataset, "dataset", batched=data.batched), "dataset")
         if data.stores_position:
             buffered = data.shuffle_buffer > 0 and not data.batched
             warn_of_unsaved("dataset", ops_in(session.graph), buffered=buffered)
@@ -124,11 +124,15 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
             log.warning("save_position of the data is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or _steps(data, dataset, training, session, count_secs)
     rules = PartRules(
-        specs, lambda made: batches(data, made, training=False), most=data.validation_steps, count_secs=count_secs
+        specs,
+        lambda made: batches(data, made, training=False),
+        most=data.validation_steps,
+        count_secs=count_secs,
+        batched=data.batched,
     )
     validation = validation_parts(data.validation, rules)
     if data.stores_position:
-        _check_position(data, specs)
+        _check_position(data)
     return DataSource(
         inputs=specs.inputs,
         labels=specs.labels,
@@ -136,7 +140,7 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
         batch_size=data.batch_size,
         example=example,
         validation=validation,
-        make_feed=lambda seed, skips: DatasetFeed(data, specs.structure, seed=seed, skips=skips),
+        make_feed=lambda seed, skips: DatasetFeed(data, seed=seed, skips=skips),
         structure=specs.structure,
     )
 
@@ -155,7 +159,7 @@ def _first_batch(data: Streamed, dataset: Any, training: Any, specs: ElementSpec
         RequestError: There is no full batch, a tensor varies, or the tensors have different numbers of examples.
     """
     iterator = v1.data.make_initializable_iterator(training)
-    inputs, labels = specs.structure.named(iterator.get_next())
+    inputs, labels = dense_by_name(iterator.get_next())
     batch = {**inputs, **labels}
     sizes = {name: rows(name, each, batch) for name, each in specs.structure.specs.items()}
     session.run(iterator.initializer)
@@ -180,10 +184,10 @@ def _first_batch(data: Streamed, dataset: Any, training: Any, specs: ElementSpec
     return {name: np.asarray(value) for name, value in example.items()}
 
 
-def _check_position(data: Streamed, specs: ElementSpecs) -> None:
+def _check_position(data: Streamed) -> None:
     """Checks that the position of the pipeline can be saved, so that the first save does not fail."""
     with building(tf.Graph()) as graph, closing_in_time(v1.Session()) as session:
-        feed = DatasetFeed(data, specs.structure, seed=0, skips=Skips())
+        feed = DatasetFeed(data, seed=0, skips=Skips())
         batch, _ = feed.batch(feed.batch_indices(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
         session.run([v1.global_variables_initializer(), v1.tables_initializer()])
         feed.initialise(session)

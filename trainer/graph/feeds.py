@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
-from trainer.graph.batching import batches
-from trainer.graph.element_structure import ElementStructure
+from trainer.graph.batching import batches, may_vary
+from trainer.graph.dataset_calls import call_dataset
+from trainer.graph.element_structure import dense_by_name
 from trainer.graph.run_savers import PipelinePosition
 from trainer.graph.shuffle import shuffled
 from trainer.model import Tensors
@@ -155,15 +156,14 @@ class DatasetFeed:
 
     Args:
         data: Pipeline and its settings.
-        structure: Structure of the batches.
         seed: Seed of the shuffle.
         skips: Batches to skip.
     """
 
-    def __init__(self, data: Streamed, structure: ElementStructure, *, seed: int, skips: Skips) -> None:
+    def __init__(self, data: Streamed, *, seed: int, skips: Skips) -> None:
         self._skips = skips
-        self._structure = structure
-        dataset = data.dataset()
+        dataset = call_dataset(data.dataset, "dataset", batched=data.batched)
+        self.may_vary = may_vary(data, dataset)
         if data.shuffle_buffer and not data.batched:
             dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
         dataset = batches(data, dataset, training=True).repeat().prefetch(tf.data.AUTOTUNE)
@@ -219,7 +219,7 @@ class DatasetFeed:
         return inputs, labels
 
     def _draw(self) -> Batch:
-        return self._structure.named(self._iterator.get_next())
+        return dense_by_name(self._iterator.get_next())
 
     def initialise(self, session: Any) -> None:
         """Starts the pipeline from its beginning; a restore sets its saved position."""

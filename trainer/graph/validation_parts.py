@@ -28,10 +28,12 @@ class DatasetPart:
     Args:
         make: Function that adds the data set of its batches to the default graph.
         argument: Argument that holds the person's function, for messages.
+        is_known: Whether its ops are the trainer's own, and need no look for what varies between passes.
     """
 
     make: Callable[[], Any]
     argument: str
+    is_known: bool = False
 
 
 Part = Arrays | DatasetPart
@@ -47,12 +49,14 @@ class PartRules:
         batches: Function that returns the data set of batches of a data set of elements.
         most: Maximum number of batches of a data set; None for all, and one of unknown length is then counted.
         count_secs: Limit on the seconds of counting.
+        batched: Whether the elements of data sets are batches.
     """
 
     training: ElementSpecs
     batches: Callable[[Any], Any]
     most: int | None = None
     count_secs: float = 60.0
+    batched: bool = False
 
 
 def validation_parts(given: Any, rules: PartRules) -> dict[str, Part]:
@@ -83,7 +87,7 @@ def validation_parts(given: Any, rules: PartRules) -> dict[str, Part]:
 def _part(given: Any, argument: str, rules: PartRules) -> Part:
     if callable(given):
         with building(tf.Graph()), closing_in_time(v1.Session()) as session:
-            made = call_dataset(given, argument)
+            made = call_dataset(given, argument, batched=rules.batched)
             if not isinstance(made, Arrays):
                 return _dataset_part(given, made, argument, rules, session)
         given = made
@@ -109,8 +113,12 @@ def _dataset_part(make: Any, made: Any, argument: str, rules: PartRules, session
     _check_same(argument, specs.structure.form, specs.all, rules.training)
     if rules.most is None:
         count_elements(dataset, session, "validation_steps", rules.count_secs)
-        return DatasetPart(lambda: rules.batches(make()), argument)
-    return DatasetPart(lambda: rules.batches(make()).take(rules.most), argument)
+
+    def make_batches() -> Any:
+        made = rules.batches(call_dataset(make, argument, batched=rules.batched))
+        return made if rules.most is None else made.take(rules.most)
+
+    return DatasetPart(make_batches, argument)
 
 
 def _check_same(argument: str, form: Any, specs: Mapping[str, Any], training: ElementSpecs) -> None:

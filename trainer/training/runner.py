@@ -12,7 +12,9 @@ from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
+from trainer.graph.batching import varying_in
 from trainer.graph.calls import TrainingGraph
+from trainer.graph.feeds import DatasetFeed
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed
@@ -114,7 +116,9 @@ class Runner:
             with first:
                 result = self._session.step(count)
         except (tf.errors.OpError, MemoryError) as error:
-            raise TrainerError(f"a step of the model failed: {describe(error)}") from error
+            feed = self._graph.feed
+            varying = varying_in(str(error), feed.may_vary) if isinstance(feed, DatasetFeed) else ""
+            raise TrainerError(varying or f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
             self._reporter.mode_changed(self._session.mode, "XLA cannot compile the model")
         return result
