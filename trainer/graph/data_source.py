@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.arrays import Array, InMemory
+from trainer.data.mapped import Mapped
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe
 from trainer.graph.background_call import closing_in_time, in_background
@@ -20,9 +21,10 @@ from trainer.graph.dataset_calls import call_dataset, check_dataset, count_eleme
 from trainer.graph.devices import building
 from trainer.graph.element_structure import NAMED, ElementSpecs, ElementStructure, dense_by_name, element_specs
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips
+from trainer.graph.mapped_feed import MappedFeed, example_of, held_out_batches
 from trainer.graph.random_ops import ops_in
 from trainer.graph.run_savers import saveables_of
-from trainer.graph.validation_parts import Part, PartRules, dtype_of, validation_parts
+from trainer.graph.validation_parts import DatasetPart, Part, PartRules, dtype_of, validation_parts
 from trainer.timing import timed
 
 v1 = tf.compat.v1
@@ -77,9 +79,11 @@ def inspect_source(data: Any, count_secs: float = COUNT_SECS) -> DataSource:
             return _streamed(data, count_secs)
         except (tf.errors.OpError, MemoryError) as error:
             raise RequestError(f"the data set cannot be read: {describe(error)}", argument="dataset") from error
+    if isinstance(data, Mapped):
+        return _mapped(data, count_secs)
     raise RequestError(
-        f"data is a {type(data).__name__}; it must be a trainer.data.arrays.InMemory or a "
-        "trainer.data.streamed.Streamed",
+        f"data is a {type(data).__name__}; it must be a trainer.data.arrays.InMemory, a "
+        "trainer.data.streamed.Streamed or a trainer.data.mapped.Mapped",
         argument="data",
     )
 
@@ -104,7 +108,31 @@ def _in_memory(data: InMemory, count_secs: float) -> DataSource:
     )
 
 
-def spec_of(name: str, array: Array) -> Any:
+def _mapped(data: Mapped, count_secs: float) -> DataSource:
+    def specs(files: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: spec_of(name, file) for name, file in files.items()}
+
+    structure = ElementStructure(form=data.form)
+    training = ElementSpecs(structure, specs(data.inputs), specs(data.labels))
+    if data.validation_rows is None:
+        rules = PartRules(training, lambda dataset: dataset.batch(data.batch_size), count_secs=count_secs)
+        validation = validation_parts(data.validation, rules)
+    else:
+        count = len(data.validation_rows)
+        validation = {"": DatasetPart(lambda: held_out_batches(data, count), "validation", is_known=True)}
+    return DataSource(
+        inputs=training.inputs,
+        labels=training.labels,
+        steps_per_epoch=data.steps_per_epoch,
+        batch_size=data.batch_size,
+        example=example_of(data),
+        validation=validation,
+        make_feed=lambda seed, skips: MappedFeed(data, seed=seed, skips=skips),
+        structure=structure,
+    )
+
+
+def spec_of(name: str, array: Any) -> Any:
     """Returns the ``tf.TensorSpec`` [None, ...] of an array [examples, ...]."""
     return tf.TensorSpec([None, *array.shape[1:]], dtype_of(array), name)
 
