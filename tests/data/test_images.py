@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from callbacks.evaluate import Evaluate
 from tests.helpers import run
-from trainer.data.images import class_names, image_files, images
-from trainer.data.streamed import Streamed
+from trainer.data.images import Images, class_names, image_files
 from trainer.errors import RequestError
 
 v1 = tf.compat.v1
@@ -40,27 +39,27 @@ def read(dataset: Any) -> list[Any]:
 
 def test_the_classes_are_the_folders(photos) -> None:
     files, numbers = image_files(str(photos))
-    assert class_names(str(photos)) == ["dark", "light"]
+    assert class_names(str(photos)) == Images(str(photos), batch_size=4).classes == ["dark", "light"]
     assert [Path(file).parent.name for file in files] == ["dark"] * 10 + ["light"] * 10
     assert numbers == [0] * 10 + [1] * 10
     assert set(image_files(str(photos), ["light", "dark"])[1][:10]) == {0}
 
 
 def test_images_are_decoded_and_resized_in_an_order_that_mixes_the_classes(photos) -> None:
-    inputs, labels = read(lambda: images(str(photos), size=[4, 5]))
+    inputs, labels = read(Images(str(photos), size=[4, 5], validation=0).dataset)
     assert inputs["image"].shape == (20, 4, 5, 3)
     expected = np.where(labels["label"], 200, 50) / 255
-    np.testing.assert_allclose(inputs["image"], np.broadcast_to(expected[:, None, None, None], (20, 4, 5, 3)), atol=0.01)
+    np.testing.assert_allclose(
+        inputs["image"], np.broadcast_to(expected[:, None, None, None], (20, 4, 5, 3)), atol=0.01
+    )
     assert 0 < labels["label"][:10].sum() < 10
 
 
-def test_the_parts_divide_the_images(photos) -> None:
-    train, held_out = (read(lambda part=part: images(str(photos), part=part, share=0.25)) for part in PARTS[1:])
+def test_a_share_divides_the_images(photos) -> None:
+    data = Images(str(photos), validation=0.25)
+    train, held_out = read(data.dataset), read(data.validation)
     assert (len(train[1]["label"]), len(held_out[1]["label"])) == (15, 5)
     assert train[1]["label"].sum() + held_out[1]["label"].sum() == 10
-
-
-PARTS = ("all", "train", "validation")
 
 
 class Gray:
@@ -77,8 +76,7 @@ class Gray:
 
 
 def test_a_model_trains_on_a_folder(photos, tmp_path) -> None:
-    make = {part: lambda part=part: images(str(photos), part=part) for part in PARTS}
-    data = Streamed(make["train"], 4, validation=make["validation"])
+    data = Images(str(photos), batch_size=4)
     assert run(tmp_path / "run", {"e": Evaluate()}, data=data, make_model=Gray, epochs=30).metrics["val_loss"] < 0.1
 
 
@@ -91,7 +89,7 @@ def test_a_model_trains_on_a_folder(photos, tmp_path) -> None:
         ({"path": "empty"}, r"no images \(.bmp, .gif, .jpeg, .jpg, .png\)"),
         ({"size": [4]}, r"size \(\[4\]\) must be height and width"),
         ({"channels": 2}, r"channels \(2\) must be 1, 3 or 4"),
-        ({"part": "validation", "share": 0.01}, "leaves the part validation empty"),
+        ({"validation": 0.01}, r"validation \(0.01\) of 20 images leaves one part empty"),
     ],
 )
 def test_what_is_no_folder_of_images_is_refused(settings, message, photos, tmp_path, monkeypatch) -> None:
@@ -99,4 +97,4 @@ def test_what_is_no_folder_of_images_is_refused(settings, message, photos, tmp_p
     (tmp_path / "dark").symlink_to(photos / "dark")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError, match=message):
-        images(**{"path": str(photos), **settings})
+        Images(**{"path": str(photos), **settings})

@@ -26,7 +26,7 @@ Y = X.sum(1).astype(np.float32)
 W = np.tile(np.float32([0, 1, 2, 3]), 10)
 
 
-class Any_:
+class AnyForm:
     """Linear model of the first of its inputs and labels, whatever holds them; it keeps what it got."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def test_a_model_gets_the_form_that_the_data_has(name, kind, tmp_path) -> None:
         element = parts if len(parts) > 1 else parts[0]
         make = lambda: Dataset.from_tensor_slices(element)  # noqa: E731
         data = Streamed(make, 8, validation=make)
-    state = run(tmp_path / "run", {"e": Evaluate(), "c": Checkpoint()}, data=data, make_model=Any_, epochs=2)
+    state = run(tmp_path / "run", {"e": Evaluate(), "c": Checkpoint()}, data=data, make_model=AnyForm, epochs=2)
     expected = [form_of(each) for each in (*parts, None, None)[:3]]
     assert [FORMS["inputs"], FORMS["labels"], FORMS["sample_weight"]] == expected
     assert state.metrics["val_loss"] > 0
@@ -126,7 +126,7 @@ def test_an_element_of_another_form_is_refused_by_name(name) -> None:
 
 
 def test_weights_that_the_loss_would_leave_out_are_refused(tmp_path) -> None:
-    class Without(Any_):
+    class Without(AnyForm):
         def loss(self, outputs: Any, labels: Any) -> Any:  # type: ignore[override]
             return super().loss(outputs, labels)
 
@@ -220,7 +220,7 @@ def test_means_are_weighted_by_the_examples_of_a_batch(tmp_path) -> None:
     make = lambda: Dataset.from_tensor_slices((X, Y)).batch(12)  # noqa: E731
     data = Streamed(make, batched=True, validation=make)
     optimizer = lambda _step, _scale: v1.train.GradientDescentOptimizer(0.0)  # noqa: E731
-    state = run(tmp_path / "run", {"e": Evaluate()}, data=data, make_model=Any_, epochs=2, make_optimizer=optimizer)
+    state = run(tmp_path / "run", {"e": Evaluate()}, data=data, make_model=AnyForm, epochs=2, make_optimizer=optimizer)
     mean = np.mean((X @ np.float32([0.5, 0.1]) - Y) ** 2)
     assert state.global_step == 8
     assert (state.metrics["loss"], state.metrics["val_loss"]) == pytest.approx((mean, mean), rel=1e-5)

@@ -82,7 +82,10 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "another dtype": (lambda: iter([{"a": 1}, {"a": 1.5}]), r"'a' of element 1 of dataset is float32 \[\], .* int64"),
     "another rank": (lambda: iter([[1.0], [[1.0]]]), r"'x' of element 1 of dataset is float32 \[1, 1\], .* \[1\]"),
     "objects": (lambda: iter([{"a": object()}]), "'a' of element 0 of dataset is object, which TensorFlow does not"),
-    "rows of unequal lengths": (lambda: iter([{"a": [[1], [1, 2]]}]), "dataset raised setting an array element with a sequence"),
+    "rows of unequal lengths": (
+        lambda: iter([{"a": [[1], [1, 2]]}]),
+        "dataset raised setting an array element with a sequence",
+    ),
 }
 
 

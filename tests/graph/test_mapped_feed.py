@@ -98,6 +98,5 @@ def test_a_large_file_takes_little_memory(rows, tmp_path) -> None:
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     more, size = map(int, done.stdout.split()[-2:])
-    print(f"{more} MiB more than a run on a small file, for a file of {size} MiB")
     assert size > 680
     assert more < size / 4, (more, size)

@@ -105,8 +105,8 @@ Y = {"y": np.zeros([9, 1], np.float32)}
 WRONG: dict[str, tuple[Any, str]] = {
     "another name": (Arrays({"z": X["x"]}, Y), r"validation has no 'x' \(it has z\); give each validation example"),
     "more": (Arrays({**X, "z": X["x"]}, Y), "validation has 'z', which the training data does not have"),
-    "another shape": (Arrays({"x": np.zeros([9, 3], np.float32)}, Y), r"'x' as float32 \[None, 3\], and .* \[None, 2\]"),
-    "another dtype": (Arrays({"x": np.zeros([9, 2])}, Y), r"validation has 'x' as float64 \[None, 2\], and the training"),
+    "another shape": (Arrays({"x": np.zeros([9, 3], np.float32)}, Y), r"'x' as float32 \[None, 3\], and .*\[None, 2\]"),
+    "another dtype": (Arrays({"x": np.zeros([9, 2])}, Y), r"validation has 'x' as float64 \[None, 2\], and the"),
     "another form": (Arrays((X["x"],), Y), "validation has no 'x'"),
     "a part of several": ({"a": NEAR, "b": Arrays(X, None)}, "validation.b has no 'y'"),
     "no data": ({"a": 3}, "validation.a is a int; it must be trainer.Arrays, or a function"),
@@ -114,7 +114,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a bad name": ({"a part": NEAR}, "validation has a part named 'a part'; a name begins"),
     "raises": (lambda: 1 // 0, "validation raised .*division"),
     "no data set": (lambda: 5, "validation is a int; it must be a tf.data.Dataset"),
-    "without end": (lambda: as_dataset(NEAR)().repeat(), "the validation data set never ends; set its validation_steps"),
+    "without end": (lambda: as_dataset(NEAR)().repeat(), "the validation data set never ends; set its val"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainer.data.arrays import Arrays
-from trainer.data.streamed import SKIP, Streamed
+from trainer.data.streamed import Streamed
 
 
 class Generated(Streamed):
@@ -36,14 +36,14 @@ class Generated(Streamed):
         True
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of the config, which the user sets one by one
         self,
         generator: Callable[[], Any],
         batch_size: int = 32,
         shuffle_buffer: int = 0,
         validation: Callable[[], Any] | Arrays | Mapping[str, Any] | None = None,
         steps_per_epoch: int | None = None,
-        save_position: bool | Literal["skip"] = SKIP,
+        save_position: bool | Literal["skip"] = "skip",
         validation_steps: int | None = None,
         batched: bool = False,
         pad: bool | Mapping[str, Any] = False,

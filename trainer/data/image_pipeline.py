@@ -9,7 +9,14 @@ import tensorflow as tf
 
 
 def image_dataset(files: Sequence[str], classes: Sequence[int], size: tuple[int, int], channels: int) -> Any:
-    """Returns the ``tf.data.Dataset`` described in ``trainer.data.images.images``, of files in their order."""
+    """Returns the ``tf.data.Dataset`` of the examples of ``trainer.data.images.Images``.
+
+    Args:
+        files: Paths of the images, in the order in which they are read.
+        classes: Number of the class of each image.
+        size: Height and width of the examples.
+        channels: Number of channels of the examples.
+    """
 
     def read(path: Any, number: Any) -> Any:
         # The first frame, where a file has several.

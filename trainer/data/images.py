@@ -2,60 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from trainer import data
-from trainer.checks import check_choice, check_int, check_share, suggestion
+from trainer.checks import check_int, check_share, suggestion
+from trainer.data.arrays import Arrays
+from trainer.data.streamed import MakeDataset, Streamed
 from trainer.errors import RequestError
 from trainer.files import local_path
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Ends of the names of the files that are images."""
 
-PARTS = ("all", "train", "validation")
 
+class Images(Streamed):
+    """Batches of the images in a folder that has a folder for each class; only a few are in memory.
 
-def images(
-    path: str,
-    size: Sequence[int] = (64, 64),
-    channels: int = 3,
-    classes: Sequence[str] | None = None,
-    part: Literal["all", "train", "validation"] = "all",
-    share: float = 0.2,
-) -> Any:
-    """Returns a ``tf.data.Dataset`` of the images in a folder with a folder for each class.
-
-    The files are in a fixed order that mixes the classes.
+    A batch has the input ``image``, float32 [batch, height, width, channels] from 0 to 1, and the label ``label``,
+    int32 [batch], the number of the class. The files are listed in a fixed order that mixes the classes.
 
     Args:
         path: Folder that holds the folders of the classes.
         size: Height and width that the images are resized to.
         channels: Number of channels: 1 for gray, 3 for colours, 4 with transparency.
         classes: Names of the folders in the order of their numbers; None for all, sorted.
-        part: ``all``, or ``train`` or ``validation``, which divide the images by ``share``.
-        share: Share of the images that is the validation part, where ``part`` is not ``all``.
+        batch_size: Number of images in a batch; an incomplete batch at the end of a pass is dropped.
+        shuffle_buffer: Number of images from which the next one is drawn; 0 keeps the order.
+        validation: Share of the images that is never trained on; or, as in ``Streamed``, a function that returns a
+            data set, such as one of the images in another folder, or a mapping of names to such.
 
-    Returns:
-        Data set with the input ``image``, float32 [height, width, channels] from 0 to 1, and the label ``label``,
-        int32 scalar, the number of the class.
+    Attributes:
+        classes: Names of the classes in the order of their numbers.
 
     Raises:
-        RequestError: The folder does not exist, or has no images.
+        RequestError: The folder does not exist, a class has no images, or there is no such size.
+
+    Example:
+        >>> import tempfile
+        >>> photos = Path(tempfile.mkdtemp())
+        >>> for name in ("cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"):
+        ...     (photos / name).parent.mkdir(exist_ok=True)
+        ...     (photos / name).touch()
+        >>> Images(str(photos), batch_size=2).classes
+        ['cats', 'dogs']
     """
-    if len(size) != 2:
-        raise RequestError(f"size ({list(size)}) must be height and width, such as [64, 64]", argument="size")
-    height, width = (check_int("size", each, minimum=1) for each in size)
-    if channels not in (1, 3, 4):
-        raise RequestError(f"channels ({channels!r}) must be 1, 3 or 4", argument="channels")
-    files, numbers = image_files(path, classes)
-    chosen = _chosen(len(files), check_choice("part", part, PARTS), check_share("share", share))
-    if not len(chosen):
-        raise RequestError(f"share ({share:g}) of {len(files):,} images leaves the part {part} empty", argument="share")
-    return data.image_dataset([files[i] for i in chosen], [numbers[i] for i in chosen], (height, width), channels)
+
+    def __init__(
+        self,
+        path: str,
+        size: Sequence[int] = (64, 64),
+        channels: int = 3,
+        classes: Sequence[str] | None = None,
+        batch_size: int = 32,
+        shuffle_buffer: int = 1000,
+        validation: float | Callable[[], Any] | Arrays | Mapping[str, Any] = 0.2,
+    ) -> None:
+        if len(size) != 2:
+            raise RequestError(f"size ({list(size)}) must be height and width, such as [64, 64]", argument="data.size")
+        height, width = (check_int("size", each, minimum=1) for each in size)
+        if channels not in (1, 3, 4):
+            raise RequestError(f"channels ({channels!r}) must be 1, 3 or 4", argument="data.channels")
+        self.classes = list(class_names(path) if classes is None else classes)
+        files, numbers = image_files(path, self.classes)
+
+        def make(chosen: Sequence[int]) -> MakeDataset:
+            names, labels = [files[i] for i in chosen], [numbers[i] for i in chosen]
+            return lambda: data.image_dataset(names, labels, (height, width), channels)
+
+        order = np.random.default_rng(0).permutation(len(files)).tolist()
+        held_out: Any = validation
+        if isinstance(validation, int | float):
+            count = round(len(files) * check_share("validation", validation, "images"))
+            if validation and not 0 < count < len(files):
+                raise RequestError(
+                    f"validation ({validation:g}) of {len(files):,} images leaves one part empty; choose another share",
+                    argument="validation",
+                )
+            order, held_out = order[count:], make(order[:count]) if count else None
+        super().__init__(make(order), batch_size, shuffle_buffer, held_out)
 
 
 def class_names(path: str) -> list[str]:
@@ -64,12 +92,14 @@ def class_names(path: str) -> list[str]:
     Raises:
         RequestError: The folder does not exist, or has no folders.
     """
-    folder = local_path(path, "path")
+    folder = local_path(path, "data.path")
     if not folder.is_dir():
-        raise RequestError(f"there is no folder {folder}", argument="path")
+        raise RequestError(f"there is no folder {folder}", argument="data.path")
     names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
     if not names:
-        raise RequestError(f"{folder} has no folders; it must have one for each class, with its images", argument="path")
+        raise RequestError(
+            f"{folder} has no folders; it must have one for each class, with its images", argument="data.path"
+        )
     return names
 
 
@@ -83,25 +113,18 @@ def image_files(path: str, classes: Sequence[str] | None = None) -> tuple[list[s
     Raises:
         RequestError: A class has no folder or no images.
     """
-    known, folder = class_names(path), local_path(path, "path")
+    known, folder = class_names(path), local_path(path, "data.path")
     files: list[str] = []
     numbers: list[int] = []
     for number, name in enumerate(known if classes is None else classes):
         if name not in known:
-            raise RequestError(f"{folder} has no folder {name!r}; {suggestion(name, known)}", argument="classes")
+            raise RequestError(f"{folder} has no folder {name!r}; {suggestion(name, known)}", argument="data.classes")
         found = sorted(str(each) for each in Path(folder, name).rglob("*") if each.suffix.lower() in SUFFIXES)
         if not found:
             raise RequestError(
                 f"{folder / name} has no images ({', '.join(SUFFIXES)}); leave that folder out of classes",
-                argument="path",
+                argument="data.path",
             )
         files += found
         numbers += [number] * len(found)
     return files, numbers
-
-
-def _chosen(count: int, part: str, share: float) -> Any:
-    """Returns the indices of the images of a part, in an order that is the same each time."""
-    order = np.random.default_rng(0).permutation(count)
-    held_out = round(count * share)
-    return {"all": order, "train": order[held_out:], "validation": order[:held_out]}[part]

@@ -16,6 +16,10 @@ from trainer.data.element_form import ElementForm, named_parts
 from trainer.data.files import existing
 from trainer.errors import RequestError, describe
 
+npy: Any = np.lib.format
+"""Reader of the headers of ``.npy`` files, which has no types."""
+
+
 class NpyFile:
     """Rows of an array in a ``.npy`` file.
 
@@ -42,13 +46,13 @@ class NpyFile:
                 f"{self.path} holds {dtype} {list(shape)}{' in Fortran order' if is_fortran else ''}, which cannot be "
                 "read row by row; it must hold numbers with the examples along the first axis: save "
                 "numpy.ascontiguousarray(array), or use data=npz for text",
-                argument="inputs",
+                argument="data.inputs",
             )
         row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
         if (size := self.path.stat().st_size) < offset + shape[0] * row:
             raise RequestError(
                 f"{self.path} is cut off: {size:,} bytes of {offset + shape[0] * row:,}; write it again",
-                argument="inputs",
+                argument="data.inputs",
             )
         # A map would be quicker, but the system maps up to 2 MiB around a row, and counts it as memory of the process.
         self._file = self.path.open("rb", buffering=0)
@@ -68,13 +72,13 @@ class NpyFile:
             OSError: The file has become shorter.
         """
         rows: Array = np.empty((len(indices), *self.shape[1:]), self._stored)
-        view = memoryview(rows).cast("B") if rows.size else memoryview(b"")
+        view = rows.reshape(-1).view(np.uint8)
         for start, stop in _runs(indices):
-            part = view[start * self._row : stop * self._row]
+            part: Any = view[start * self._row : stop * self._row]
             with self._lock:
                 self._file.seek(self._offset + int(indices[start]) * self._row)
                 read = self._file.readinto(part)
-            if read != len(part):
+            if read != part.nbytes:
                 raise OSError(f"{self.path} has become shorter since the start of the run")
         return rows.astype(self.dtype, copy=False)
 
@@ -96,12 +100,12 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, Any, int]:
     """Returns shape, Fortran order, dtype and the offset of the first row of a ``.npy`` file."""
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, is_fortran, dtype = read(file)
             return shape, is_fortran and len(shape) > 1, dtype, file.tell()
     except (OSError, ValueError, EOFError) as error:
-        raise RequestError(f"{path} is not a readable .npy file: {describe(error)}", argument="inputs") from error
+        raise RequestError(f"{path} is not a readable .npy file: {describe(error)}", argument="data.inputs") from error
 
 
 class Mapped:
@@ -137,7 +141,7 @@ class Mapped:
         lengths = {name: len(file) for name, file in self.all.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
-            raise RequestError(f"the files differ in their number of examples ({counts})", argument="inputs")
+            raise RequestError(f"the files differ in their number of examples ({counts})", argument="data.inputs")
         self.batch_size = check_int("batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("shuffle", shuffle)
         self.examples = next(iter(lengths.values()))

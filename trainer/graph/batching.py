@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -113,7 +114,11 @@ def _lengths(spec: Any) -> list[Callable[[Any], Any]]:
     """Returns functions of an element that give the lengths of the inputs that vary."""
     inputs, _, _ = split_element(spec)
     varying = [name for name, each in leaves_of(inputs).items() if each.shape.rank and each.shape[0] is None]
-    return [lambda element, name=name: tf.shape(leaves_of(split_element(element)[0])[name])[0] for name in varying]
+    return [functools.partial(_length, name) for name in varying]
+
+
+def _length(name: str, element: Any) -> Any:
+    return tf.shape(leaves_of(split_element(element)[0])[name])[0]
 
 
 def _length_of(spec: Any) -> Callable[..., Any]:

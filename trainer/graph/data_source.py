@@ -30,6 +30,7 @@ from trainer.timing import timed
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
 
+
 @dataclass(frozen=True)
 class DataSource:
     """Properties of a data source, read once.
@@ -227,7 +228,7 @@ def _check_position(data: Streamed) -> None:
         except tf.errors.OpError as error:
             raise RequestError(
                 f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to train "
-                "without it: a resume then starts the data from its beginning, or save_position=skip to draw again, and leave "
-                "out, what was drawn",
+                "without it: a resume then starts the data from its beginning; or save_position=skip: it draws again, "
+                "and leaves out, what the run had drawn",
                 argument="save_position",
             ) from error

@@ -36,7 +36,7 @@ class MappedFeed:
         """Returns the batch of one step, tensors [batch_size, ...], and the seconds that reading it took, float64."""
         start = tf.timestamp()
         with tf.control_dependencies([start]):
-            batch = rows(self._data, self._data.train, indices, self._data.batch_size)
+            batch = gathered(self._data, self._data.train, indices, self._data.batch_size)
         with tf.control_dependencies(tf.nest.flatten(batch)):
             return batch, tf.timestamp() - start
 
@@ -44,7 +44,7 @@ class MappedFeed:
         """Does nothing: the files are open, and there is no state."""
 
 
-def rows(data: Mapped, read: Callable[[Array], list[Array]], indices: Any, size: int | None) -> Batch:
+def gathered(data: Mapped, read: Callable[[Array], list[Array]], indices: Any, size: int | None) -> Batch:
     """Returns the examples at some indices, tensors [size, ...] by name, read by a function of the indices.
 
     Args:
@@ -68,7 +68,7 @@ def held_out_batches(data: Mapped, count: int) -> Any:
     starts = tf.data.Dataset.range(0, count, size)
 
     def read(start: Any) -> Any:
-        return rows(data, data.held_out, tf.range(start, tf.minimum(start + size, count)), None)
+        return gathered(data, data.held_out, tf.range(start, tf.minimum(start + size, count)), None)
 
     return starts.map(read, num_parallel_calls=1, deterministic=True)
 

@@ -88,9 +88,7 @@ class ModelMetrics:
         held = {id(metric): metric for metric in [*metrics_in(calls.model), *returned]}
         self.state = MetricState(list(held.values()))
 
-    def measure(
-        self, outputs: Tensors, labels: Tensors, loss: Loss, examples: Any = None
-    ) -> Measured:
+    def measure(self, outputs: Tensors, labels: Tensors, loss: Loss, examples: Any = None) -> Measured:
         """Returns the loss and the metrics of a batch; must be called while a ``tf.function`` is traced.
 
         Args:
@@ -125,9 +123,7 @@ class ModelMetrics:
         """
         return self._measured(loss, returned, set(v1.get_default_graph().get_operations()), examples)
 
-    def _measured(
-        self, loss: Loss, metrics: Mapping[str, Any], before: Collection[Any], examples: Any
-    ) -> Measured:
+    def _measured(self, loss: Loss, metrics: Mapping[str, Any], before: Collection[Any], examples: Any) -> Measured:
         values: dict[str, Any] = {LOSS: tf.cast(loss.value, tf.float32)}
         values |= {name: tf.cast(part.value, tf.float32) for name, part in loss.parts.items()}
         pairs: dict[str, list[Any]] = {}

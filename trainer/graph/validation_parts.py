@@ -42,7 +42,7 @@ Part = Arrays | DatasetPart
 
 @dataclass(frozen=True)
 class PartRules:
-    """What the validation parts of a data source must be, and how they are batched.
+    """Rules of the validation parts of a data source: their elements, their batches, their ends.
 
     Args:
         training: Specs of the training batches.
@@ -125,8 +125,8 @@ def _check_same(argument: str, form: Any, specs: Mapping[str, Any], training: El
     """Refuses elements that differ from those of the training data, by the name of the first tensor that differs."""
     remedy = "give each validation example the form, dtypes and shapes of the training examples"
     if missing := [name for name in training.all if name not in specs]:
-        extra = ", ".join(sorted(set(specs) - set(training.all))) or "nothing else"
-        raise RequestError(f"{argument} has no {missing[0]!r} (it has {extra}); {remedy}", argument=argument)
+        others = ", ".join(sorted(set(specs) - set(training.all))) or "nothing else"
+        raise RequestError(f"{argument} has no {missing[0]!r} (it has {others}); {remedy}", argument=argument)
     if extra := sorted(set(specs) - set(training.all)):
         raise RequestError(
             f"{argument} has {extra[0]!r}, which the training data does not have; {remedy}", argument=argument
