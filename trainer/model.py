@@ -21,6 +21,9 @@ class Model(Protocol):
     constructor after their ``update_state``; and a parameter ``seed`` of ``__call__`` that receives
     an int32 tensor [2] for ``tf.random.stateless_*`` ops, another in each step and the same in a
     resumed run.
+
+    Inputs and labels have the form of the data: dicts by name, or tensors and tuples of them; labels are
+    None where the data has none. Where it has sample weights, ``loss`` has a parameter ``sample_weight``.
     """
 
     def __call__(self, inputs: Tensors, training: bool) -> Tensors:

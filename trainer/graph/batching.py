@@ -156,7 +156,7 @@ def explained(error: Exception, data: Streamed, dataset: Any, run: Callable[[Any
             return error
         for name, shape in found.items():
             if first.setdefault(name, shape) != shape:
-                return RequestError(varying(repr(name), first[name], shape, f"element {index}"), argument="dataset")
+                return RequestError(varying(repr(name), first[name], shape, f"element {index}"), argument="pad")
     return error
 
 
