@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from trainer.graph.table_checks import tables_in_checkpoints
 from trainer.graphdef.op_types import INITIALIZER, TABLE_FILE_OP, TABLE_INITIALIZER_OP, TABLE_OP
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
 SCOPE = "table_entries"
 """Scope of the ops that read and hold entries."""
@@ -138,6 +140,28 @@ def _filled(table: Any, keys: Array, values: Array) -> Any:
         key_tensor = tf.constant(keys, table.get_attr("key_dtype"), keys.shape)
         value_tensor = tf.constant(values, table.get_attr("value_dtype"), values.shape)
         return add(table_handle=table.outputs[0], keys=key_tensor, values=value_tensor)
+
+
+def tell_of_tables(tables: Mapping[str, Table]) -> None:
+    """Tells in a line how a frozen graph with look-up tables is read."""
+    if tables:
+        names = ", ".join(tables)
+        log.info("the .pb holds look-up tables (%s): run its op %s once before the outputs", names, INITIALIZER)
+
+
+def words_in(tables: Mapping[str, Table], session: Any) -> list[Any]:
+    """Returns strings that a model knows: the keys of the first table with strings as keys, else an empty one.
+
+    Args:
+        tables: Tables by name.
+        session: Live session, its tables filled.
+    """
+    for table in tables.values():
+        if table.entries[0].dtype == tf.string:
+            keys, _ = in_order(*session.run(table.entries))
+            if len(keys):
+                return list(keys.ravel())
+    return [b""]
 
 
 def file_of(part: Any, table: Table) -> str:
