@@ -46,7 +46,7 @@ class TextClassifier:
     ) -> None:
         size = check_int("model.size", size, minimum=1)
         self._max_words = check_int("model.max_words", max_words, minimum=1)
-        answers = check_names("model.answers", answers)
+        answers = _not_empty("model.answers", answers)
         entries, count = _numbered(vocabulary)
         self._ids = tf.lookup.StaticVocabularyTable(entries, UNKNOWN)
         numbers = tf.range(len(answers), dtype=tf.int64)
@@ -78,7 +78,7 @@ class TextClassifier:
         plain = tf.strings.regex_replace(tf.strings.lower(lines), "[^a-z0-9_]+", " ")
         words = tf.strings.split(plain)[:, : self._max_words].to_tensor("")
         words = tf.cond(tf.shape(words)[1] > 0, lambda: words, lambda: tf.fill([tf.shape(lines)[0], 1], ""))
-        return words, words != ""
+        return words, tf.not_equal(words, "")
 
     def loss(self, outputs: Tensors, labels: Tensors) -> tf.Tensor:
         """Returns the mean cross entropy of ``logits`` and the number of ``module``."""
@@ -87,17 +87,24 @@ class TextClassifier:
 
     def metrics(self, outputs: Tensors, labels: Tensors) -> Tensors:
         """Returns ``accuracy``: the share of lines with the right answer."""
-        return {"accuracy": tf.reduce_mean(tf.cast(outputs["guess"] == labels["module"], tf.float32))}
+        return {"accuracy": tf.reduce_mean(tf.cast(tf.equal(outputs["guess"], labels["module"]), tf.float32))}
 
 
 def _masked(scores: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
     return tf.where(there, scores, -1e9)
 
 
+def _not_empty(argument: str, words: Sequence[str]) -> list[str]:
+    found = list(check_names(argument, words))
+    if not found:
+        raise ValueError(f"{argument} is empty; name one word at least")
+    return found
+
+
 def _numbered(vocabulary: Sequence[str] | str) -> tuple[tf.lookup.TextFileInitializer, int]:
     """Returns the entries of a table from words to their numbers, and the number of words."""
     if not isinstance(vocabulary, str):
-        words = check_names("model.vocabulary", vocabulary)
+        words = _not_empty("model.vocabulary", vocabulary)
         return tf.lookup.KeyValueTensorInitializer(words, tf.range(len(words), dtype=tf.int64)), len(words)
     try:
         count = len(Path(vocabulary).read_text(encoding="utf-8").splitlines())
