@@ -32,6 +32,7 @@ SLOW = {
     "graph/test_devices.py::test_an_op": "a run for each form of a device",
     "graph/test_keras_names.py::test_a_run_with_older": "three runs for each optimizer",
     "graph/test_keras_names.py::test_the_older_names": "two nets for each kind",
+    "models/test_text.py::test_it_learns": "three runs",
     "export/test_tables.py::": "runs with all exports for each kind of table",
     "graph/test_exact_names.py::test_outputs_bear": "a run for each kind of name",
     "graph/test_exact_names.py::test_plain_tensorflow_finds_the_names_in_every_file[all": "the same runs",
