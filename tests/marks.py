@@ -32,6 +32,8 @@ SLOW = {
     "graph/test_devices.py::test_an_op": "a run for each form of a device",
     "graph/test_keras_names.py::test_a_run_with_older": "three runs for each optimizer",
     "graph/test_keras_names.py::test_the_older_names": "two nets for each kind",
+    "models/test_text.py::test_it_learns": "three runs",
+    "export/test_tables.py::": "runs with all exports for each kind of table",
     "graph/test_exact_names.py::test_outputs_bear": "a run for each kind of name",
     "graph/test_exact_names.py::test_plain_tensorflow_finds_the_names_in_every_file[all": "the same runs",
     "graph/test_metrics.py::test_metrics_are": "a dozen Keras metrics, here and in eager mode",
@@ -94,6 +96,9 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "export/test_tables.py::test_a_table_that_would_lose",
+    "export/test_tables.py::test_the_exports_hold_the_vocabulary",
+    "export/test_tables.py::test_a_trunk",
     "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
     "graph/test_exact_names.py::test_outputs_bear_their_names[another case",
     "graph/test_batching.py::test_a_run_on_varying_lengths_resumes_with_the_same_bits[by length]",

@@ -27,6 +27,7 @@ from trainer.graph.metric_state import metric_variables, metrics_in
 from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
+from trainer.graph.table_checks import check_tables
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -90,6 +91,7 @@ def build_model_parts(
     inference = build_inference(calls, inputs, labels, side_losses)
     ops = graph.get_operations()
     check_restores(ops[first:])
+    check_tables(ops[first:], graph)
     if savers := savers_in(ops[first:called]):
         log.warning(SAVER_IN_CONSTRUCTOR, ", ".join(savers))
     at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(calls, inference))

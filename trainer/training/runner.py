@@ -57,7 +57,7 @@ class Runner:
         self._graph = graph
         self._length = length
         self._transfer = initial_values.transfer
-        self._trunks = initial_values.trunks
+        self._initial_values = initial_values
         self._clock = clock
         self._reporter = RunReporter(job, length)
         self._saved = SavedCheckpoints(job.start.run, job.callbacks.savers, newest_of(job.start))
@@ -70,7 +70,7 @@ class Runner:
         start, mode = self._job.start, self._graph.context.mode
         start.run.clean_up()
         start.run.write_config(self._job.invocation.config_text)
-        self._reporter.started(mode, self._trunks)
+        self._reporter.started(mode, self._initial_values)
         self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
