@@ -34,7 +34,7 @@ def check_parts(node: Mapping[str, Any]) -> None:
     """Refuses parts that cannot be optimizers, and an order that does not name each of them once.
 
     Args:
-        node: Node as plain Python, with resolved interpolations.
+        node: Node of one or several optimizers as plain Python, with resolved interpolations.
 
     Raises:
         RequestError: A key is unknown, or a value has another type or is out of range.
@@ -44,6 +44,13 @@ def check_parts(node: Mapping[str, Any]) -> None:
         Traceback (most recent call last):
         trainer.errors.RequestError: optimizer.parts.d has no _target_; add optimizer.parts.d._target_=module.Class
     """
+    if not is_several(node):
+        if "parts" in node:
+            raise RequestError(
+                f"optimizer has the target {node.get('_target_')} and parts; optimizer.parts belongs to "
+                "optimizer=several, so leave out the other choice, or the parts with '~optimizer.parts'"
+            )
+        return
     if unknown := [key for key in node if key not in KEYS]:
         raise RequestError(f"there is no key optimizer.{unknown[0]}; {suggestion(unknown[0], KEYS[1:])}")
     parts = node.get("parts") or {}

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
-from trainer.config.optimizer_parts import check_parts, is_several
+from trainer.config.optimizer_parts import check_parts
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.runs.settings import Settings
@@ -113,8 +113,7 @@ def _check_nodes(config: DictConfig) -> None:
     _check_missing(config)
     if "batch_size" in config.data:
         check_int("data.batch_size", config.data.batch_size, minimum=1)
-    if is_several(config.optimizer):
-        check_parts(cast("dict[str, Any]", OmegaConf.to_container(config.optimizer, resolve=True)))
+    check_parts(cast("dict[str, Any]", OmegaConf.to_container(config.optimizer, resolve=True)))
     rate = config.optimizer.get("learning_rate")
     if isinstance(rate, Mapping | DictConfig):
         _check_target("optimizer.learning_rate", rate)

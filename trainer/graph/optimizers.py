@@ -178,7 +178,7 @@ def exclude_from_weight_decay(
         )
     variables = {variable.op.name: variable for variable in v1.trainable_variables()}
     try:
-        chosen = {name for each in patterns for name in matching("exclude_from_weight_decay", each, variables)}
+        chosen = {name for each in patterns for name in matching(argument, each, variables)}
     except ValueError as error:
         raise RequestError(str(error), argument=argument) from error
     decaying.exclude_from_weight_decay(var_list=[variables[name] for name in sorted(chosen)])
