@@ -66,6 +66,7 @@ SLOW = {
     "graph/test_own_step.py::test_a_step_of": "two nets, trained twice, for each pair of optimizers",
     "graph/test_own_step.py::test_its_metrics": "three runs",
     "graph/test_losses.py::test_each_loss_is_weighted": "a run and its evaluation for each form of a loss",
+    "test_optimizers_page.py::test_the_commands": "five runs from the command line",
     "cli/test_optimizers.py::test_a_mistake": "a process with TensorFlow for each mistake",
     "cli/test_optimizers.py::test_files_of_the_group": "two runs from the command line",
     "graph/test_pipeline_state.py::test_an_exact": "a straight and a broken pass over each pipeline",

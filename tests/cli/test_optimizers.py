@@ -62,7 +62,7 @@ def test_files_of_the_group_are_parts_and_a_resume_goes_on(trainer, mine, tmp_pa
             "optimizer.parts.maker.variables: 'gen/*' matches no trained variable",
         ),
         ("+optimizer.parts.critic.clipnorm=tight", "optimizer.parts.critic.clipnorm ('tight') must be a number"),
-        ("optimizer.parts.critic.exclude_from_weight_decay=[x/*]", "optimizer.parts.critic.exclude_from_weight_decay: 'x/*'"),
+        ("optimizer.parts.critic.exclude_from_weight_decay=[x/*]", "critic.exclude_from_weight_decay: 'x/*'"),
     ],
 )
 def test_a_mistake_in_a_part_is_refused_by_its_key(trainer, mine, tmp_path, setting, message) -> None:
