@@ -72,17 +72,17 @@ def loss_of(source: str, tensors: dict[str, list[Any]] | list[Any], given: set[A
     if not tensors:
         raise RequestError(f"{source} returned no loss ({{}}); it must return {ONE}, or a dict of these by name")
     for name in tensors:
-        check_name(source, name)
+        check_metric_name(source, name)
     parts = {name: _one(source, name, each, given, data) for name, each in tensors.items()}
     dtype = max((each.value.dtype for each in parts.values()), key=lambda dtype: dtype.size)
     return Loss(tf.add_n([tf.cast(each.value, dtype) for each in parts.values()]), parts=parts)
 
 
-def check_name(source: str, name: Any) -> None:
+def check_metric_name(source: str, name: Any) -> None:
     """Refuses a name of a loss or a metric that is no text, or that the trainer uses itself.
 
     Example:
-        >>> check_name("Net.metrics", "val_accuracy")
+        >>> check_metric_name("Net.metrics", "val_accuracy")
         Traceback (most recent call last):
         trainer.errors.RequestError: Net.metrics returned 'val_accuracy', a name reserved by the trainer; rename it
     """

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, place_in
 from trainer.graph.keras_names import named_by_keras
-from trainer.graph.losses import LOSS, Loss, check_name
+from trainer.graph.losses import LOSS, Loss, check_metric_name
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -133,7 +133,7 @@ class ModelMetrics:
                 pairs[name] = [values[name] * weight, weight]
         running, no_nan, curved = [], [], {}
         for name, returned in metrics.items():
-            check_name(self._name, name)
+            check_metric_name(self._name, name)
             if name in loss.parts:
                 raise RequestError(f"{self._name} returned {name!r}, which is the name of a loss; rename one of them")
             if isinstance(returned, tuple | list):
