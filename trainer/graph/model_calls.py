@@ -87,6 +87,8 @@ class ModelCalls:
         given = set(v1.get_default_graph().get_operations())
         with refusing(self.model, "cannot compute its loss from", {**outputs, **labels}):
             returned = self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels))
+            if isinstance(returned, Loss):
+                return returned
             is_pair = isinstance(returned, tuple | list) and len(returned) == 2
             loss, *weights = [tf.convert_to_tensor(each) for each in (returned if is_pair else [returned])]
         if any(each.shape.rank != 0 for each in (loss, *weights)) or not loss.dtype.is_floating:
