@@ -61,7 +61,7 @@ class KerasModel:
         class_weight: Mapping[int, float] | None = None,
         output_names: Sequence[str] | None = None,
     ) -> None:
-        self.net = net if isinstance(net, keras.Model) else _made(net)
+        self.net = net if isinstance(net, keras.Model) else made_by(net)
         _check_in_graph(self.net)
         check_trains_as_in_fit(self.net)
         settings = Compiled(loss, loss_weights, metrics, weighted_metrics)
@@ -77,7 +77,7 @@ class KerasModel:
 
     def __call__(self, inputs: Any, training: bool) -> dict[str, Any]:
         """Returns the outputs under Keras's names; a dict keeps its keys."""
-        self._x, self._training = self._fed(inputs), training
+        self._x, self._training = fed(self.net, inputs), training
         takes_training = {"training": training} if self.net._call_has_training_arg else {}
         returned = self.net(self._x, **takes_training)
         self._names = self._output_names or _names_of(self.net, returned)
@@ -121,25 +121,6 @@ class KerasModel:
         """Returns the name of a label's placeholder in the graph, where an output may have the label's own name."""
         outputs = self._output_names or _known_names(self.net)
         return f"{LABELS}/{label}" if outputs is None or label in outputs else label
-
-    def _fed(self, inputs: Any) -> Any:
-        """Returns named inputs in the form that the net takes; one input alone is given as it is."""
-        if not isinstance(inputs, Mapping):
-            return inputs
-        structure = getattr(self.net, "_inputs_struct", None)
-        if structure is None:
-            return next(iter(inputs.values())) if len(inputs) == 1 else inputs
-        names = list(structure) if isinstance(structure, Mapping) else [each.name for each in self.net.inputs]
-        if len(names) == 1 and len(inputs) == 1:
-            fed = list(inputs.values())
-        elif missing := sorted(set(names) - set(inputs)):
-            raise RequestError(
-                f"{self.net.name} has the input {missing[0]!r}, and the data has not; {suggestion(missing[0], inputs)}",
-                argument="net",
-            )
-        else:
-            fed = [inputs[name] for name in names]
-        return dict(zip(names, fed, strict=True)) if isinstance(structure, Mapping) else _packed(structure, fed)
 
     def _predicted(self, outputs: Tensors) -> Any:
         """Returns the outputs in the net's own structure, with Keras's masks."""
@@ -193,7 +174,36 @@ class KerasModel:
         return weights
 
 
-def _made(net: Any) -> keras.Model:
+def fed(net: keras.Model, inputs: Any) -> Any:
+    """Returns named inputs in the form that a net takes; one input alone is given as it is.
+
+    Raises:
+        RequestError: The net has an input that the data lacks.
+    """
+    if not isinstance(inputs, Mapping):
+        return inputs
+    structure = getattr(net, "_inputs_struct", None)
+    if structure is None:
+        return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+    names = list(structure) if isinstance(structure, Mapping) else [each.name for each in net.inputs]
+    if len(names) == 1 and len(inputs) == 1:
+        fed = list(inputs.values())
+    elif missing := sorted(set(names) - set(inputs)):
+        raise RequestError(
+            f"{net.name} has the input {missing[0]!r}, and the data has not; {suggestion(missing[0], inputs)}",
+            argument="net",
+        )
+    else:
+        fed = [inputs[name] for name in names]
+    return dict(zip(names, fed, strict=True)) if isinstance(structure, Mapping) else _packed(structure, fed)
+
+
+def made_by(net: Any) -> keras.Model:
+    """Returns a Keras model, or the one that a function makes.
+
+    Raises:
+        RequestError: It is something else.
+    """
     made = net() if callable(net) and not isinstance(net, keras.Layer) else net
     if isinstance(made, keras.Model):
         return made
