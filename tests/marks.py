@@ -12,7 +12,7 @@ import pytest
 from trainer.training.train import train_job
 
 SLOW = {
-    "test_readme.py": "every block of the README, in a shell",
+    "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
     "cli/test_assemble.py::test_a_run_with_old_keys": "a run that the command line began, and two more",

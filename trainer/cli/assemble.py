@@ -6,8 +6,6 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +14,20 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer import export, graph, training
-from trainer.checkpoints.record import CommitRecord
-from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checks import check_names
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
-from trainer.config.validate import Settings
 from trainer.errors import RequestError, TrainerError
 from trainer.model import Model
-from trainer.runs.saved_checkpoints import resume_prefixes
+from trainer.runs.settings import Settings
 from trainer.runs.stored_config import stored_config
 from trainer.tensorflow_import import import_tensorflow
 from trainer.timing import timed
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Invocation, Job
-from trainer.training.resume import Request, Start, decide
 from trainer.training.signals import Signals
-from trainer.warm_start import WarmStart
 
 log = logging.getLogger(__name__)
 
@@ -68,38 +61,23 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
 
 def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
     """Returns the parts of the run; None where there is nothing to do."""
-    callbacks = _callbacks(config, settings)
-    with timed("finding the run and verifying its newest checkpoint"):
-        start = _start(settings, callbacks)
-    warm_start = _resolved(settings.warm_start, start)
-    changes = _accepted_changes(start, config, settings)
-    if start.record is not None and _is_complete(start, start.record, settings):
-        log.info("%s: nothing to do, %s", start.run.path, _complete(start.record.epoch, settings.epochs))
+    run = training.prepare(
+        settings, _callbacks(config, settings), lambda directory: _accepted_changes(directory, config, settings)
+    )
+    if run.is_complete:
+        log.info("%s: nothing to do, %s", run.start.run.path, run.completion)
         return None
-    for each in start.skipped:
-        log.warning("skipped: %s", each.reason)
-    for change in changes:
-        log.info("changed: %s", change)
+    run.tell()
     with timed("reading the data"):
         data = _instantiated("data", config.data)
     import_tensorflow(settings.session)
-    return Job(
-        name=settings.name,
+    return run.job(
         make_model=lambda: _instantiated("model", config.model),
         make_optimizer=_optimizer_maker(config.optimizer),
         data=data,
-        callbacks=callbacks,
-        start=start,
-        warm_start=warm_start,
-        trainable=settings.trainable,
-        epochs=settings.epochs,
-        steps_per_epoch=settings.steps_per_epoch,
-        steps_per_call=settings.steps_per_call,
-        seed=settings.seed,
-        compile=settings.compile,
         rate_can_be_scaled="learning_rate" in config.optimizer,
-        new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in changes),
-        invocation=_invocation(config, command, changes),
+        new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in run.changes),
+        invocation=_invocation(config, command, run.changes),
     )
 
 
@@ -111,13 +89,6 @@ def _callbacks(config: DictConfig, settings: Settings) -> CallbackList:
     join_packages(targets)
     return CallbackList(
         {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
-    )
-
-
-def _start(settings: Settings, callbacks: CallbackList) -> Start:
-    prefixes = resume_prefixes(callbacks.savers)
-    return decide(
-        Request(settings.resume, settings.root, settings.name, settings.run_dir, prefixes, now=datetime.now())
     )
 
 
@@ -167,42 +138,16 @@ def keras_parts_of(run: Path) -> tuple[Callable[[], Any], Any]:
     return lambda: _instantiated("model.net", config.model.net), _instantiated("data", config.data)
 
 
-def _resolved(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
-    """Resolves the path of a warm start to one checkpoint before slow work starts; None for a resume."""
-    if warm_start is None or start.record is not None:
-        return None
-    if start.external is not None:
-        raise RequestError(f"resume={start.external} restores everything; leave out warm_start.path={warm_start.path}")
-    try:
-        return replace(warm_start, path=resolve_checkpoint(warm_start.path).prefix)
-    except RequestError as error:
-        raise RequestError(f"warm_start.path: {error}") from error
-
-
 def _targets(config: DictConfig) -> list[str]:
     """Returns the targets of the nodes that are instantiated before the graph is open."""
     nodes = OmegaConf.to_yaml({"callbacks": config.callbacks, "data": config.data})
     return re.findall(r"_target_: (\S+)", nodes)
 
 
-def _accepted_changes(start: Start, config: DictConfig, settings: Settings) -> list[Change]:
-    """Returns the changes of the config that a resume accepts; a new run has none."""
-    stored = stored_config(start.run.path) if start.record is not None else None
-    if stored is None:
-        return []
-    return check_changes(stored, _plain(config), allow=settings.may_change)
-
-
-def _is_complete(start: Start, record: CommitRecord, settings: Settings) -> bool:
-    info = start.run.info()
-    ended_early = info.stop_reason is not None and info.total_epochs == settings.epochs
-    return info.is_finished and (record.epoch >= settings.epochs or ended_early)
-
-
-def _complete(epoch: int, epochs: int) -> str:
-    if epoch > epochs:
-        return f"epoch {epoch} is complete and loop.epochs is {epochs}; set it to more than {epoch} to continue"
-    return f"epoch {epoch} of {epochs} is complete"
+def _accepted_changes(run: Path, config: DictConfig, settings: Settings) -> list[Change]:
+    """Returns the changes of the config that a resume accepts."""
+    stored = stored_config(run)
+    return [] if stored is None else check_changes(stored, _plain(config), allow=settings.may_change)
 
 
 def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +13,7 @@ from trainer.checks import check_choice, check_int, check_names, check_number, c
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.errors import RequestError
 from trainer.files import local_path
+from trainer.runs.settings import Settings
 from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
 from trainer.tensorflow_import import SessionSettings
@@ -22,41 +21,6 @@ from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 MAX_SEED = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Checked values of the config that are not nodes.
-
-    Args:
-        root: Directory of all runs.
-        name: Name of the run.
-        run_dir: Directory of this run, or None for a new one.
-        resume: Run to continue: ``never``, ``latest``, ``auto``, or a reference to a checkpoint.
-        may_change: Whether a resume accepts changes that affect its result.
-        warm_start: Variables that a new run takes from a checkpoint, or None.
-        trainable: Names or patterns of the variables to train, or None for all.
-        seed: Seed from 0 to 2**31 - 1, the range of the graph's random ops.
-        epochs: Number of epochs to complete, at least 1.
-        steps_per_epoch: Number of steps in an epoch, at least 1, or None for the whole data set.
-        steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
-        compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
-        session: Settings of TensorFlow's sessions.
-    """
-
-    root: Path
-    name: str
-    run_dir: Path | None
-    resume: str
-    may_change: bool
-    warm_start: WarmStart | None
-    trainable: tuple[str, ...] | None
-    seed: int
-    epochs: int
-    steps_per_epoch: int | None
-    steps_per_call: int | None
-    compile: str
-    session: SessionSettings
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:

@@ -14,6 +14,7 @@ from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.serving import ReadValues, ServingSession, check_equal, describe_part, run_outputs
 from trainer.export.subgraph import InferenceSubgraph
+from trainer.export.tables import Entries, check_entries
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.signatures import SERVING, predict_signature
 from trainer.model import Tensors
@@ -59,10 +60,10 @@ def export_saved_model(
     temporary = temporary_beside(target)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with ServingSession(part, read_values) as serving:
+        with ServingSession(part, read_values, keep_files=True) as serving:
             expected = serving.outputs(example) if expected is None else expected
             _write(temporary, part, serving, tags)
-        tensors = read_saved_model_back(temporary, part, example, expected, tags)
+        tensors = read_saved_model_back(temporary, part, example, expected, tags, serving.tables)
         (temporary / MANIFEST).parent.mkdir(exist_ok=True)
         write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **metadata})
         for path in temporary.rglob("*"):
@@ -80,7 +81,12 @@ def _write(directory: Path, part: InferenceSubgraph, serving: ServingSession, ta
     signature = predict_signature(tensors(part.inputs), _findable(tensors(part.outputs), serving.graph))
     builder = v1.saved_model.Builder(str(directory))
     builder.add_meta_graph_and_variables(
-        serving.session, list(tags), signature_def_map={SERVING: signature}, strip_default_attrs=True
+        serving.session,
+        list(tags),
+        signature_def_map={SERVING: signature},
+        assets_collection=list(serving.files.values()) or None,
+        main_op=serving.initializer,
+        strip_default_attrs=True,
     )
     builder.save()
 
@@ -99,7 +105,12 @@ def _findable(outputs: Tensors, graph: Any) -> Tensors:
 
 
 def read_saved_model_back(
-    directory: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
+    directory: Path,
+    part: InferenceSubgraph,
+    example: Mapping[str, Array],
+    expected: list[Array],
+    tags: Sequence[str],
+    tables: Mapping[str, Entries],
 ) -> dict[str, Any]:
     """Loads the directory into a new graph and runs its signature.
 
@@ -121,6 +132,7 @@ def read_saved_model_back(
         by_signature = session.run([signature.outputs[name].name for name in part.outputs], fed)
         for read in (run_outputs(session, part, example), by_signature):
             check_equal(str(directory), part.outputs, read, expected)
+        check_entries(str(directory), session, tables)
         return describe_part(session.graph, part)
 
 

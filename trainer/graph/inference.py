@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.graph.exact_names import named, op_of, placeholder
+from trainer.graph.losses import LOSS
 from trainer.graph.metric_form import QUOTIENTS, curved_at
-from trainer.graph.model_calls import LOSS, ModelCalls
+from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Tensors
 
@@ -29,7 +30,7 @@ class Inference:
         outputs: Outputs of the model, tensors by name.
         loss: Mean loss over the batch, float scalar.
         state: Names of the variables that a call changes; outputs and loss are those of their initial values.
-        curved: Type of the op after which the loss is no mean over examples; empty if there is none.
+        curved: Type of the op after which a loss is no mean over examples, by name of the loss.
     """
 
     inputs: Tensors
@@ -37,7 +38,7 @@ class Inference:
     outputs: Tensors
     loss: Any
     state: tuple[str, ...] = ()
-    curved: str = ""
+    curved: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_inference(
@@ -64,9 +65,10 @@ def build_inference(
         outputs = {name: named(name, tensor) for name, tensor in called.items()}
         given = set(v1.get_default_graph().get_operations())
         own = calls.loss(outputs, compared)
-        curved = curved_at(own.value, given, QUOTIENTS) if own.weight is None else ""
+        unweighted = {name: each for name, each in (own.parts or {LOSS: own}).items() if each.weight is None}
+        types = {name: curved_at(each.value, given, QUOTIENTS) for name, each in unweighted.items()}
     loss = _loss_op(with_side_losses(own.value, found)[0])
-    return Inference(fed, compared, outputs, loss, curved=curved)
+    return Inference(fed, compared, outputs, loss, curved={name: each for name, each in types.items() if each})
 
 
 def _loss_op(loss: Any) -> Any:

@@ -1,0 +1,128 @@
+"""Preparation of a run, before TensorFlow is needed: its start, its warm start, the changes that a resume accepts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from trainer.checkpoints.record import CommitRecord
+from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.errors import RequestError
+from trainer.runs.saved_checkpoints import resume_prefixes
+from trainer.runs.settings import Settings
+from trainer.timing import timed
+from trainer.training.callback_list import CallbackList
+from trainer.training.job import Job
+from trainer.training.resume import Request, Start, decide
+from trainer.warm_start import WarmStart
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Run whose start is decided.
+
+    Args:
+        settings: Plain settings of the run.
+        callbacks: Callbacks in running order.
+        start: Run directory, and the checkpoint to continue from.
+        warm_start: Warm start with the path of one checkpoint, or None.
+        changes: Settings that a resume changes.
+    """
+
+    settings: Settings
+    callbacks: CallbackList
+    start: Start
+    warm_start: WarmStart | None
+    changes: Sequence[Any]
+
+    @property
+    def is_complete(self) -> bool:
+        """True where the run has ended and there is nothing left to do."""
+        record = self.start.record
+        return record is not None and _has_ended(self.start, record, self.settings.epochs)
+
+    @property
+    def completion(self) -> str:
+        """Epochs that a complete run has, for a message."""
+        epoch = self.start.record.epoch if self.start.record is not None else 0
+        if epoch > self.settings.epochs:
+            epochs = f"loop.epochs is {self.settings.epochs}"
+            return f"epoch {epoch} is complete and {epochs}; set it to more than {epoch} to continue"
+        return f"epoch {epoch} of {self.settings.epochs} is complete"
+
+    def tell(self) -> None:
+        """Reports the checkpoints that are skipped and the settings that change."""
+        for each in self.start.skipped:
+            log.warning("skipped: %s", each.reason)
+        for change in self.changes:
+            log.info("changed: %s", change)
+
+    def job(self, **parts: Any) -> Job:
+        """Returns the job of the run.
+
+        Args:
+            parts: Arguments of ``Job`` that the settings do not give: model, optimizer, data and invocation.
+        """
+        settings = self.settings
+        return Job(
+            name=settings.name,
+            callbacks=self.callbacks,
+            start=self.start,
+            warm_start=self.warm_start,
+            trainable=settings.trainable,
+            epochs=settings.epochs,
+            steps_per_epoch=settings.steps_per_epoch,
+            steps_per_call=settings.steps_per_call,
+            seed=settings.seed,
+            compile=settings.compile,
+            **parts,
+        )
+
+
+def prepare(
+    settings: Settings, callbacks: CallbackList, accept: Callable[[Path], Sequence[Any]], now: datetime | None = None
+) -> PreparedRun:
+    """Decides where a run starts; reads the disk and changes nothing.
+
+    Args:
+        settings: Plain settings of the run.
+        callbacks: Callbacks in running order.
+        accept: Function that compares the settings with those that the run in a directory has stored; it returns
+            the changes that a resume accepts.
+        now: Time for the name of a new directory; None for this moment.
+
+    Raises:
+        RequestError: The request cannot be carried out; nothing was created.
+        CheckpointError: There are checkpoints, but none is good.
+    """
+    with timed("finding the run and verifying its newest checkpoint"):
+        prefixes = resume_prefixes(callbacks.savers)
+        given = (settings.resume, settings.root, settings.name, settings.run_dir, prefixes)
+        start = decide(Request(*given, now=now or datetime.now()))
+    warm_start = _resolved(settings.warm_start, start)
+    changes = accept(start.run.path) if start.record is not None else []
+    return PreparedRun(settings, callbacks, start, warm_start, changes)
+
+
+def _resolved(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
+    """Resolves the path of a warm start to one checkpoint before slow work starts; None for a resume."""
+    if warm_start is None or start.record is not None:
+        return None
+    if start.external is not None:
+        raise RequestError(f"resume={start.external} restores everything; leave out warm_start.path={warm_start.path}")
+    try:
+        return replace(warm_start, path=resolve_checkpoint(warm_start.path).prefix)
+    except RequestError as error:
+        raise RequestError(f"warm_start.path: {error}") from error
+
+
+def _has_ended(start: Start, record: CommitRecord, epochs: int) -> bool:
+    info = start.run.info()
+    ended_early = info.stop_reason is not None and info.total_epochs == epochs
+    return info.is_finished and (record.epoch >= epochs or ended_early)
