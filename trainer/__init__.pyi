@@ -11,6 +11,7 @@ from trainer.errors import NonFiniteError as NonFiniteError
 from trainer.errors import ReadBackError as ReadBackError
 from trainer.errors import RequestError as RequestError
 from trainer.errors import TrainerError as TrainerError
+from trainer.export.keras_weights import load_into as load_into
 from trainer.graph.optimizer_parts import OptimizerPart as OptimizerPart
 from trainer.graph.optimizer_parts import Optimizers as Optimizers
 from trainer.model import Model as Model

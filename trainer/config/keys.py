@@ -10,6 +10,7 @@ CONFIG_KEYS = {
     "batch_size": "data.batch_size",
     "batched": "data.batched",
     "bucket_boundaries": "data.bucket_boundaries",
+    "class_weight": "model.class_weight",
     "compile": "loop.compile",
     "data": "data._target_",
     "data.channels": "data.channels",
@@ -26,10 +27,14 @@ CONFIG_KEYS = {
     "examples": "data.examples",
     "inputs": "data.examples.inputs",
     "labels": "data.examples.labels",
+    "loss": "model.loss",
     "max_examples": "data.max_examples",
+    "metrics": "model.metrics",
     "model": "model._target_",
+    "net": "model.net",
     "optimizer": "optimizer._target_",
     "pad": "data.pad",
+    "output_names": "model.output_names",
     "path": "data.examples.path",
     "pinned": "callbacks.checkpoint.pinned",
     "resume": "resume",
@@ -47,6 +52,7 @@ CONFIG_KEYS = {
     "trunk.trainable": "model.trunk.trainable",
     "validation": "data.validation",
     "warm_start.path": "warm_start.path",
+    "weighted_metrics": "model.weighted_metrics",
 }
 """Config key by the argument of a RequestError; only arguments of the data have no prefix."""
 
