@@ -12,7 +12,7 @@ import pytest
 from trainer.training.train import train_job
 
 SLOW = {
-    "test_readme.py": "every block of the README, in a shell",
+    "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
     "cli/test_assemble.py::test_a_run_with_old_keys": "a run that the command line began, and two more",
@@ -34,6 +34,10 @@ SLOW = {
     "graph/test_averages.py::test_an_evaluation": "two runs",
     "graph/test_compile_rule.py::test_measuring": "compiles, and measures",
     "graph/test_devices.py::test_an_op": "a run for each form of a device",
+    "graph/test_keras_names.py::test_a_run_with_older": "three runs for each optimizer",
+    "graph/test_keras_names.py::test_the_older_names": "two nets for each kind",
+    "graph/test_exact_names.py::test_outputs_bear": "a run for each kind of name",
+    "graph/test_exact_names.py::test_plain_tensorflow_finds_the_names_in_every_file[all": "the same runs",
     "graph/test_metrics.py::test_metrics_are": "a dozen Keras metrics, here and in eager mode",
     "scenarios/test_directory.py::test_16": "a run for each changed setting",
     "training/test_initial_values.py::test_a_warm_start_trains": "three runs",
@@ -84,9 +88,13 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
+    "graph/test_exact_names.py::test_outputs_bear_their_names[another case",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[adapted]",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[assign]",
+    "graph/test_keras_names.py::test_a_run_with_older_names_goes_on_as_if_nothing_had_happened[sgd]",
+    "graph/test_keras_names.py::test_the_older_names_are_known[nested]",
     "graph/test_optimizers.py::test_each_keras_optimizer_does_as_in_fit[Adam]",
     "graph/test_optimizers.py::test_an_optimizer_of_graph_mode_does_as_in_a_session_loop[MomentumOptimizer]",
     "graph/test_optimizers.py::test_the_loss_is_scaled_as_in_fit[factor]",

@@ -27,7 +27,7 @@ WHOLE = {
     "test_prose": "docstrings that can be read line by line",
     "test_public_face": "the public names",
     "test_public_names": "one name, one thing",
-    "test_readme": "the README",
+    "test_pages": "the README and docs/",
     "test_same_bits": "resumes and calls of every length, of every family of models",
     "test_saved_objects": "all that a Saver can store, of models, callbacks and data",
     "test_savers": "savers that are known by what they do, not by their names",

@@ -31,6 +31,8 @@ LOCAL = [
     ("a%20b", "a%20b"),
     ("file:///a/run@best", "/a/run@best"),
     (Path("file:///a"), "/a"),
+    ("~/runs", str(Path.home() / "runs")),
+    ("~runs", "~runs"),
 ]
 
 

@@ -44,7 +44,8 @@ REMOTE = (
 def local_path(path: str | Path, argument: str = "") -> Path:
     r"""Returns the path that a user has given; ``file:///DIRECTORY`` is the same as ``/DIRECTORY``.
 
-    ``C:\x`` and names that merely have a colon in them are paths as they are.
+    ``C:\x`` and names that merely have a colon in them are paths as they are. ``~`` is the user's home: no shell
+    replaces it in ``run.dir=~/x``.
 
     Args:
         path: Path or ``file`` URI.
@@ -66,7 +67,7 @@ def local_path(path: str | Path, argument: str = "") -> Path:
     match = SCHEME.fullmatch(text)
     scheme = match["scheme"].lower() if match else ""
     if match is None or not (match["rest"].startswith("//") or scheme in (*REMOTE, "file")):
-        return Path(path)
+        return Path(path).expanduser() if text.startswith("~/") else Path(path)
     shown = f"{argument} ({text})" if argument else text
     if scheme != "file":
         raise RequestError(f"{shown} is not on this machine; give a local path, and copy the files", argument=argument)

@@ -15,7 +15,7 @@ BAD_MODELS = {
     "returns no dict": (lambda self, inputs, training: inputs["x"], "must return a dict"),
     "takes other inputs": (lambda self, inputs, training: {"op": inputs["z"]}, r"x float32 \[batch, 2\]: KeyError"),
     "does not fit": (lambda self, inputs, training: {"op": inputs["x"] @ tf.ones([3, 1])}, "Dimensions must be equal"),
-    "reuses a name": (lambda self, inputs, training: {"x": inputs["x"]}, "already has an op 'x'"),
+    "reuses a name": (lambda self, inputs, training: {"x": inputs["x"]}, "cannot feed and fetch"),
 }
 
 

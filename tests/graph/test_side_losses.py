@@ -105,6 +105,24 @@ class InAFunction(OfKeras):
         return {"op": self.function(inputs["x"])}
 
 
+GLOBAL: dict[str, Any] = {}
+
+
+def through_the_global(x: Any) -> Any:
+    return GLOBAL["layer"](x)
+
+
+class InAGlobal(OfKeras):
+    """The layer is in a global of the module, which a function of the module uses."""
+
+    def make(self) -> None:
+        super().make()
+        GLOBAL["layer"] = self.__dict__.pop("layer")
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"op": through_the_global(inputs["x"])}
+
+
 class Activity(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         self.add_loss(tf.constant(0.5))
@@ -156,6 +174,7 @@ ADDED: dict[type[Plain], float] = {
     KerasAddedByTheModel: 1.0,
     FoundTwice: 1.0,
     InAFunction: 1.0,
+    InAGlobal: 1.0,
     OfAddLoss: 1.0,
     OfAVector: 1.0,
     Frozen: 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.checks import check_bool, check_int, check_optional_int, check_share
+from trainer.data.element_form import ElementForm, mapped, named_parts
 from trainer.errors import RequestError
 
 Array = np.ndarray[Any, Any]
@@ -16,11 +18,16 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Arrays:
-    """Named inputs and labels of the same examples; the names become names in the graph.
+    """Inputs, labels and sample weights of the same examples.
+
+    Each is an array, or a tuple, a list or a dict of arrays (nested too); a model gets the same. The keys of a dict
+    are names in the graph; an array alone is ``x`` (an input), ``y`` (a label) or ``sample_weight``, and those of a
+    tuple are ``x_0``, ``x_1``, ...
 
     Args:
-        inputs: Inputs of the model, arrays [examples, ...] by name.
-        labels: Labels for the loss, arrays [examples, ...] by name.
+        inputs: Inputs of the model, arrays [examples, ...].
+        labels: Labels for the loss, arrays [examples, ...]; None for data without labels.
+        sample_weight: Weights of the examples in the loss, arrays [examples]; None for data without them.
 
     Raises:
         RequestError: The arrays differ in their number of examples, a name is used twice, or a
@@ -30,17 +37,15 @@ class Arrays:
         >>> arrays = Arrays({"x": np.zeros((4, 2))}, {"y": np.zeros(4)})
         >>> len(arrays), len(arrays.take(np.arange(3)))
         (4, 3)
+        >>> list(Arrays((np.zeros(4), np.ones(4)), np.zeros(4)).all)
+        ['x_0', 'x_1', 'y']
     """
 
-    inputs: Mapping[str, Array]
-    labels: Mapping[str, Array]
+    inputs: Any
+    labels: Any = None
+    sample_weight: Any = None
 
     def __post_init__(self) -> None:
-        if not self.inputs:
-            raise RequestError("the data has no inputs; a model needs at least one")
-        twice = set(self.inputs) & set(self.labels)
-        if twice:
-            raise RequestError(f"{min(twice)!r} is both an input and a label; give each its own name")
         for name, array in self.all.items():
             if not isinstance(array, np.ndarray) or array.ndim == 0:
                 raise RequestError(f"data {name!r} must be an array with the examples along its first axis")
@@ -51,20 +56,41 @@ class Arrays:
             counts = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
             raise RequestError(f"the arrays differ in their number of examples ({counts})")
 
+    @functools.cached_property
+    def _named(self) -> tuple[ElementForm, dict[str, dict[str, Array]]]:
+        return named_parts(self.inputs, self.labels, self.sample_weight)
+
+    @property
+    def form(self) -> ElementForm:
+        """Names of the arrays in the tuples and dicts that hold them."""
+        return self._named[0]
+
+    @property
+    def named_inputs(self) -> dict[str, Array]:
+        """Inputs by name in the graph."""
+        return self._named[1]["inputs"]
+
+    @property
+    def named_labels(self) -> dict[str, Array]:
+        """Labels and sample weights by name in the graph."""
+        return {**self._named[1]["labels"], **self._named[1]["sample_weight"]}
+
     @property
     def all(self) -> dict[str, Array]:
-        """Inputs and labels by name."""
-        return {**self.inputs, **self.labels}
+        """Inputs, labels and sample weights by name in the graph."""
+        return {**self.named_inputs, **self.named_labels}
 
     def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
+        return len(next(iter(self.named_inputs.values())))
 
     def take(self, indices: Array) -> Arrays:
         """Returns the examples at the given indices, int [n]."""
-        return Arrays(
-            {name: array[indices] for name, array in self.inputs.items()},
-            {name: array[indices] for name, array in self.labels.items()},
-        )
+        parts = self.inputs, self.labels, self.sample_weight
+        return Arrays(*(mapped(lambda array: array[indices], part) for part in parts))
+
+
+Validation = float | Arrays | Callable[[], Any] | Mapping[str, Any]
+"""Share of the examples; arrays; a function that returns arrays or a data set; several of these by name."""
 
 
 class InMemory:
@@ -77,8 +103,10 @@ class InMemory:
         examples: Arrays, or a function without arguments that returns them.
         batch_size: Number of examples in a batch.
         shuffle: Whether each pass has a new order; False keeps the order of the arrays.
-        validation: Share of the examples (0 or more, less than 1) that is never trained on. The
-            choice does not depend on the seed of the run, so that runs can be compared.
+        validation: Share of the examples (0 or more, less than 1) that is never trained on; the
+            choice does not depend on the seed of the run, so that runs can be compared. Or examples
+            of its own: ``Arrays``, a function that returns these or a ``tf.data.Dataset`` of single
+            examples, or a mapping of names to such, each evaluated under its name.
         max_examples: Maximum number of training examples, drawn at random; None takes all. The
             validation part is the same for any number, and a smaller draw is a part of a larger.
 
@@ -96,7 +124,7 @@ class InMemory:
         examples: Arrays | Callable[[], Arrays],
         batch_size: int,
         shuffle: bool = True,
-        validation: float = 0.0,
+        validation: Validation = 0.0,
         max_examples: int | None = None,
     ) -> None:
         arrays = examples() if callable(examples) else examples
@@ -107,7 +135,12 @@ class InMemory:
             )
         self.batch_size = check_int("batch_size", batch_size, minimum=1)
         self.shuffle = check_bool("shuffle", shuffle)
-        self.train, self.validation = split(arrays, check_share("validation", validation))
+        self.train: Arrays
+        self.validation: Any
+        if isinstance(validation, Arrays | Mapping) or callable(validation):
+            self.train, self.validation = arrays, validation
+        else:
+            self.train, self.validation = split(arrays, check_share("validation", validation))
         limit = check_optional_int("max_examples", max_examples, minimum=1)
         if limit is not None:
             drawn = np.random.default_rng(0).permutation(len(self.train))[:limit]

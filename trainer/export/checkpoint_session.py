@@ -17,12 +17,15 @@ from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.reader import stored_tensors
 from trainer.checkpoints.restoring.averages import refuse_unknown_averages, restore_averages, stored_averages
 from trainer.checkpoints.restoring.compatibility import wanted_by
+from trainer.checkpoints.restoring.restore import restore_all
 from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graph.data_source import DataSource
 from trainer.graph.devices import building
+from trainer.graph.keras_names import older_names
 from trainer.graph.model_parts import build_model_parts
+from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.graph.run_savers import RunSavers, make_saver
 from trainer.graph.variables import key_of
 from trainer.graphdef.averages import average_names
@@ -136,20 +139,24 @@ def session_from_code(
         inference = build_model_parts(make_model, source.inputs, source.labels, source.structure).inference
         savers = RunSavers(with_rollback=False)
         savers.build()
-        _check_holds(prefix, wanted_by(savers.saver))
-        savers.saver.restore(session, str(prefix))
+        names = _check_holds(prefix, wanted_by(savers.saver), graph)
+        restore_all(savers.saver, session, prefix)
         if meta_file is None:
             refuse_unknown_averages(prefix, weights)
         averages = stored_averages(prefix, average_names(read_meta(meta_file)) if meta_file else {}, weights)
-        restore_averages(session, prefix, averages)
+        restore_averages(session, prefix, under_names(averages, names))
         fed = {**inference.inputs, **inference.labels}
         yield CheckpointSession(session, fed, tuple(inference.outputs), source.example, averaged=bool(averages))
 
 
-def _check_holds(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
-    if found := unmet(stored_tensors(prefix), wanted):
+def _check_holds(prefix: Path, wanted: Mapping[str, Tensor], graph: Any) -> dict[str, str]:
+    """Returns the names in the file by the names in the graph, where they differ."""
+    stored = stored_tensors(prefix)
+    names = names_in_file(stored, wanted, older_names(graph))
+    if found := unmet(under_names(stored, names), wanted):
         lines = "\n  ".join(found[:7])
         raise RequestError(f"{prefix} does not match the model of the run's config:\n  {lines}")
+    return names
 
 
 def _placeholders(graph: Any) -> list[Any]:

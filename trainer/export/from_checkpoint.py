@@ -167,6 +167,7 @@ def opened(
     checkpoint.verify()
     with _session(checkpoint, parts, weights) as live:
         part = _inference_part(live, outputs, checkpoint)
+        _fill_tables(live, part, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         generated = generated_example({name: each for name, each in part.inputs.items() if name not in known})
         batch = {**known, **generated}
@@ -209,6 +210,16 @@ def _inference_part(
             argument="outputs",
         )
     return extract_inference(graph, live.fed, check_outputs(names, graph, likely))
+
+
+def _fill_tables(live: CheckpointSession, part: InferenceSubgraph, checkpoint: StoredCheckpoint) -> None:
+    try:
+        live.session.run(part.initializers)
+    except tf.errors.OpError as error:
+        raise RequestError(
+            f"the look-up tables of {checkpoint.prefix} cannot be filled ({describe(error)}); a vocabulary file must "
+            "be where it was in the run"
+        ) from error
 
 
 def _checked(example: Mapping[str, Array], part: InferenceSubgraph) -> Mapping[str, Array]:

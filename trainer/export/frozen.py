@@ -19,6 +19,7 @@ from trainer.export.serving import (
     session_as_is,
 )
 from trainer.export.subgraph import InferenceSubgraph
+from trainer.export.tables import INITIALIZER, Entries, check_entries
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
@@ -71,20 +72,20 @@ def export_frozen(
     """
     with ServingSession(part, read_values) as serving:
         expected = serving.outputs(example) if expected is None else expected
-        frozen = v1.graph_util.convert_variables_to_constants(
-            serving.session, serving.graph.as_graph_def(), list(part.outputs)
-        )
+        kept = [*part.outputs, *([INITIALIZER] if serving.tables else [])]
+        frozen = v1.graph_util.convert_variables_to_constants(serving.session, serving.graph.as_graph_def(), kept)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(target)
     try:
         temporary.write_bytes(frozen.SerializeToString(deterministic=True))
         sync_file(temporary)
-        tensors = read_frozen_back(temporary, part, example, expected)
+        tensors = read_frozen_back(temporary, part, example, expected, serving.tables)
         manifest = {
             "file": target.name,
             "size": temporary.stat().st_size,
             "sha256": sha256_of(temporary),
             **tensors,
+            **({"initializer": INITIALIZER} if serving.tables else {}),
             **metadata,
             **(check(temporary) if check else {}),
         }
@@ -97,9 +98,13 @@ def export_frozen(
 
 
 def read_frozen_back(
-    file: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array]
+    file: Path,
+    part: InferenceSubgraph,
+    example: Mapping[str, Array],
+    expected: list[Array],
+    tables: Mapping[str, Entries],
 ) -> dict[str, Any]:
-    """Loads the file into a new graph and runs it.
+    """Loads the file into a new graph, fills its tables and runs it.
 
     Returns:
         Inputs and outputs in the form of the manifest: name to tensor name, dtype and shape.
@@ -117,5 +122,8 @@ def read_frozen_back(
         if variables:
             raise ReadBackError(f"{file} still holds variables ({', '.join(variables)})")
         with session_as_is(graph) as session:
+            if tables:
+                session.run(INITIALIZER)
+                check_entries(str(file), session, tables)
             check_equal(str(file), part.outputs, run_outputs(session, part, example), expected)
         return describe_part(graph, part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.export.serving import ReadValues, ServingSession, check_equal, describe_part, run_outputs
 from trainer.export.subgraph import InferenceSubgraph
+from trainer.export.tables import Entries, check_entries
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.signatures import SERVING, predict_signature
+from trainer.model import Tensors
 
 v1 = tf.compat.v1
 
 MANIFEST = Path("assets.extra", "manifest.json")
 """Manifest that names the source checkpoint; loaders ignore the files in ``assets.extra``."""
+
+ALIASES = "signature_outputs"
+"""Scope of aliases of outputs in a signature."""
 
 
 def export_saved_model(
@@ -54,10 +60,10 @@ def export_saved_model(
     temporary = temporary_beside(target)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with ServingSession(part, read_values) as serving:
+        with ServingSession(part, read_values, keep_files=True) as serving:
             expected = serving.outputs(example) if expected is None else expected
             _write(temporary, part, serving, tags)
-        tensors = read_saved_model_back(temporary, part, example, expected, tags)
+        tensors = read_saved_model_back(temporary, part, example, expected, tags, serving.tables)
         (temporary / MANIFEST).parent.mkdir(exist_ok=True)
         write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **metadata})
         for path in temporary.rglob("*"):
@@ -72,16 +78,39 @@ def _write(directory: Path, part: InferenceSubgraph, serving: ServingSession, ta
     def tensors(names: Iterable[str]) -> dict[str, Any]:
         return {name: serving.graph.get_tensor_by_name(f"{name}:0") for name in names}
 
-    signature = predict_signature(tensors(part.inputs), tensors(part.outputs))
+    signature = predict_signature(tensors(part.inputs), _findable(tensors(part.outputs), serving.graph))
     builder = v1.saved_model.Builder(str(directory))
     builder.add_meta_graph_and_variables(
-        serving.session, list(tags), signature_def_map={SERVING: signature}, strip_default_attrs=True
+        serving.session,
+        list(tags),
+        signature_def_map={SERVING: signature},
+        assets_collection=list(serving.files.values()) or None,
+        main_op=serving.initializer,
+        strip_default_attrs=True,
     )
     builder.save()
 
 
+def _findable(outputs: Tensors, graph: Any) -> Tensors:
+    """Returns outputs that ``tf.saved_model.load`` finds by name.
+
+    It copies a signature's ops into a graph whose names are unique without regard to case, so an output whose name
+    differs from that of another op in case alone gets an alias.
+    """
+    counts = Counter(operation.name.lower() for operation in graph.get_operations())
+    return {
+        name: tf.identity(tensor, name=f"{ALIASES}/{name}") if counts[name.lower()] > 1 else tensor
+        for name, tensor in outputs.items()
+    }
+
+
 def read_saved_model_back(
-    directory: Path, part: InferenceSubgraph, example: Mapping[str, Array], expected: list[Array], tags: Sequence[str]
+    directory: Path,
+    part: InferenceSubgraph,
+    example: Mapping[str, Array],
+    expected: list[Array],
+    tags: Sequence[str],
+    tables: Mapping[str, Entries],
 ) -> dict[str, Any]:
     """Loads the directory into a new graph and runs its signature.
 
@@ -97,9 +126,13 @@ def read_saved_model_back(
             ("inputs", part.inputs, signature.inputs),
             ("outputs", part.outputs, signature.outputs),
         ):
-            if {name: f"{name}:0" for name in names} != {name: info.name for name, info in infos.items()}:
+            if set(names) != set(infos):
                 raise ReadBackError(f"{directory} has the {kind} {sorted(infos)} instead of {sorted(names)}")
-        check_equal(str(directory), part.outputs, run_outputs(session, part, example), expected)
+        fed = {info.name: example[name] for name, info in signature.inputs.items()}
+        by_signature = session.run([signature.outputs[name].name for name in part.outputs], fed)
+        for read in (run_outputs(session, part, example), by_signature):
+            check_equal(str(directory), part.outputs, read, expected)
+        check_entries(str(directory), session, tables)
         return describe_part(session.graph, part)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.arrays import Array
-from trainer.errors import ReadBackError
+from trainer.errors import ReadBackError, RequestError
 from trainer.export.subgraph import InferenceSubgraph
+from trainer.export.tables import Entries, Table, file_of, fill, in_order, read_file, same_entries
 from trainer.graph.variables import key_of, load_values, own_part
 from trainer.graphdef.averages import AverageName
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
 ReadValues = Callable[[], Mapping[str, Any]]
 """Function that returns the values of variables by name."""
@@ -32,13 +35,22 @@ class ServingSession:
 
     Args:
         part: Inference part.
-        read_values: Function that returns the values of its variables by name, from a live session or a checkpoint.
+        read_values: Function that returns the values of its variables and the entries of its tables by name, from a
+            live session or a checkpoint.
+        keep_files: Whether tables with a vocabulary file are filled from it, and not from entries in the graph.
     """
 
-    def __init__(self, part: InferenceSubgraph, read_values: ReadValues) -> None:
+    def __init__(self, part: InferenceSubgraph, read_values: ReadValues, *, keep_files: bool = False) -> None:
         self._part = part
         self._read_values = read_values
+        self._keep_files = keep_files
         self.graph = tf.Graph()
+        self.tables: dict[str, Entries] = {}
+        """Entries of the tables by name."""
+        self.files: dict[str, Any] = {}
+        """Paths of the vocabulary files that are kept, string tensors by the name of the table."""
+        self.initializer: Any = None
+        """Op that fills the tables; None where there are none."""
 
     def __enter__(self) -> ServingSession:
         with contextlib.ExitStack() as stack:
@@ -58,6 +70,34 @@ class ServingSession:
         self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
         values = self._read_values()
         load_values(self.session, [(variable, values[name]) for name, variable in own.items()])
+        self.tables = {name: in_order(*values[name]) for name in self._part.tables}
+        if self.tables:
+            self._fill_tables()
+
+    def _fill_tables(self) -> None:
+        kept = [name for name in self._part.tables if self._keep_files and self._is_as_its_file(name)]
+        file_ops = [self._part.tables[name].file_op for name in kept]
+        self.files = {
+            name: self.graph.get_operation_by_name(op).inputs[1] for name, op in zip(kept, file_ops, strict=True)
+        }
+        held = {name: entries for name, entries in self.tables.items() if name not in kept}
+        self.initializer = fill(self.graph, held, file_ops)
+        self.session.run(self.initializer)
+
+    def _is_as_its_file(self, name: str) -> bool:
+        """Returns whether a table's vocabulary file, if it has one, still is what the table was filled from."""
+        table = self._part.tables[name]
+        if not table.file_op:
+            return False
+        try:
+            same = same_entries(read_file(self._part.graph_def, name, table), self.tables[name])
+        except RequestError as error:
+            log.warning("%s; the export holds the entries of the run instead", error)
+            return False
+        if not same:
+            file = file_of(self._part.graph_def, table)
+            log.warning("the vocabulary file %s has changed; the export holds the entries of the run instead", file)
+        return same
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
@@ -94,15 +134,24 @@ def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] 
         instead: Tensors to read in the place of variables, by the name of the variable.
     """
     sources = {**part.variables, **(instead or {})}
-    return lambda: session.run({name: sources[name] for name in part.variables})
+    fetches = {**{name: sources[name] for name in part.variables}, **entries_in(part.tables)}
+    return lambda: session.run(fetches)
 
 
-def values_of(prefix: str, part: InferenceSubgraph, instead: Mapping[str, AverageName] | None = None) -> ReadValues:
+def entries_in(tables: Mapping[str, Table]) -> dict[str, tuple[Any, Any]]:
+    """Returns what a live session reads the entries of tables from, by name."""
+    return {name: table.entries for name, table in tables.items()}
+
+
+def values_of(
+    prefix: str, part: InferenceSubgraph, session: Any, instead: Mapping[str, AverageName] | None = None
+) -> ReadValues:
     """Returns a reader of the variables' values in a checkpoint.
 
     Args:
         prefix: Prefix of the checkpoint's files.
         part: Inference part.
+        session: Live session, for the tables that no checkpoint holds.
         instead: Averages to read in the place of variables, by the name of the variable.
     """
     reader, averages = tf.train.load_checkpoint(prefix), instead or {}
@@ -113,7 +162,13 @@ def values_of(prefix: str, part: InferenceSubgraph, instead: Mapping[str, Averag
         # An average of a part of a variable may be a variable of its own.
         return whole if average and not average.slice_spec else own_part(whole, variable)
 
-    return lambda: {name: value(name, variable) for name, variable in part.variables.items()}
+    def values() -> dict[str, Any]:
+        live = session.run(entries_in({name: table for name, table in part.tables.items() if not table.saved_as}))
+        stored = {name: table.saved_as for name, table in part.tables.items() if table.saved_as}
+        entries = {name: tuple(reader.get_tensor(key) for key in keys) for name, keys in stored.items()}
+        return {**{name: value(name, variable) for name, variable in part.variables.items()}, **live, **entries}
+
+    return values
 
 
 def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:

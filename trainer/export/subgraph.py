@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.export.tables import Table, tables_in
 from trainer.graph.variables import elements
-from trainer.graphdef.op_types import LOOKUP_TABLE_OP, TRAINING_OP
+from trainer.graphdef.op_types import TABLE_CHANGING_OP, TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
-from trainer.graphdef.traverse import tensor_of
+from trainer.graphdef.traverse import reads_of, tensor_of, upstream
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -28,12 +29,16 @@ class InferenceSubgraph:
         variables: Variables that it reads, by name.
         inputs: Placeholders that it needs, by name.
         outputs: Names of its output nodes.
+        tables: Look-up tables that it needs, by name.
+        initializers: Names of the ops of the live graph that fill the tables.
     """
 
     graph_def: Any
     variables: Mapping[str, Any]
     inputs: Tensors
     outputs: tuple[str, ...]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    initializers: tuple[str, ...] = ()
 
     @property
     def variable_bytes(self) -> int:
@@ -76,7 +81,9 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         >>> list(part.inputs), list(part.variables), part.variable_bytes
         (['x'], ['w'], 4)
     """
-    part = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs})
+    whole = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs})
+    tables = tables_in(graph, {node.name for node in whole.graph_def.node})
+    part = _without_initializers(whole, tables)
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
     if local := set(part.variables) - set(live):
@@ -90,19 +97,34 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
         live,
         {name: fed[name] for name in fed if name in part.placeholders},
         tuple(outputs),
+        tables,
+        whole.tables,
+    )
+
+
+def _without_initializers(whole: Subgraph, tables: Mapping[str, Table]) -> Subgraph:
+    """Returns the part without the ops that fill tables, and what only they need; vocabulary files stay."""
+    file_ops = [table.file_op for table in tables.values() if table.file_op]
+    kept = set(upstream(reads_of(whole.graph_def), [*whole.outputs.values(), *file_ops]))
+    return replace(
+        whole,
+        graph_def=graph_def_of(whole.graph_def, [node for node in whole.graph_def.node if node.name in kept]),
+        placeholders={name: node for name, node in whole.placeholders.items() if name in kept},
+        variables={name: node for name, node in whole.variables.items() if name in kept},
     )
 
 
 def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
     functions = part.graph_def.library.function
-    nodes = [*part.graph_def.node, *(node for function in functions for node in function.node_def)]
-    table = next((node for node in nodes if LOOKUP_TABLE_OP.search(node.op)), None)
+    within = [node for function in functions for node in function.node_def]
+    table = next((node for node in within if TABLE_OP.search(node.op)), None)
     if table is not None:
         raise RequestError(
-            f"outputs {outputs} need the look-up table {table.name!r}, which these exports cannot contain; "
-            "disable the export, or look up outside the model"
+            f"outputs {outputs} need the look-up table {table.name!r}, which is made inside a function, so nothing can "
+            "fill it; make it in the model's constructor"
         )
-    wrong = next((node for node in nodes if TRAINING_OP.search(node.op)), None)
+    nodes = [*part.graph_def.node, *within]
+    wrong = next((node for node in nodes if TRAINING_OP.search(node.op) or TABLE_CHANGING_OP.search(node.op)), None)
     if wrong is not None:
         raise _refusal(
             f"outputs {outputs} need the op {wrong.name!r} of type {wrong.op}, which belongs to training; "

@@ -60,7 +60,7 @@ def weights_for(
         best = saved.path(saved.best)
         prefix = context.run.path / best
         instead = stored_averages(prefix, averages.names, None) if averages else {}
-        read_values = values_of(str(prefix), part, instead)
+        read_values = values_of(str(prefix), part, context.session, instead)
         return Weights(read_values, None, saved.best.number, _source(best, saved.best, averages))
     newest = saved.newest if saved.newest and saved.newest.global_step == state.global_step else None
     number = newest.number if newest else state.global_step

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.graph.averages import Averages, averages_of
+from trainer.graph.averages import Averages
 from trainer.graph.checked_functions import op_types
 from trainer.graph.compile_rule import EXPLICIT, Mode, choose
 from trainer.graph.constructor_checks import check_not_run_again
@@ -25,13 +25,16 @@ from trainer.graph.metrics import ModelMetrics
 from trainer.graph.model_calls import ModelCalls
 from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
-from trainer.graph.optimizers import Minimizer, rate_variable, scaled_for_float16, skips_steps
+from trainer.graph.optimizer_parts import BoundOptimizers
+from trainer.graph.own_step import OwnStep, has_own_step
 from trainer.graph.random_ops import line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
 from trainer.graph.side_losses import SideLosses
+from trainer.graph.step_bodies import LossStep
 from trainer.graph.train_step import UpdateRule, add_train_step
 from trainer.graph.trainable import trainable_variables
+from trainer.graph.updates import Updates
 from trainer.graph.variables import elements, variables_by_name
 from trainer.model import Model
 
@@ -39,7 +42,7 @@ v1 = tf.compat.v1
 log = logging.getLogger(__name__)
 
 MakeOptimizer = Callable[[Any, Any], Any]
-"""Returns an optimizer, given the global step and the scale of the learning rate (or None)."""
+"""Returns an optimizer or ``Optimizers``, given the global step and the scale of the learning rate (or None)."""
 
 STATEFUL_RANDOM = (
     "the model's op {name} keeps its random state outside the checkpoint, so a resumed run draws other numbers than an "
@@ -70,6 +73,7 @@ class GraphContext:
         global_step: Variable of the number of updates, int64 scalar.
         metrics: Metrics of the model, for additional functions that compute them.
         columns: Columns of the metrics of each step.
+        evaluated: Columns of the metrics of an evaluation; the same unless the model has a training step of its own.
         savers: Savers of the run; their ops are added when the first callback that saves asks for them.
         seed: Seed of the run.
         mode: Compile mode of the steps.
@@ -78,7 +82,7 @@ class GraphContext:
         side_losses: Losses that the model adds beside its own, part of each loss that is reported.
         averages: Averages of the trained variables that the optimizer keeps, or None.
         skips_steps: Whether the optimizer leaves out a step whose gradients are not finite.
-        learning_rate: Variable of a constant learning rate, float32 scalar, or None.
+        learning_rates: Variables of the constant learning rates, float32 scalars.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
     """
@@ -90,6 +94,7 @@ class GraphContext:
     global_step: Any
     metrics: ModelMetrics
     columns: MetricColumns
+    evaluated: MetricColumns
     savers: RunSavers
     seed: int
     mode: Mode
@@ -98,7 +103,7 @@ class GraphContext:
     side_losses: SideLosses
     averages: Averages | None = None
     skips_steps: bool = False
-    learning_rate: Any = None
+    learning_rates: tuple[Any, ...] = ()
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
 
@@ -182,14 +187,17 @@ def open_graph(
         scale = rollback.rate_scale if rollback else None
         known = len(graph.get_operations())
         with stable_names():
-            optimizer = scaled_for_float16(made("optimizer", lambda: make_optimizer(global_step, scale)), model)
+            optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
-            minimize = Minimizer(optimizer, variables, global_step)
+            optimizers = BoundOptimizers(optimizer, model, variables, global_step)
         kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
-        update = UpdateRule(parts.calls, metrics, parts.side_losses, minimize, kept, global_step, steps_per_epoch, seed)
+        common = parts.calls, metrics, parts.side_losses
+        own = OwnStep(*common, optimizers, global_step) if has_own_step(model) else None
+        body = own or LossStep(*common, Updates(optimizers, global_step))
+        update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
-        averages = averages_of(optimizer, variables)
+        averages = optimizers.averages()
         _warn_of_surprises(update, inference, graph)
         _tell_what_is_added(update, kept, averages)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
@@ -210,6 +218,7 @@ def open_graph(
             global_step=global_step,
             metrics=metrics,
             columns=update.columns,
+            evaluated=own.evaluated(inference.inputs, inference.labels) if own else update.columns,
             savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,
@@ -217,8 +226,8 @@ def open_graph(
             given=given,
             side_losses=parts.side_losses,
             averages=Averages(averages) if averages else None,
-            skips_steps=skips_steps(optimizer),
-            learning_rate=rate_variable(optimizer),
+            skips_steps=optimizers.skips_steps,
+            learning_rates=optimizers.rate_variables,
             rollback=rollback,
         )
         return GraphBuilder(context, update, feed, update_graph)
@@ -229,9 +238,8 @@ def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> 
         log.warning(STATE_IN_INFERENCE, ", ".join(inference.state))
     if update.untrained:
         log.warning("not trained, because the loss does not depend on them: %s", ", ".join(update.untrained))
-    for name, op_type in {"loss": inference.curved, **update.curved}.items():
-        if op_type:
-            log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
+    for name, op_type in {**inference.curved, **update.curved}.items():
+        log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
     inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
     random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
     for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,13 +11,14 @@ import tensorflow as tf
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
-from trainer.graph.data_source import call_dataset, warn_of_unsaved
-from trainer.graph.feeds import element_specs, fill_tables, local_tables
+from trainer.graph.dataset_calls import call_dataset, warn_of_unsaved
+from trainer.graph.feeds import fill_tables, local_tables
 from trainer.graph.metric_columns import MetricColumns, Values
 from trainer.graph.metric_state import StateAside
 from trainer.graph.metrics import Measured
 from trainer.graph.random_ops import ops_in
 from trainer.graph.side_losses import with_side_losses
+from trainer.graph.validation_parts import DatasetPart, Part
 
 v1 = tf.compat.v1
 
@@ -31,14 +33,30 @@ class Evaluation(Protocol):
         """Returns loss and metrics by name, each over all validation examples."""
 
 
-def make_evaluation(build: GraphContext) -> Evaluation | None:
-    """Adds an evaluation to the open graph; returns None if the data has no validation part."""
-    validation = build.source.validation
-    if validation is None:
-        return None
-    if isinstance(validation, Arrays):
-        return _OverArrays(build, validation)
-    return _OverDataset(build, validation)
+def make_evaluations(build: GraphContext) -> dict[str, Evaluation]:
+    """Adds an evaluation of each validation part to the open graph.
+
+    Returns:
+        Evaluations by the prefix of their metrics: ``val_``, or ``val_NAME_`` of a part with a name.
+    """
+    parts = build.source.validation
+    return {prefix_of(name): _evaluation(build, name, part) for name, part in parts.items()}
+
+
+def prefix_of(name: str) -> str:
+    """Returns the prefix of the metrics of a validation part.
+
+    Example:
+        >>> prefix_of(""), prefix_of("books")
+        ('val_', 'val_books_')
+    """
+    return f"val_{name}_" if name else "val_"
+
+
+def _evaluation(build: GraphContext, name: str, part: Part) -> Evaluation:
+    if isinstance(part, DatasetPart):
+        return _OverDataset(build, part)
+    return _OverArrays(build, part, f"validation_data/{name}" if name else "validation_data")
 
 
 def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
@@ -46,7 +64,8 @@ def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     with build.side_losses.collected() as found:
         outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
         own = build.calls.loss(outputs, labels)
-    return build.metrics.measure(outputs, labels, with_side_losses(own.value, found)[0], own.weight)
+    loss = replace(own, value=with_side_losses(own.value, found)[0])
+    return build.metrics.measure(outputs, labels, loss, build.calls.varying_examples(inputs))
 
 
 def by_name(columns: MetricColumns, sums: Values, examples: int, last: Values) -> dict[str, float]:
@@ -64,10 +83,10 @@ def by_name(columns: MetricColumns, sums: Values, examples: int, last: Values) -
 class _OverArrays:
     """Evaluation of arrays in one call: a loop over slices of local variables; the last batch may be short."""
 
-    def __init__(self, build: GraphContext, arrays: Arrays) -> None:
-        self._columns = build.columns
+    def __init__(self, build: GraphContext, arrays: Arrays, scope: str) -> None:
+        self._columns = build.evaluated
         self._arrays = arrays
-        self._tables = local_tables("validation_data", arrays.all)
+        self._tables = local_tables(scope, arrays.all)
         tables = {name: table for name, (table, _) in self._tables.items()}
         examples, size = len(arrays), build.source.batch_size
 
@@ -77,8 +96,8 @@ class _OverArrays:
                 batch = {name: table[start:stop] for name, table in tables.items()}
                 row = measure(
                     build,
-                    {name: batch[name] for name in arrays.inputs},
-                    {name: batch[name] for name in arrays.labels},
+                    {name: batch[name] for name in arrays.named_inputs},
+                    {name: batch[name] for name in arrays.named_labels},
                 ).row
                 # Sums in float64, so that the mean over many batches does not depend on their number.
                 weights = tf.where(self._columns.weighted, tf.cast(stop - start, tf.float64), 1.0)
@@ -101,24 +120,22 @@ class _OverArrays:
 class _OverDataset:
     """Evaluation of a data set: a new pass each time, one call into the graph per batch."""
 
-    def __init__(self, build: GraphContext, make_dataset: Any) -> None:
-        self._columns = build.columns
+    def __init__(self, build: GraphContext, part: DatasetPart) -> None:
+        self._columns = build.evaluated
+        self._argument = part.argument
+        source = build.source
         before = set(ops_in(build.graph))
-        dataset = call_dataset(make_dataset, "validation")
+        dataset = call_dataset(part.make, part.argument)
         ops = [op for op in ops_in(build.graph) if op not in before]
-        warn_of_unsaved("validation", ops, buffered=False, restarts=True)
-        if (inputs_labels := element_specs(dataset)) != (build.source.inputs, build.source.labels):
-            raise RequestError(
-                f"the elements of validation are {inputs_labels}; they must be those of the training data: "
-                f"{(build.source.inputs, build.source.labels)}",
-                argument="validation",
-            )
-        iterator = v1.data.make_initializable_iterator(dataset.batch(build.source.batch_size).prefetch(2))
-        inputs, labels = iterator.get_next()
+        warn_of_unsaved(part.argument, ops, buffered=False, restarts=True)
+        iterator = v1.data.make_initializable_iterator(dataset.prefetch(2))
+        inputs, labels = source.structure.named(iterator.get_next())
+        inputs = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in source.inputs.items()}
+        labels = {name: tf.ensure_shape(labels[name], spec.shape) for name, spec in source.labels.items()}
         self._start = iterator.initializer
         self._row = tf.function(lambda *batch: measure(build, *batch).row, autograph=False)(inputs, labels)
         self._state = StateAside(build.metrics.state)
-        self._size = tf.shape(next(iter(inputs.values())))[0]
+        self._size = source.structure.examples(inputs)
 
     def initialise(self, session: Any) -> None:
         """Does nothing: each run starts a new pass."""
@@ -135,5 +152,5 @@ class _OverDataset:
                 sums += row.astype(float) * np.where(self._columns.weighted, float(size), 1.0)
                 examples += int(size)
         if not examples:
-            raise RequestError("validation has no examples", argument="validation")
+            raise RequestError(f"{self._argument} has no examples", argument=self._argument)
         return by_name(self._columns, sums, examples, row)

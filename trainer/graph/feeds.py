@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
-from trainer.errors import RequestError
+from trainer.graph.batching import batches
+from trainer.graph.element_structure import ElementStructure
 from trainer.graph.run_savers import PipelinePosition
 from trainer.graph.shuffle import shuffled
 from trainer.model import Tensors
@@ -90,7 +91,7 @@ class ArrayFeed:
 
     def __init__(self, arrays: Arrays, batch_size: int, *, shuffle: bool, seed: int, skips: Skips) -> None:
         self._skips = skips
-        self._names = tuple(arrays.inputs), tuple(arrays.labels)
+        self._names = tuple(arrays.named_inputs), tuple(arrays.named_labels)
         self._examples = len(arrays)
         self._batch_size = batch_size
         self._seed = seed if shuffle else None
@@ -150,27 +151,42 @@ class ArrayFeed:
 
 
 class DatasetFeed:
-    """Batches from a ``tf.data`` iterator whose state is saved with the variables.
+    """Batches from a ``tf.data`` iterator whose state is saved with the variables, or that is drawn ahead.
 
     Args:
         data: Pipeline and its settings.
+        structure: Structure of the batches.
         seed: Seed of the shuffle.
         skips: Batches to skip.
     """
 
-    def __init__(self, data: Streamed, *, seed: int, skips: Skips) -> None:
+    def __init__(self, data: Streamed, structure: ElementStructure, *, seed: int, skips: Skips) -> None:
         self._skips = skips
+        self._structure = structure
         dataset = data.dataset()
-        if data.shuffle_buffer:
+        if data.shuffle_buffer and not data.batched:
             dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
-        dataset = dataset.batch(data.batch_size, drop_remainder=True).repeat().prefetch(tf.data.AUTOTUNE)
+        dataset = batches(data, dataset, training=True).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
-        if data.save_position:
+        self._drawn: Any = None
+        if data.stores_position:
             v1.add_to_collection(v1.GraphKeys.SAVEABLE_OBJECTS, PipelinePosition(self._iterator))
+        elif data.skips_ahead:
+            self._drawn = v1.get_variable(
+                "batches_drawn",
+                initializer=tf.constant(0, tf.int64),
+                trainable=False,
+                use_resource=True,
+                collections=[v1.GraphKeys.LOCAL_VARIABLES],
+            )
 
     def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
-        """Returns the number of batches to skip directly before each step, int64 [count]."""
-        return self._skips.counts_at(step + tf.range(count, dtype=tf.int64))
+        """Returns the number of batches to skip directly before each step, int64 [count].
+
+        Where batches are drawn ahead, it is the number of batches that have been drawn before the step's own.
+        """
+        steps = step + tf.range(count, dtype=tf.int64)
+        return self._skips.counts_at(steps) if self._drawn is None else self._skips.data_steps(steps)
 
     def batch(self, indices: Any) -> tuple[Batch, Any]:
         """Returns the next batch of the iterator, after skipping ``indices`` batches (int64 scalar)."""
@@ -180,21 +196,36 @@ class DatasetFeed:
         with tf.control_dependencies(tf.nest.flatten(batch)):
             return batch, tf.timestamp() - start
 
-    def _next(self, skipped: Any) -> Batch:
-        inputs, labels = self._iterator.get_next()
-        if self._skips.steps is not None:
-            # The last batch drawn is returned, so each further draw skips one batch.
-            _, (inputs, labels) = tf.while_loop(
-                lambda left, _: left > 0,
-                lambda left, _: (left - 1, self._iterator.get_next()),
-                (skipped, (inputs, labels)),
-                parallel_iterations=1,
-            )
+    def _next(self, indices: Any) -> Batch:
+        if self._skips.steps is None and self._drawn is None:
+            return self._draw()
+        skipped = indices
+        if self._drawn is not None:
+            skipped = indices - self._drawn.read_value()
+            with tf.control_dependencies([skipped]):
+                taken = self._drawn.assign(indices + 1, read_value=False)
+            with tf.control_dependencies([taken]):
+                skipped = tf.identity(skipped)
+        with tf.control_dependencies([skipped]):
+            first = self._draw()
+        # The last batch drawn is returned, so each further draw skips one batch.
+        _, batch = tf.while_loop(
+            lambda left, _: left > 0,
+            lambda left, _: (left - 1, self._draw()),
+            (skipped, first),
+            parallel_iterations=1,
+        )
+        inputs, labels = batch
         return inputs, labels
+
+    def _draw(self) -> Batch:
+        return self._structure.named(self._iterator.get_next())
 
     def initialise(self, session: Any) -> None:
         """Starts the pipeline from its beginning; a restore sets its saved position."""
         session.run(self._iterator.initializer)
+        if self._drawn is not None:
+            session.run(self._drawn.initializer)
 
 
 def local_tables(scope: str, arrays: Mapping[str, Array]) -> dict[str, tuple[Any, Any]]:
@@ -218,23 +249,3 @@ def fill_tables(session: Any, tables: Mapping[str, tuple[Any, Any]], arrays: Map
     """Sets the variable of each array by feeding its placeholder."""
     for name, (table, initial) in tables.items():
         session.run(table.initializer, {initial: arrays[name]})
-
-
-def element_specs(dataset: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the specs of inputs and labels of a data set of single examples, with a batch axis.
-
-    Raises:
-        RequestError: The elements are not pairs of dicts of dense tensors.
-    """
-    spec: Any = getattr(dataset, "element_spec", None)
-    fits = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, dict) and part for part in spec)
-    if not fits or not all(isinstance(each, tf.TensorSpec) for part in spec for each in part.values()):
-        raise RequestError(
-            f"the data set's elements are {spec if spec is not None else type(dataset).__name__}; they must be pairs "
-            "(inputs, labels) of dicts of dense tensors by name",
-            argument="dataset",
-        )
-    inputs, labels = (
-        {name: tf.TensorSpec([None, *each.shape], each.dtype, name) for name, each in part.items()} for part in spec
-    )
-    return inputs, labels

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError, describe
+from trainer.graph.exact_names import named, op_of, placeholder
+from trainer.graph.losses import LOSS
 from trainer.graph.metric_form import QUOTIENTS, curved_at
-from trainer.graph.model_calls import LOSS, ModelCalls
+from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses, with_side_losses
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Inference:
         outputs: Outputs of the model, tensors by name.
         loss: Mean loss over the batch, float scalar.
         state: Names of the variables that a call changes; outputs and loss are those of their initial values.
-        curved: Type of the op after which the loss is no mean over examples; empty if there is none.
+        curved: Type of the op after which a loss is no mean over examples, by name of the loss.
     """
 
     inputs: Tensors
@@ -35,7 +38,7 @@ class Inference:
     outputs: Tensors
     loss: Any
     state: tuple[str, ...] = ()
-    curved: str = ""
+    curved: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_inference(
@@ -60,38 +63,17 @@ def build_inference(
         outputs = {name: named(name, tensor) for name, tensor in called.items()}
         given = set(v1.get_default_graph().get_operations())
         own = calls.loss(outputs, compared)
-        curved = curved_at(own.value, given, QUOTIENTS) if own.weight is None else ""
-    loss = named(LOSS, with_side_losses(own.value, found)[0])
-    return Inference(fed, compared, outputs, loss, curved=curved)
+        unweighted = {name: each for name, each in (own.parts or {LOSS: own}).items() if each.weight is None}
+        types = {name: curved_at(each.value, given, QUOTIENTS) for name, each in unweighted.items()}
+    loss = _loss_op(with_side_losses(own.value, found)[0])
+    return Inference(fed, compared, outputs, loss, curved={name: each for name, each in types.items() if each})
 
 
-def placeholder(name: str, spec: Any) -> Any:
-    """Returns a placeholder of exactly this name."""
-    try:
-        tensor = v1.placeholder(spec.dtype, spec.shape, name=name)
-    except ValueError as error:
-        raise RequestError(f"data {name!r} is not a valid name of a tensor: {describe(error)}") from error
-    return check_name(name, tensor)
-
-
-def named(name: str, tensor: Any) -> Any:
-    """Returns the tensor as an op of exactly this name."""
-    try:
-        renamed = tf.identity(tensor, name=name)
-    except ValueError as error:
-        raise RequestError(f"the model's output {name!r} is not a valid name of a tensor: {describe(error)}") from error
-    return check_name(name, renamed)
-
-
-def check_name(name: str, tensor: Any) -> Any:
-    """Returns the tensor if its op has the name.
-
-    Raises:
-        RequestError: The graph already had an op of that name, so TensorFlow chose another one.
-    """
-    if tensor.op.name != name:
-        raise RequestError(
-            f"the graph already has an op {name!r} (an op of the model, or a name of both an input and an output); "
-            "rename one of them"
-        )
-    return tensor
+def _loss_op(loss: Any) -> Any:
+    """Returns the loss under the name ``loss``; under another one where a part of it bears that name in the model."""
+    taken = op_of(v1.get_default_graph(), LOSS)
+    if taken is None or loss.name == f"{LOSS}:0":
+        return named(LOSS, loss)
+    whole = tf.identity(loss, name=f"total_{LOSS}")
+    log.info("the model has an op %r of its own; the whole loss is %s in the graph", LOSS, whole.name)
+    return whole

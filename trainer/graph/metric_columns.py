@@ -19,6 +19,7 @@ class MetricColumns:
         pairs: Names of those that are a numerator over a denominator; the others are means over batches.
         running: Names of those that have taken in all batches so far, so that the last value counts.
         no_nan: Names of the pairs that are 0 instead of nan where all batches are 0/0.
+        losses: Names of the losses whose sum is part of the first metric.
 
     Example:
         >>> columns = MetricColumns(("loss", "recall", "auc"), pairs=("recall",), running=("auc",))
@@ -31,6 +32,7 @@ class MetricColumns:
     pairs: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
     no_nan: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ class MetricColumns:
         """
         count = len(self.names)
         values = sums[..., :count] / weight
+        means = values.copy()
         with np.errstate(divide="ignore", invalid="ignore"):
             for place, name in enumerate(self.pairs):
                 numerator = count + 2 * place
@@ -62,4 +65,9 @@ class MetricColumns:
                 values[..., self.names.index(name)] = np.nan_to_num(value, nan=0.0) if name in self.no_nan else value
         for name in self.running:
             values[..., self.names.index(name)] = last[..., self.names.index(name)]
+        for name in self.losses:
+            if name in self.pairs:
+                # The total is the sum of the losses over all batches, not the mean of the batches' totals.
+                place = self.names.index(name)
+                values[..., 0] += values[..., place] - means[..., place]
         return values

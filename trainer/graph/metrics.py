@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, place_in
+from trainer.graph.keras_names import named_by_keras
+from trainer.graph.losses import LOSS, Loss, check_name
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -21,7 +24,7 @@ from trainer.graph.metric_state import (
     sources_of,
     updated,
 )
-from trainer.graph.model_calls import LOSS, RESERVED, ModelCalls, refusing
+from trainer.graph.model_calls import ModelCalls, refusing
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -67,6 +70,7 @@ class ModelMetrics:
         RequestError: The model raised, or its metrics make variables in each call.
     """
 
+    @named_by_keras()
     def __init__(self, calls: ModelCalls, outputs: Tensors, labels: Tensors) -> None:
         self._calls = calls
         self._model = calls.model
@@ -84,27 +88,58 @@ class ModelMetrics:
         held = {id(metric): metric for metric in [*metrics_in(calls.model), *returned]}
         self.state = MetricState(list(held.values()))
 
-    def measure(self, outputs: Tensors, labels: Tensors, loss: Any, weight: Any = None) -> Measured:
+    def measure(
+        self, outputs: Tensors, labels: Tensors, loss: Loss, examples: Any = None
+    ) -> Measured:
         """Returns the loss and the metrics of a batch; must be called while a ``tf.function`` is traced.
 
         Args:
             outputs: Outputs of the model, tensors [batch, ...] by name.
             labels: Labels, tensors [batch, ...] by name.
-            loss: Loss of the batch, float scalar.
-            weight: Weight of the batch in the mean of the losses, float scalar; None if all are equal.
+            loss: Loss of the batch.
+            examples: Weight of the batch in the other means, its number of examples, an int scalar; None if all
+                are equal.
 
         Raises:
-            RequestError: The model raised, a metric has none of the forms, or its name is reserved.
+            RequestError: The model raised, a metric has none of the forms, or its name is reserved or that of a loss.
         """
         before = set(v1.get_default_graph().get_operations())
-        values: dict[str, Any] = {LOSS: tf.cast(loss, tf.float32)}
+        return self._measured(loss, self._calls.metrics(outputs, labels), before, examples)
+
+    def of(self, method: str) -> ModelMetrics:
+        """Returns the same metrics under the name of another method of the model, for messages."""
+        other = copy.copy(self)
+        other._name = f"{type(self._model).__name__}.{method}"
+        return other
+
+    def measure_own(self, loss: Loss, returned: Mapping[str, Any], examples: Any = None) -> Measured:
+        """Returns the loss and the metrics that the model's own training step returned.
+
+        Args:
+            loss: Loss of the batch.
+            returned: Metrics by name, in the forms of ``metrics``.
+            examples: Weight of the batch in the other means, as for ``measure``.
+
+        Raises:
+            RequestError: A metric has none of the forms, or its name is reserved.
+        """
+        return self._measured(loss, returned, set(v1.get_default_graph().get_operations()), examples)
+
+    def _measured(
+        self, loss: Loss, metrics: Mapping[str, Any], before: Collection[Any], examples: Any
+    ) -> Measured:
+        values: dict[str, Any] = {LOSS: tf.cast(loss.value, tf.float32)}
+        values |= {name: tf.cast(part.value, tf.float32) for name, part in loss.parts.items()}
         pairs: dict[str, list[Any]] = {}
-        if weight is not None:
-            weight = tf.cast(weight, tf.float32)
-            pairs[LOSS] = [values[LOSS] * weight, weight]
+        for name, each in {LOSS: loss, **loss.parts}.items():
+            if each.weight is not None:
+                weight = tf.cast(each.weight, tf.float32)
+                pairs[name] = [values[name] * weight, weight]
         running, no_nan, curved = [], [], {}
-        for name, returned in self._calls.metrics(outputs, labels).items():
-            self._check_name(name)
+        for name, returned in metrics.items():
+            check_name(self._name, name)
+            if name in loss.parts:
+                raise RequestError(f"{self._name} returned {name!r}, which is the name of a loss; rename one of them")
             if isinstance(returned, tuple | list):
                 pairs[name] = self._pair(name, returned)
                 values[name] = tf.divide(*pairs[name])
@@ -118,13 +153,11 @@ class ModelMetrics:
             elif op_type := curved_at(values[name], before):
                 curved[name] = op_type
         self._check_states(values, before)
-        columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan))
+        if examples is not None:
+            pairs |= _weighted({name: values[name] for name in values if name not in {*pairs, *running}}, examples)
+        columns = MetricColumns(tuple(values), tuple(pairs), tuple(running), tuple(no_nan), tuple(loss.parts))
         sums = [part for pair in pairs.values() for part in pair]
         return Measured(columns, tf.stack([*values.values(), *sums]), curved)
-
-    def _check_name(self, name: str) -> None:
-        if name in RESERVED or name.startswith("val_"):
-            raise RequestError(f"{self._name} returned {name!r}, a name reserved by the trainer; rename it")
 
     def _result_of(self, name: str, returned: Any) -> Any:
         """Returns the result of a Keras metric, and anything else as it is."""
@@ -197,3 +230,9 @@ class ModelMetrics:
             f"do{place_in(error.__cause__ or error)}; make a keras.metrics object in the constructor, call its "
             "update_state(...) in metrics, and return it"
         )
+
+
+def _weighted(means: Mapping[str, Any], examples: Any) -> dict[str, list[Any]]:
+    """Returns means over a batch as pairs of a sum and the number of examples."""
+    count = tf.cast(examples, tf.float32)
+    return {name: [mean * count, count] for name, mean in means.items()}

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.equality import compared_by_value
-from trainer.graph.metric_form import weight_of
+from trainer.graph.losses import Loss, as_tensors, loss_of
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
-
-LOSS = "loss"
-RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
-"""Names in a line of metrics.jsonl that the trainer itself writes."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Loss of a batch.
-
-    Args:
-        value: Loss, a float scalar.
-        weight: Weight of the batch in a mean of losses, a scalar of the same dtype; None where all are equal.
-    """
-
-    value: Any
-    weight: Any = None
 
 
 class ModelCalls:
@@ -74,10 +56,11 @@ class ModelCalls:
         """Returns the model's loss of a batch.
 
         The value is the sum over the weight where the model returned these two, 0 where the weight is 0. A scalar
-        that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight.
+        that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight. Where the
+        model returned several losses by name, the value is their sum.
 
         Raises:
-            RequestError: The model raised, or its loss is not a float scalar or two scalars.
+            RequestError: The model raised, a loss is not a float scalar or two scalars, or a name is reserved.
         """
         if not callable(getattr(self.model, "loss", None)):
             raise RequestError(
@@ -86,21 +69,13 @@ class ModelCalls:
             )
         given = set(v1.get_default_graph().get_operations())
         with refusing(self.model, "cannot compute its loss from", {**outputs, **labels}):
-            returned = self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels))
-            is_pair = isinstance(returned, tuple | list) and len(returned) == 2
-            loss, *weights = [tf.convert_to_tensor(each) for each in (returned if is_pair else [returned])]
-        if any(each.shape.rank != 0 for each in (loss, *weights)) or not loss.dtype.is_floating:
-            got = " and ".join(f"{each.dtype.name} {each.shape}" for each in (loss, *weights))
-            raise RequestError(
-                f"{self._name}.loss returned {got}; it must return a float scalar, "
-                "the mean over the batch (tf.reduce_mean), or a pair of scalars (sum, weight), such as the sum over "
-                "the tokens that are not padding and their number"
-            )
-        if not weights:
-            weight = weight_of(loss, given, {each.op for each in (*outputs.values(), *labels.values())})
-            return Loss(loss, None if weight is None else tf.cast(weight, loss.dtype))
-        weight = tf.cast(weights[0], loss.dtype)
-        return Loss(tf.math.divide_no_nan(loss, weight), weight)
+            tensors = as_tensors(self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels)))
+        data = {each.op for each in (*outputs.values(), *labels.values())}
+        return loss_of(f"{self._name}.loss", tensors, given, data)
+
+    def varying_examples(self, inputs: Tensors) -> Any:
+        """Returns the number of examples of a batch, int32 scalar, where it differs between batches; else None."""
+        return self._structure.examples(inputs) if self._structure.varies else None
 
     def _weights(self, labels: Tensors) -> dict[str, Any]:
         """Returns the sample weights as an argument of ``loss``.
@@ -117,6 +92,33 @@ class ModelCalls:
                 "them out of the data"
             )
         return {"sample_weight": weights}
+
+    def own_step(self, inputs: Tensors, labels: Tensors, optimizers: Any, *, seed: Any, step: Any) -> Mapping[str, Any]:
+        """Calls the model's own training step, with what its parameters name; returns its metrics by name.
+
+        Args:
+            inputs: Inputs of the model, tensors [batch, ...] by name.
+            labels: Labels, tensors [batch, ...] by name.
+            optimizers: Optimizers by name.
+            seed: Seed of the model's random ops, int32 [2].
+            step: Number of updates before this one, int64 scalar.
+
+        Raises:
+            RequestError: The model raised, or did not return a dict.
+        """
+        own_step = cast("Any", self.model).train_step
+        known = inspect.signature(own_step).parameters
+        extra = {name: value for name, value in {"seed": seed, "step": step}.items() if name in known}
+        if "sample_weight" in known:
+            extra["sample_weight"] = self._structure.weights(labels)
+        with refusing(self.model, "cannot run its train_step with", {**inputs, **labels}):
+            returned = own_step(self._structure.inputs(inputs), self._structure.labels(labels), optimizers, **extra)
+        if not isinstance(returned, Mapping):
+            raise RequestError(
+                f"{self._name}.train_step returned {type(returned).__name__}; it must return a dict of metrics by "
+                "name, with the loss to watch as 'loss'"
+            )
+        return returned
 
     def metrics(self, outputs: Tensors, labels: Tensors) -> Mapping[str, Any]:
         """Returns what the model's method ``metrics`` returned, by name; {} where it has none.

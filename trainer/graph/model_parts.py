@@ -22,6 +22,7 @@ from trainer.graph.eager_only import remedy_for
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.inference import Inference, build_inference
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
+from trainer.graph.keras_names import named_by_keras
 from trainer.graph.metric_state import metric_variables, metrics_in
 from trainer.graph.model_calls import ModelCalls
 from trainer.graph.side_losses import SideLosses
@@ -61,6 +62,7 @@ class ModelParts:
         return self.calls.model
 
 
+@named_by_keras()
 def build_model_parts(
     make_model: Callable[[], Model],
     inputs: Mapping[str, Any],

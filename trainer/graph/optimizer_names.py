@@ -14,6 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.graph.keras_names import older_names_in_file
+
 v1 = tf.compat.v1
 
 STABLE = {"sgd": "SGD", "adam_w": "adamw", "rm_sprop": "rmsprop"}
@@ -59,16 +61,19 @@ def stable_scope(scope: str) -> str:
     return f"{outer}{slash}{STABLE[base]}{last[len(base) :]}" if base in STABLE else scope
 
 
-def names_in_file(stored: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
-    """Returns the names in a file that differ from a graph's but stand for the same optimizer variable.
+def names_in_file(
+    stored: Iterable[str], wanted: Iterable[str], older: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Returns the names in a file that differ from a graph's but stand for the same variable.
 
-    Two names are the same variable if they differ only in the spelling of the optimizer's name and in
+    Two names are the same optimizer variable if they differ only in the spelling of the optimizer's name and in
     its count, and if both sides have equally many such variables; these are paired in the order of the
     counts, the order in which they were made. Names that both sides have are left as they are.
 
     Args:
         stored: Names in the file.
         wanted: Names in the graph.
+        older: Older names of Keras variables by the names in the graph, ``older_names(graph)``; None for none.
 
     Returns:
         Names in the file by the names in the graph; {} where nothing is spelled otherwise.
@@ -78,6 +83,13 @@ def names_in_file(stored: Iterable[str], wanted: Iterable[str]) -> dict[str, str
         {'SGD/iteration': 'sgd/iteration', 'SGD_2/w_momentum': 'sgd_2/w_momentum'}
     """
     stored, wanted = set(stored), set(wanted)
+    forms = older_names_in_file(stored, wanted, older or {})
+    spelled = _spelled_otherwise(stored, {forms.get(name, name) for name in wanted})
+    pairs = {name: spelled.get(form, form) for name in wanted for form in (forms.get(name, name),)}
+    return {name: pairs[name] for name in sorted(pairs) if pairs[name] != name}
+
+
+def _spelled_otherwise(stored: set[str], wanted: set[str]) -> dict[str, str]:
     families = _families(stored) & _families(wanted)
     found, missing = (_by_role(names, families) for names in (stored - wanted, wanted - stored))
     pairs: dict[str, str] = {}

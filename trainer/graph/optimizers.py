@@ -15,6 +15,7 @@ from trainer.checks import matching
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.equality import compared_by_value
 from trainer.graph.side_losses import layers_of
+from trainer.graph.variables import variables_by_name
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ NOT_SCALED = (
 )
 
 
-class Minimizer:
-    """One step of an optimizer that lowers a loss; it also counts the step.
+class OptimizerStep:
+    """Steps of one optimizer over its variables; they leave the global step as it is.
 
     Make it while the graph is open: a Keras optimizer makes its slots at once.
 
@@ -38,70 +39,98 @@ class Minimizer:
         optimizer: Optimizer of Keras 3 or of ``tf.compat.v1.train``, or an instance of a subclass.
         variables: Variables to update.
         global_step: Variable of the number of updates, int64 scalar.
+        scope: Scope of the variables that the optimizer makes in a step beside its slots; '' for none.
 
     Raises:
         RequestError: The optimizer is neither of the two, or cannot train these variables.
     """
 
-    def __init__(self, optimizer: Any, variables: Sequence[Any], global_step: Any) -> None:
-        self._optimizer = optimizer
-        self._variables = list(variables)
-        self._global_step = global_step
-        self._is_keras = isinstance(optimizer, keras.optimizers.Optimizer)
+    def __init__(self, optimizer: Any, variables: Sequence[Any], global_step: Any, scope: str = "") -> None:
         _check_kind(optimizer)
+        self._optimizer = optimizer
+        self.variables = list(variables)
+        self.made: set[str] = set()
+        """Names of the variables that the optimizer made in a step, such as its slots."""
+        self._global_step = global_step
+        self._scope = scope
+        self._is_keras = isinstance(optimizer, keras.optimizers.Optimizer)
         if self._is_keras:
             with _refusing(optimizer):
-                optimizer.build(_as_built(optimizer, self._variables))
+                optimizer.build(_as_built(optimizer, self.variables))
 
-    def __call__(self, loss: Any) -> tuple[str, ...]:
-        """Adds the step to the graph; call it inside a ``tf.function``.
+    @property
+    def makes_gradients(self) -> bool:
+        """True where the optimizer's class computes gradients in its own way."""
+        return not self._is_keras and (
+            _of_a_user(self._optimizer, "minimize")
+            or type(self._optimizer).compute_gradients is not v1.train.Optimizer.compute_gradients
+        )
+
+    def scaled(self, loss: Any) -> Any:
+        """Returns the loss whose gradients the optimizer takes."""
+        with _refusing(self._optimizer):
+            return self._optimizer.scale_loss(loss) if self._is_keras else loss
+
+    def apply(self, pairs: Sequence[tuple[Any, Any]]) -> None:
+        """Adds the update of variables; call it inside a ``tf.function``.
+
+        Args:
+            pairs: Gradients of the scaled loss, and their variables.
+
+        Raises:
+            RequestError: The optimizer cannot train these variables.
+        """
+        with _refusing(self._optimizer), self._scoped():
+            if self._is_keras:
+                self._optimizer.apply_gradients(list(pairs))
+                return
+            apply = self._optimizer.apply_gradients
+            with self._uncounted(apply) as given:
+                apply(list(pairs), **given)
+
+    def lower(self, loss: Any, variables: Sequence[Any]) -> None:
+        """Adds an update in the way of an optimizer that makes its gradients; it gets what a session loop gives.
 
         Args:
             loss: Float scalar, not scaled.
-
-        Returns:
-            Names of the variables that the loss does not depend on.
-
-        Raises:
-            RequestError: The loss depends on no variable, or the optimizer cannot train these variables.
+            variables: Variables to update.
         """
-        with _refusing(self._optimizer):
-            scaled = self._optimizer.scale_loss(loss) if self._is_keras else loss
-        gradients = tf.gradients(scaled, self._variables)
-        pairs = list(zip(gradients, self._variables, strict=True))
-        reached = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-        if not reached:
-            raise RequestError("the loss depends on no trainable variable, so there is nothing to train")
-        with _refusing(self._optimizer):
-            if self._is_keras:
-                self._optimizer.apply_gradients(reached)
-                self._global_step.assign_add(1)
-            else:
-                self._step_of_graph_mode(loss, reached)
-        return tuple(variable.op.name for gradient, variable in pairs if gradient is None)
-
-    def _step_of_graph_mode(self, loss: Any, reached: list[tuple[Any, Any]]) -> None:
-        """Calls what the optimizer's class overrides, with the arguments that a session loop gives."""
         optimizer = self._optimizer
-        minimize, apply = (_of_a_user(optimizer, name) for name in ("minimize", "apply_gradients"))
-        before = self._global_step.read_value() if minimize or apply else None
-        if minimize:
-            optimizer.minimize(loss, **_step_for(optimizer.minimize, self._global_step), var_list=self._variables)
+        with _refusing(optimizer), self._scoped():
+            if _of_a_user(optimizer, "minimize"):
+                with self._uncounted(optimizer.minimize) as given:
+                    optimizer.minimize(loss, **given, var_list=list(variables))
+                return
+            computed = optimizer.compute_gradients(loss, var_list=list(variables))
+        self.apply([(gradient, variable) for gradient, variable in computed if gradient is not None])
+
+    @contextlib.contextmanager
+    def _scoped(self) -> Iterator[None]:
+        graph = self._global_step.graph
+        known = set(variables_by_name(graph))
+        with tf.name_scope(f"{self._scope}/") if self._scope else contextlib.nullcontext():
+            yield
+        self.made |= set(variables_by_name(graph)) - known
+
+    @contextlib.contextmanager
+    def _uncounted(self, method: Any) -> Iterator[dict[str, Any]]:
+        """Gives a user's method the global step where it takes one: it may count it, more than once, or not at all."""
+        if _of_a_user(self._optimizer, method.__name__):
+            before = self._global_step.read_value()
+            yield _step_for(method, self._global_step)
+            self._global_step.assign(before)
         else:
-            if type(optimizer).compute_gradients is not v1.train.Optimizer.compute_gradients:
-                computed = optimizer.compute_gradients(loss, var_list=self._variables)
-                reached = [(gradient, variable) for gradient, variable in computed if gradient is not None]
-            given = _step_for(optimizer.apply_gradients, self._global_step) if apply else {}
-            optimizer.apply_gradients(reached, **given)
-        if before is not None:
-            # An optimizer of a user's own may count the step, more than once, or not at all.
-            self._global_step.assign(before + 1)
-        else:
-            self._global_step.assign_add(1)
+            yield {}
 
 
-def scaled_for_float16(optimizer: Any, model: Any) -> Any:
-    """Returns the optimizer with a dynamic loss scale where ``keras.Model.compile`` would add one; says so."""
+def scaled_for_float16(optimizer: Any, model: Any, name: str = "loss_scale_optimizer") -> Any:
+    """Returns the optimizer with a dynamic loss scale where ``keras.Model.compile`` would add one; says so.
+
+    Args:
+        optimizer: Optimizer of the model's variables.
+        model: Model, searched for Keras layers.
+        name: Name of the optimizer with the scale, the scope of its variables.
+    """
     if not any(layer.dtype_policy.name == "mixed_float16" for layer in layers_of(model)):
         return optimizer
     scales = (keras.optimizers.LossScaleOptimizer, v1.mixed_precision.MixedPrecisionLossScaleOptimizer)
@@ -111,7 +140,7 @@ def scaled_for_float16(optimizer: Any, model: Any) -> Any:
         log.warning(NOT_SCALED, type(optimizer).__name__)
         return optimizer
     log.info("%s", SCALED)
-    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+    return keras.optimizers.LossScaleOptimizer(optimizer, name=name)
 
 
 def skips_steps(optimizer: Any) -> bool:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.errors import RequestError
 from trainer.graph.checked_functions import all_hold
 from trainer.graph.dependencies import check_nothing_is_stale
+from trainer.graph.exact_names import exactly
 from trainer.graph.feeds import ArrayFeed, Feed
 from trainer.graph.frozen_state import FrozenState
 from trainer.graph.metric_columns import MetricColumns
-from trainer.graph.metrics import ModelMetrics
-from trainer.graph.model_calls import ModelCalls
-from trainer.graph.side_losses import SideLosses, with_side_losses
-from trainer.graph.variables import variables_by_name
+from trainer.graph.metric_state import MetricState
+from trainer.graph.step_bodies import StepBody
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -27,21 +25,16 @@ Update = Callable[[Tensors, Tensors], Any]
 BatchIndices = Callable[[int], Any]
 """Returns a feed's batch indices of the next n steps from the current global step, int64 [n, ...]."""
 
-Minimize = Callable[[Any], Sequence[str]]
-"""Adds a step of the optimizer that lowers a loss, and the step's count; returns the names of unreached variables."""
-
 STEPS_AHEAD = 100
 """Number of steps for which plain steps compute batch indices at a time, even if the call runs fewer."""
 
 
 class UpdateRule:
-    """Update of the variables on one batch: forward pass, loss, gradients, optimizer, step count.
+    """Update of the variables on one batch, and what surrounds it.
 
     Args:
-        calls: Calls of the model, made with ``training=True``.
-        metrics: Metrics of the model; the first step of an epoch resets their state.
-        side_losses: Losses that the model adds beside its own.
-        minimize: Function that adds a step of the optimizer, which increments ``global_step``.
+        body: What the update does with the batch; it increments ``global_step``.
+        state: State of the model's metrics, which the first step of an epoch resets.
         frozen_state: Keeper of the variables in frozen parts.
         global_step: Variable of the number of updates, int64 scalar.
         steps_per_epoch: Number of updates in an epoch.
@@ -50,19 +43,15 @@ class UpdateRule:
 
     def __init__(
         self,
-        calls: ModelCalls,
-        metrics: ModelMetrics,
-        side_losses: SideLosses,
-        minimize: Minimize,
+        body: StepBody,
+        state: MetricState,
         frozen_state: FrozenState,
         global_step: Any,
         steps_per_epoch: int,
         seed: int,
     ) -> None:
-        self._calls = calls
-        self._metrics = metrics
-        self._side_losses = side_losses
-        self._minimize = minimize
+        self._body = body
+        self._state = state
         self._frozen_state = frozen_state
         self._global_step = global_step
         self._steps_per_epoch = steps_per_epoch
@@ -76,24 +65,13 @@ class UpdateRule:
         """Adds one update to the graph; sets ``columns``, ``curved``, ``untrained`` and ``added_losses``."""
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
-        known = set(variables_by_name(self._global_step.graph))
-        self._metrics.state.reset_every(self._steps_per_epoch, step)
+        self._state.reset_every(self._steps_per_epoch, step)
         frozen = self._frozen_state.read()
-        with self._side_losses.collected() as found:
-            outputs = self._calls.outputs(inputs, training=True, seed=seed)
-            own = self._calls.loss(outputs, labels)
-        loss, self.added_losses = with_side_losses(own.value, found)
-        measured = self._metrics.measure(outputs, labels, loss, own.weight)
-        self.columns, self.curved = measured.columns, measured.curved
-        if late := sorted(set(variables_by_name(self._global_step.graph)) - known):
-            raise RequestError(
-                f"{type(self._calls.model).__name__} makes variables when called with training=True "
-                f"({', '.join(late[:3])}); they would not be trained: make layers and variables once, in the "
-                "constructor"
-            )
-        self.untrained = tuple(self._minimize(loss))
+        stepped = self._body(inputs, labels, seed)
         self._frozen_state.put_back(frozen)
-        return measured.row
+        self.columns, self.curved = stepped.measured.columns, stepped.measured.curved
+        self.untrained, self.added_losses = stepped.untrained, stepped.added_losses
+        return stepped.measured.row
 
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
@@ -111,9 +89,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
 
     once = tf.function(checked, autograph=False)
     with tf.control_dependencies([once(inputs, labels)]):
-        op = tf.no_op(name="train_step")
-    if op.name != "train_step":
-        raise RequestError("the graph already has an op 'train_step'; rename the one in the model")
+        exactly("train_step", "the update on fed inputs", lambda name: tf.no_op(name=name))
     return once.get_concrete_function(inputs, labels).graph
 
 

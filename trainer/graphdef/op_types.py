@@ -24,13 +24,23 @@ TRAINING_OP = re.compile(
 )
 """Ops with no place in an inference graph: input pipelines, calls into Python, updates of variables, file access."""
 
-LOOKUP_TABLE_OP = re.compile(r"HashTable|LookupTable")
-
 TABLE_OP = re.compile(r"HashTable(OfTensors)?(V2)?$")
 """Ops that make a look-up table."""
 
+ANONYMOUS_TABLE_OP = re.compile(r"^Anonymous.*HashTable")
+"""Ops that make a look-up table which no other call into the graph finds again."""
+
 TABLE_INITIALIZER_OP = re.compile(r"^(InitializeTable|LookupTableImport)")
 """Ops that fill a look-up table; the table is their first input."""
+
+TABLE_FILE_OP = re.compile(r"^InitializeTableFromTextFile")
+"""Ops that fill a look-up table from a vocabulary file, whose path is their second input."""
+
+TABLE_CHANGING_OP = re.compile(r"^LookupTable(Import|Insert|Remove)")
+"""Ops that change the entries of a look-up table."""
+
+RESTORE_OP = re.compile(r"^Restore(V2|Slice)?$")
+"""Ops that read a checkpoint."""
 
 NO_OUTPUT_OP = re.compile(r"^(Const|NoOp|Assert|Print|Placeholder.*|.*Summary.*|Var.*|.*Variable.*|.*HashTable.*)$")
 """Ops whose values are not predictions."""

@@ -51,7 +51,7 @@ def signatures_of(inputs: Tensors, labels: Tensors, outputs: Tensors, loss: Any)
     """
     return {
         SERVING: predict_signature(inputs, outputs),
-        EVAL: _signature({**inputs, **labels}, {loss.op.name: loss}, EVAL_METHOD_NAME),
+        EVAL: _signature({**inputs, **labels}, {"loss": loss}, EVAL_METHOD_NAME),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.graphdef.op_types import PLACEHOLDERS, TABLE_INITIALIZER_OP, VARIABLE_OPS
+from trainer.graphdef.op_types import PLACEHOLDERS, RESTORE_OP, TABLE_INITIALIZER_OP, VARIABLE_OPS
 from trainer.graphdef.traverse import needed_functions, node_of, reads_of, upstream
 
 v1 = tf.compat.v1
@@ -23,7 +23,7 @@ class Subgraph:
         outputs: Tensor (``op:0``) of each output by its name.
         placeholders: Placeholder nodes by name.
         variables: Variable nodes by name.
-        tables: Names of the ops that fill the look-up tables.
+        tables: Names of the ops that fill the look-up tables; those of a Saver, from a checkpoint, are left out.
 
     Example:
         >>> with tf.Graph().as_default() as graph:
@@ -51,10 +51,13 @@ def extract_subgraph(graph_def: Any, outputs: Mapping[str, str], fed: Collection
     """
     reads = reads_of(graph_def)
     needed = set(upstream(reads, outputs.values(), fed))
+    restores = {node.name for node in graph_def.node if RESTORE_OP.search(node.op)}
     tables = tuple(
         node.name
         for node in graph_def.node
-        if TABLE_INITIALIZER_OP.search(node.op) and node_of(node.input[0]) in needed
+        if TABLE_INITIALIZER_OP.search(node.op)
+        and node_of(node.input[0]) in needed
+        and restores.isdisjoint(map(node_of, node.input))
     )
     needed.update(upstream(reads, tables, fed))
     nodes = [node for node in graph_def.node if node.name in needed]

@@ -41,11 +41,11 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
     """
     start, trunks = job.start, [trunk.metadata() for trunk in find_instances(build.model, Trunk)]
     if start.record is not None:
-        check_fits(start.store.path(start.record.name), wanted_by(build.restorer))
+        check_fits(start.store.path(start.record.name), wanted_by(build.restorer), build.graph)
         check_same_trunks(start.run.info().trunks, trunks)
         return InitialValues(None, trunks)
     if start.external is not None:
-        transfer = plan_full_restore(start.external, wanted_by(build.restorer), build.global_step.op.name)
+        transfer = plan_full_restore(start.external, wanted_by(build.restorer), build.global_step)
         check_assignable(transfer, build.graph)
         return InitialValues(transfer, trunks)
     if job.warm_start is None:

@@ -125,7 +125,7 @@ class Runner:
         if not session.is_initial:
             with timed("initialising the variables"):
                 session.initialise()
-        new_rate = session.learning_rate() if self._job.new_learning_rate else None
+        new_rates = session.learning_rates() if self._job.new_learning_rate else ()
         state = RunState(0, 0)
         if record is not None:
             with timed(f"restoring {record.name}"):
@@ -136,8 +136,8 @@ class Runner:
             with timed(f"loading variables of {self._transfer.prefix}"):
                 session.load(self._transfer)
             state = RunState(self._length.epoch_at(session.global_step()), session.global_step())
-        if new_rate is not None:
-            self._graph.context.learning_rate.load(new_rate, session.session)
+        for variable, rate in zip(self._graph.context.learning_rates, new_rates, strict=False):
+            variable.load(rate, session.session)
         self._loop.load_state_dict(record.state if record else self._initial_state)
         if self._graph.context.rollback is not None:
             self._graph.context.rollback.apply(session.session, self._reporter.rollbacks())

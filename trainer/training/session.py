@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +134,9 @@ class TrainingSession:
         """Returns the number of updates of the variables."""
         return int(self.session.run(self._graph.context.global_step))
 
-    def learning_rate(self) -> Any:
-        """Returns the constant learning rate, float32 scalar; None where there is no variable of it."""
-        rate = self._graph.context.learning_rate
-        return None if rate is None else self.session.run(rate)
+    def learning_rates(self) -> Sequence[Any]:
+        """Returns the constant learning rates that are variables, float32 scalars."""
+        return list(self.session.run(list(self._graph.context.learning_rates)))
 
     @property
     def max_steps(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from trainer.checkpoints.contents import Entry, Tensor, differences, type_of, whole_tensors
 from trainer.checkpoints.reader import stored_tensors
 from trainer.errors import RequestError
+from trainer.graph.keras_names import older_names
 from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.graph.run_savers import saved_tensors
 from trainer.graph.variables import ROLLBACK_SCOPE, key_of, slice_spec_of
@@ -33,19 +34,20 @@ def without_rollback(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in stored.items() if not name.startswith(ROLLBACK_SCOPE)}
 
 
-def check_fits(prefix: Path, wanted: Mapping[str, Tensor]) -> None:
+def check_fits(prefix: Path, wanted: Mapping[str, Tensor], graph: Any) -> None:
     """Checks that a checkpoint holds exactly what a graph wants, rollback variables aside.
 
     Args:
         prefix: Prefix of the checkpoint's files.
         wanted: Tensors that the graph's Saver restores, by name.
+        graph: Graph.
 
     Raises:
         RequestError: They differ; the message is a table of the differences.
         CheckpointError: The checkpoint cannot be read.
     """
     stored = stored_tensors(prefix)
-    stored = under_names(stored, names_in_file(stored, wanted))
+    stored = under_names(stored, names_in_file(stored, wanted, older_names(graph)))
     found = differences(without_rollback(stored), without_rollback(wanted))
     if found:
         shown = "\n  ".join(found[:30])

@@ -14,6 +14,7 @@ from trainer.checkpoints.reader import TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import declared_tensors, without_rollback
 from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
 from trainer.errors import RequestError
+from trainer.graph.keras_names import older_names, older_names_in_file
 from trainer.graph.optimizer_names import names_in_file, under_names
 from trainer.graph.run_savers import saved_tensors
 from trainer.graph.variables import load_values, own_part, variables_by_key, variables_by_name
@@ -48,12 +49,18 @@ def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mappin
         ...     transfer.initialised, session.run(variables["w"]).tolist()
         (('new',), [1.0, 2.0])
     """
-    transfer = plan_transfer(warm_start, prefix, stored_tensors(prefix), declared_tensors(model_variables.values()))
+    stored, declared = stored_tensors(prefix), declared_tensors(model_variables.values())
+    names: Mapping[str, str] = {}
+    if model_variables and not isinstance(warm_start.variables, Mapping):
+        older = older_names(next(iter(model_variables.values())).graph)
+        names = older_names_in_file(stored, declared, older)
+    transfer = plan_transfer(warm_start, prefix, under_names(stored, names), declared)
+    transfer = replace(transfer, loaded={name: names.get(each, each) for name, each in transfer.loaded.items()})
     check_readable(transfer)
     return transfer
 
 
-def plan_full_restore(prefix: Path, wanted: Mapping[str, Tensor], global_step: str) -> Transfer:
+def plan_full_restore(prefix: Path, wanted: Mapping[str, Tensor], step: Any) -> Transfer:
     """Returns the plan to restore all that a graph saves from a checkpoint without a commit record.
 
     Positions of data pipelines may be missing: the data then starts from its beginning.
@@ -61,14 +68,14 @@ def plan_full_restore(prefix: Path, wanted: Mapping[str, Tensor], global_step: s
     Args:
         prefix: Prefix of the checkpoint's files.
         wanted: Tensors that the graph's Saver restores, by name.
-        global_step: Name of the global step. Its dtype in the file may be int32, as in old graphs.
+        step: Variable of the global step. Its dtype in the file may be int32, as in old graphs.
 
     Raises:
         RequestError: Names, dtypes or shapes differ.
         CheckpointError: The checkpoint cannot be read.
     """
     wanted, found = without_rollback(wanted), without_rollback(stored_tensors(prefix))
-    names = names_in_file(found, wanted)
+    names, global_step = names_in_file(found, wanted, older_names(step.graph)), step.op.name
     stored = under_names(found, names)
     by_saver = not unmet(stored, wanted)
     pipelines = {name for name, tensor in wanted.items() if tensor.dtype in OPAQUE}
@@ -116,7 +123,9 @@ def restore_all(saver: Any, session: Any, prefix: Path) -> None:
         tf.errors.OpError: The files cannot be read.
         ValueError: There is no such checkpoint.
     """
-    names = names_in_file(stored_tensors(prefix), (each.key for each in saved_tensors(saver)))
+    names = names_in_file(
+        stored_tensors(prefix), (each.key for each in saved_tensors(saver)), older_names(session.graph)
+    )
     if not names:
         saver.restore(session, str(prefix))
         return
