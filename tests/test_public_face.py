@@ -17,7 +17,7 @@ FACES = {
     "trainer": {
         *("Arrays", "Callback", "CallbackError", "CheckpointError", "Context", "DamagedError", "Interrupted", "Model"),
         *("NonFiniteError", "Predictor", "ReadBackError", "RequestError", "Schedule", "TrainerError", "Trunk"),
-        *("WarmStart", "open_predictor", "__version__"),
+        *("WarmStart", "load_into", "open_predictor", "__version__"),
     },
     "trainer.checkpoints": {
         *("Retention", "average", "compare", "export", "find", "freeze", "list_checkpoints", "prune", "verify"),

@@ -13,7 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from trainer import graph, training
+from trainer import export, graph, training
 from trainer.checks import check_names
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
@@ -119,6 +119,23 @@ def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
         raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
     config = OmegaConf.create(dict(stored))
     return lambda: _instantiated("model", config.model), _instantiated("data", config.data)
+
+
+def keras_parts_of(run: Path) -> tuple[Callable[[], Any], Any]:
+    """Returns a function that makes the net of a run of ``model=keras``, and the data of the run, by its stored config.
+
+    Args:
+        run: Directory of the run.
+
+    Raises:
+        RequestError: There is no config, the model is no Keras model, or an object that it names no longer exists.
+    """
+    stored = stored_config(run)
+    if stored is None or not {"model", "data"} <= stored.keys():
+        raise RequestError(f"{run} has no config.yaml that names a model and data, so the net cannot be built")
+    export.check_net(str(stored["model"].get("_target_")), run)
+    config = OmegaConf.create(dict(stored))
+    return lambda: _instantiated("model.net", config.model.net), _instantiated("data", config.data)
 
 
 def _targets(config: DictConfig) -> list[str]:

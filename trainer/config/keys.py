@@ -8,6 +8,7 @@ from trainer.errors import NonFiniteError, RequestError
 
 CONFIG_KEYS = {
     "batch_size": "data.batch_size",
+    "class_weight": "model.class_weight",
     "compile": "loop.compile",
     "data": "data._target_",
     "data.steps_per_epoch": "data.steps_per_epoch",
@@ -17,9 +18,13 @@ CONFIG_KEYS = {
     "examples": "data.examples",
     "inputs": "data.examples.inputs",
     "labels": "data.examples.labels",
+    "loss": "model.loss",
     "max_examples": "data.max_examples",
+    "metrics": "model.metrics",
     "model": "model._target_",
+    "net": "model.net",
     "optimizer": "optimizer._target_",
+    "output_names": "model.output_names",
     "path": "data.examples.path",
     "pinned": "callbacks.checkpoint.pinned",
     "resume": "resume",
@@ -37,6 +42,7 @@ CONFIG_KEYS = {
     "trunk.trainable": "model.trunk.trainable",
     "validation": "data.validation",
     "warm_start.path": "warm_start.path",
+    "weighted_metrics": "model.weighted_metrics",
 }
 """Config key by the argument of a RequestError; only arguments of the data have no prefix."""
 

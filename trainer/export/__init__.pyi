@@ -3,6 +3,9 @@ from trainer.export.from_checkpoint import export_checkpoint as export_checkpoin
 from trainer.export.from_checkpoint import freeze_checkpoint as freeze_checkpoint
 from trainer.export.frozen import check_fits_a_pb as check_fits_a_pb
 from trainer.export.frozen import export_frozen as export_frozen
+from trainer.export.keras_files import KerasParts as KerasParts
+from trainer.export.keras_files import check_net as check_net
+from trainer.export.keras_files import export_keras as export_keras
 from trainer.export.saved_model import export_saved_model as export_saved_model
 from trainer.export.state import check_state as check_state
 from trainer.export.subgraph import check_outputs as check_outputs

@@ -56,7 +56,9 @@ def build_inference(
         RequestError: The model does not accept this data, or a name is already used in the graph.
     """
     fed = {name: placeholder(name, spec) for name, spec in inputs.items()}
-    compared = {name: placeholder(name, spec) for name, spec in labels.items()}
+    # A Keras model's labels have the names of its outputs.
+    in_graph = getattr(calls.model, "name_of_label", str)
+    compared = {name: placeholder(in_graph(name), spec) for name, spec in labels.items()}
     no_seed = tf.zeros([2], tf.int32, name="inference_seed")
     with (side_losses or SideLosses(calls.model)).collected() as found:
         called = calls.outputs(fed, training=False, seed=no_seed)

@@ -69,7 +69,10 @@ class ModelCalls:
             )
         given = set(v1.get_default_graph().get_operations())
         with refusing(self.model, "cannot compute its loss from", {**outputs, **labels}):
-            tensors = as_tensors(self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels)))
+            returned = self.model.loss(outputs, self._structure.labels(labels), **self._weights(labels))
+            tensors = returned if isinstance(returned, Loss) else as_tensors(returned)
+        if isinstance(tensors, Loss):
+            return tensors
         data = {each.op for each in (*outputs.values(), *labels.values())}
         return loss_of(f"{self._name}.loss", tensors, given, data)
 

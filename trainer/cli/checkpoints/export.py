@@ -12,7 +12,7 @@ from trainer.checkpoints.catalog import run_of
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
-from trainer.cli.assemble import parts_of
+from trainer.cli.assemble import keras_parts_of, parts_of
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_arrays
@@ -22,6 +22,9 @@ from trainer.runs.lock import RunLock
 from trainer.tensorflow_import import import_tensorflow
 
 log = logging.getLogger(__name__)
+
+SAVED_MODEL, KERAS = FORMATS = ("saved_model", "keras")
+"""Formats of ``export --to``; anything else is a directory, as for ``-o``."""
 
 
 def add_commands(tool: Tool) -> None:
@@ -46,15 +49,20 @@ def add_commands(tool: Tool) -> None:
         type=path_argument,
         help="file to write; by default in export/frozen of the run",
     )
-    each = tool.command("export", "write a checkpoint as a SavedModel", _export)
+    each = tool.command("export", "write a checkpoint as a SavedModel, or as Keras's own files", _export)
     _add_export(each)
     each.add_argument("--tags", nargs="+", default=["serve"], help="tags of the meta graph; by default serve")
     each.add_argument(
-        "-o",
         "--to",
+        metavar="FORMAT",
+        help=f"{' or '.join(FORMATS)}; keras: the .weights.h5 and .keras of a run of model=keras",
+    )
+    each.add_argument(
+        "-o",
+        dest="directory",
         metavar="DIR",
         type=path_argument,
-        help="parent of the new directory, which the checkpoint's number names",
+        help="directory of Keras's files, or parent of the SavedModel's, which the checkpoint's number names",
     )
 
 
@@ -98,11 +106,30 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
 
 def _export(chosen: argparse.Namespace) -> Answer:
     checkpoint = found(chosen)
+    if chosen.to == KERAS:
+        return _export_keras(chosen, checkpoint)
+    directory = chosen.directory or (None if chosen.to in (None, SAVED_MODEL) else path_argument(chosen.to))
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.export_checkpoint(checkpoint, chosen.to, chosen.tags, chosen.outputs, example, parts, chosen.weights)
+    made = export.export_checkpoint(checkpoint, directory, chosen.tags, chosen.outputs, example, parts, chosen.weights)
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
+
+
+def _export_keras(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> Answer:
+    run = run_of(checkpoint)
+    if run is None:
+        raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the net from")
+    if useless := [flag for flag, value in (("--outputs", chosen.outputs), ("--input", chosen.input)) if value]:
+        raise RequestError(f"{useless[0]} is for a SavedModel; Keras's files hold the whole net")
+    import_tensorflow()
+    made = export.export_keras(
+        checkpoint, export.KerasParts(*keras_parts_of(run.path)), chosen.directory, chosen.weights
+    )
+    for path in made:
+        _tell_run(path, checkpoint)
+    lines = [f"{path} ({format_size(path.stat().st_size)}) from {checkpoint.prefix}, read back" for path in made]
+    return Answer({"files": made, "checkpoint": checkpoint.prefix}, "\n".join(lines))
 
 
 def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> export.MakeParts | None:
