@@ -31,6 +31,8 @@ SLOW = {
     "test_commands.py::test_a_finished_run_is": "three runs from the command line",
     "test_errors.py::test_the_cause_is_told_in_a_few_lines[memory": "fills the memory that a tensor may have",
     "test_same_bits.py::test_a_call_that_is_longer": "two runs for each kind of model",
+    "export/test_keras_files.py::test_plain_keras": "a run and two processes for each kind of net",
+    "export/test_keras_weights.py::test_the_net_computes": "a run for each kind of net",
     "graph/test_averages.py::test_an_evaluation": "two runs",
     "graph/test_compile_rule.py::test_measuring": "compiles, and measures",
     "graph/test_devices.py::test_an_op": "a run for each form of a device",
@@ -90,6 +92,7 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "export/test_keras_weights.py::test_the_net_computes_what_the_run_does[2-subclassed]",
     "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
     "graph/test_exact_names.py::test_outputs_bear_their_names[another case",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",

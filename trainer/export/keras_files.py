@@ -27,6 +27,10 @@ WEIGHTS, WHOLE = ".weights.h5", ".keras"
 """Suffixes of the files that Keras writes: weights alone, and the model with them."""
 
 
+NOT_WRITABLE = (AttributeError, ImportError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
+"""Errors of Keras about a class that it cannot write or make again."""
+
+
 @dataclass(frozen=True)
 class KerasParts:
     """Net and data of a run.
@@ -105,7 +109,7 @@ def _whole_file(net: keras.Model, file: Path) -> Path | None:
         net.save(file)
         # The file was written here, from the code that the run trained.
         other = keras.saving.load_model(file, custom_objects=classes, compile=False, safe_mode=False)
-    except Exception as error:
+    except NOT_WRITABLE as error:
         log.warning(
             "%s is left out, because Keras cannot read it back (%s); give the class a get_config, see "
             "keras.saving.register_keras_serializable",
@@ -119,7 +123,7 @@ def _whole_file(net: keras.Model, file: Path) -> Path | None:
 
 def _check_same(net: keras.Model, other: keras.Model, file: Path) -> None:
     pairs = zip(net.weights, other.weights, strict=True) if len(net.weights) == len(other.weights) else None
-    if pairs is None or any(np.asarray(a).tobytes() != np.asarray(b).tobytes() for a, b in pairs):
+    if pairs is None or any(a.numpy().tobytes() != b.numpy().tobytes() for a, b in pairs):
         raise ReadBackError(f"{file.name} does not hold the weights of {net.name}")
 
 

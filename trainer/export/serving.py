@@ -14,6 +14,7 @@ from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, Table, file_of, fill, in_order, read_file, same_entries
+from trainer.graph.exact_names import named, placeholder
 from trainer.graph.variables import key_of, load_values, own_part
 from trainer.graphdef.averages import AverageName
 
@@ -66,13 +67,25 @@ class ServingSession:
             # Readers of a reference variable take its value, readers of a resource variable its handle.
             is_resource = variable.dtype.base_dtype == variable.dtype
             replaced[f"{name}:0"] = own[name].handle if is_resource else own[name].value()
-        tf.import_graph_def(self._part.graph_def, replaced, name="")
+        self._import(replaced)
         self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
         values = self._read_values()
         load_values(self.session, [(variable, values[name]) for name, variable in own.items()])
         self.tables = {name: in_order(*values[name]) for name in self._part.tables}
         if self.tables:
             self._fill_tables()
+
+    def _import(self, replaced: dict[str, Any]) -> None:
+        """Imports the part's ops; inputs and outputs keep their names where a variable has one as its scope."""
+        scopes = {name.rpartition("/")[0] for name in self._part.variables}
+        for name, tensor in self._part.inputs.items():
+            if name in scopes:
+                replaced[f"{name}:0"] = placeholder(name, tensor)
+        # Importing into a graph with such a scope numbers the op.
+        hidden = [name for name in self._part.outputs if name in scopes]
+        tensors = tf.import_graph_def(self._part.graph_def, replaced, [f"{name}:0" for name in hidden], name="")
+        for name, tensor in zip(hidden, tensors or (), strict=True):
+            named(name, tensor)
 
     def _fill_tables(self) -> None:
         kept = [name for name in self._part.tables if self._keep_files and self._is_as_its_file(name)]
