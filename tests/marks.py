@@ -20,6 +20,8 @@ SLOW = {
     "api/test_fit.py::test_lines_are_shown": "two runs",
     "api/test_fit.py::test_the_second_interrupt": "a run",
     "api/test_fit.py::test_an_error_in": "a run",
+    "api/test_keras_models.py::test_it_begins": "two runs for each kind of Keras model",
+    "api/test_keras_models.py::test_weights_of_examples": "a run",
     "cli/test_assemble.py::test_a_graph_is_built": "the same run, frozen by its config",
     "cli/test_main.py::test_the_command_of_a_run_can_be_pasted": "two runs of each program",
     "cli/test_stdout.py::test_a_sweep": "a sweep of two runs",
@@ -92,6 +94,7 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "api/test_keras_models.py::test_it_begins_with_its_weights_and_ends_with_the_trained_ones[not built",
     "export/test_keras_weights.py::test_the_net_computes_what_the_run_does[2-subclassed]",
     "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
     "graph/test_exact_names.py::test_outputs_bear_their_names[another case",

@@ -42,6 +42,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     epochs: int,
     loss: Any = None,
     metrics: Any = None,
+    class_weight: Any = None,
     batch_size: int = 32,
     validation: Any = None,
     callbacks: Given = (),
@@ -50,6 +51,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     resume_changes: str = "refuse",
     seed: int = 0,
     shuffle: bool = True,
+    batched: bool = False,
     steps_per_epoch: int | None = None,
     steps_per_call: int | None = None,
     trainable: Sequence[str] | None = None,
@@ -72,6 +74,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         epochs: Number of epochs to complete, counted from the first start of the run.
         loss: Loss of a Keras model, as ``compile`` takes it; None for that of a compiled or any other model.
         metrics: Metrics of a Keras model, as ``compile`` takes them; None for those of a compiled or any other model.
+        class_weight: Weight in the training loss by class, for a Keras model.
         batch_size: Number of examples in a batch; arrays with fewer are one batch.
         validation: Share of the examples, examples of its own in the forms of ``data``, or None.
         callbacks: Callbacks in addition to the default ones; one of the same class takes the place of the default,
@@ -82,6 +85,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         resume_changes: ``refuse`` or ``allow`` a resume with other settings than the run had.
         seed: Seed of initial values, of the order of the data and of random ops.
         shuffle: Whether each epoch has a new order.
+        batched: Whether the data set of a function consists of batches already.
         steps_per_epoch: Number of steps in an epoch, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, or None for automatic.
         trainable: Names or patterns of the variables to train, or None for all.
@@ -134,8 +138,10 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         )
     except (ValueError, TypeError) as error:
         raise RequestError(str(error), argument=getattr(error, "argument", "")) from None
-    options = {"batch_size": batch_size, "shuffle": shuffle, "steps_per_epoch": steps_per_epoch}
+    options = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
+    options["steps_per_epoch"] = steps_per_epoch
     given = {"model": model, "optimizer": optimizer, "loss": loss, "metrics": metrics, "data": data}
+    given["class_weight"] = class_weight
     with random_states_kept(), lines_shown(verbose=verbose), Signals(inside=True) as signals:
         return _Fit(settings, signals, {**given, "validation": validation}, options).run(callbacks, quiet=not verbose)
 
@@ -167,7 +173,7 @@ class _Fit:
 
     def _run(self, callbacks: Given, *, quiet: bool) -> Result:
         import_tensorflow(self._settings.session)
-        model = api.given_model(self._given["model"], self._given["loss"], self._given["metrics"])
+        model = api.given_model(*(self._given[name] for name in ("model", "loss", "metrics", "class_weight")))
         optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
         if optimizer is None:
             raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
