@@ -1,5 +1,7 @@
 """The public names of the framework; what is not here is private and may move."""
 
+from trainer.api.fit import fit as fit
+from trainer.api.result import Result as Result
 from trainer.callback import Callback as Callback
 from trainer.callback import Context as Context
 from trainer.data.arrays import Arrays as Arrays
