@@ -20,7 +20,7 @@ from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.errors import RequestError, TrainerError
-from trainer.model import Model
+from trainer.model import Model, NoOptimizer
 from trainer.runs.settings import Settings
 from trainer.runs.stored_config import stored_config
 from trainer.tensorflow_import import import_tensorflow
@@ -133,7 +133,10 @@ def _accepted_changes(run: Path, config: DictConfig, settings: Settings) -> list
     return [] if stored is None else check_changes(stored, _plain(config), allow=settings.may_change)
 
 
-def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
+def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any] | None:
+    if node["_target_"] == f"{NoOptimizer.__module__}.{NoOptimizer.__name__}":
+        return None
+
     def make(global_step: Any, scale: Any) -> Any:
         given: dict[str, Any] = {}
         if "learning_rate" in node:
