@@ -68,6 +68,39 @@ class FunctionModel:
         return str(getattr(function, "__name__", type(function).__name__))
 
 
+@dataclass(frozen=True)
+class ProgramModel:
+    """Model that is a whole program of graph mode without its loop: it makes its placeholders, and returns by name.
+
+    The program returns a dict, or an object with attributes: ``outputs`` (by name), ``loss``, and perhaps ``train_op``
+    (one, or several that run one after the other), ``metrics`` (by name) and ``flags``: placeholders that are no
+    data, by name, each with its value in exports and evaluations, or a pair (in training, elsewhere). All other
+    placeholders are fed with the data of their names.
+
+    Args:
+        program: Function without arguments.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> def program():
+        ...     x = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")
+        ...     y = tf.compat.v1.placeholder(tf.float32, [None, 1], name="y")
+        ...     predicted = x @ tf.compat.v1.get_variable("w", [2, 1])
+        ...     loss = tf.reduce_mean((predicted - y) ** 2)
+        ...     train_op = tf.compat.v1.train.AdamOptimizer().minimize(loss)
+        ...     return {"outputs": {"predicted": predicted}, "loss": loss, "train_op": train_op}
+        >>> ProgramModel(program).name
+        'program'
+    """
+
+    program: Callable[[], Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the function, for messages."""
+        return FunctionModel(self.program).name
+
+
 class NoOptimizer:
     """Choice of no optimizer, for a model that makes its own train op.
 
@@ -79,4 +112,4 @@ class NoOptimizer:
 
 def name_of(model: Any) -> str:
     """Returns the name of a model's class, or of its function, for messages."""
-    return model.name if isinstance(model, FunctionModel) else type(model).__name__
+    return model.name if isinstance(model, FunctionModel | ProgramModel) else type(model).__name__

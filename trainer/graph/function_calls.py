@@ -20,7 +20,7 @@ from trainer.graph.model_calls import ModelCalls, refusing
 from trainer.graph.shared_variables import SharedVariables
 from trainer.graph.side_losses import COLLECTIONS, OF_GET_VARIABLE
 from trainer.graph.state_ops import changing_ops, written
-from trainer.model import FunctionModel, Tensors, name_of
+from trainer.model import FunctionModel, ProgramModel, Tensors, name_of
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Called(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """A call in a graph of its own.
 
     Args:
@@ -52,14 +52,20 @@ class _Made:
         returned: Parts of what the function returned.
         loss: Loss as tensors; empty for a call without labels.
         side_losses: Losses in collections that the loss lacks.
-        runs: Ops that an update runs.
+        runs: Ops that an update runs, in groups that run one after the other, each on the variables that the ones
+            before left.
     """
 
     graph: IsolatedGraph
     returned: Returned
     loss: Any
     side_losses: list[Any]
-    runs: list[Any]
+    runs: list[list[Any]]
+
+    @property
+    def all_runs(self) -> list[Any]:
+        """Ops that an update runs."""
+        return [op for group in self.runs for op in group]
 
 
 class FunctionCalls(ModelCalls):
@@ -70,13 +76,13 @@ class FunctionCalls(ModelCalls):
         structure: Form in which the function gets the tensors.
     """
 
-    def __init__(self, model: FunctionModel, structure: ElementStructure = NAMED) -> None:
+    def __init__(self, model: FunctionModel | ProgramModel, structure: ElementStructure = NAMED) -> None:
         super().__init__(model, structure)  # type: ignore[arg-type] # a function in place of methods
         self.trains_itself = False
         """Whether the function makes a train op; known when its loss has been asked for."""
         self._told = False
-        self._function = model.function
-        self._parameters = inspect.signature(model.function).parameters
+        self._function: Callable[..., Any] = model.function if isinstance(model, FunctionModel) else model.program
+        self._parameters = inspect.signature(self._function).parameters
         self._variables = SharedVariables(name_of(model))
         self._of_inference: frozenset[str] = frozenset()
 
@@ -140,7 +146,7 @@ class FunctionCalls(ModelCalls):
         # Random numbers in training are those of the step; in an export they are drawn anew each time.
         return self._copied(made, seed if training else None, labels)
 
-    def _made(self, inputs: Tensors, labels: Tensors | None, *, training: bool, seed: Any) -> _Made:
+    def _made(self, inputs: Tensors, labels: Tensors | None, *, training: bool, seed: Any) -> Made:
         graph = IsolatedGraph(self._name, self._variables.collections())
         fed = {name: graph.stand_in(name, tensor) for name, tensor in inputs.items()}
         compared = None if labels is None else {name: graph.stand_in(name, each) for name, each in labels.items()}
@@ -150,14 +156,14 @@ class FunctionCalls(ModelCalls):
             check_runnable(self._name, graph, returned.values)
             loss, side_losses = ([], []) if compared is None else self._losses(returned, graph)
         self._tell(graph)
-        runs = self._runs(graph, returned) if training and compared is not None else []
-        return _Made(graph, returned, loss, side_losses, runs)
+        runs = [self._runs(graph, returned)] if training and compared is not None else []
+        return Made(graph, returned, loss, side_losses, runs)
 
     def _try_training(self, inputs: Tensors, labels: Tensors) -> None:
         """Makes the variables of training, and finds out whether there is a train op."""
         made = self._made(inputs, labels, training=True, seed=tf.zeros([2], tf.int32))
         self.trains_itself = bool(made.returned.train_ops)
-        if self.trains_itself and not changed_by(made.graph, made.runs):
+        if self.trains_itself and not changed_by(made.graph, made.all_runs):
             raise RequestError(
                 f"the train op of {self._name} changes no variable; return the op of the optimizer's minimize"
             )
@@ -200,13 +206,19 @@ class FunctionCalls(ModelCalls):
             return list(returned.train_ops)
         return [as_op(each) for each in graph.get_collection(v1.GraphKeys.UPDATE_OPS)]
 
-    def _copied(self, made: _Made, seed: Any, labels: Tensors | None) -> Called:
+    def _copied(self, made: Made, seed: Any, labels: Tensors | None) -> Called:
         before = set(v1.get_default_graph().get_operations())
         values = [made.returned.outputs, made.returned.metrics, made.loss, made.side_losses]
         flat = tf.nest.flatten(values)
         step = self._variables.step
-        counted = step.read_value() if step.op.name in changed_by(made.graph, made.runs) else None
-        copies = made.graph.copied([*flat, *made.runs], seed)
+        counted = step.read_value() if step.op.name in changed_by(made.graph, made.all_runs) else None
+        if unfed := made.graph.unfed([*flat, *made.all_runs]):
+            raise self._unfed(unfed[0], "loss, metrics and train op" if labels is not None else "outputs")
+        first, *others = made.runs or [[]]
+        copies = made.graph.copied([*flat, *first], seed)
+        for number, group in enumerate(others, start=1):
+            # Ops are copied in the order in which they run: this group computes all anew from what the last one left.
+            made.graph.copied(group, None if seed is None else tf.random.experimental.stateless_fold_in(seed, number))
         if counted is not None:
             # The trainer counts the steps itself, whether the function does or not.
             step.assign(counted)
@@ -222,13 +234,14 @@ class FunctionCalls(ModelCalls):
         loss = loss_of(self._name, tensors, given, data)
         return Called(outputs, replace(loss, given=given), metrics)
 
+    def _unfed(self, name: str, what: str) -> RequestError:
+        return RequestError(
+            f"the {what} of {self._name} need its placeholder {name!r}, which nothing feeds; take the tensors of its "
+            "arguments inputs and labels"
+        )
+
     def _tell(self, graph: IsolatedGraph) -> None:
         summaries = [each.op.name for each in graph.get_collection(v1.GraphKeys.SUMMARIES)]
         if summaries and not self._told:
             self._told = True
             log.info(SUMMARIES, self._name, ", ".join(summaries[:3]))
-
-
-def calls_of(model: Any, structure: ElementStructure = NAMED) -> ModelCalls:
-    """Returns the calls of a model, an object or a function."""
-    return FunctionCalls(model, structure) if isinstance(model, FunctionModel) else ModelCalls(model, structure)

@@ -109,6 +109,10 @@ def check_runnable(name: str, graph: IsolatedGraph, values: Sequence[Any]) -> No
         RequestError: It made queues, metrics with variables, or objects with a state of their own.
     """
     keys = v1.GraphKeys
+    if any(each.graph is not graph for each in values):
+        raise RequestError(
+            f"{name} makes its tensors in a graph of its own; leave out tf.Graph(), so that they are in the default one"
+        )
     if runners := graph.get_collection(keys.QUEUE_RUNNERS):
         raise RequestError(
             f"{name} makes input queues ({runners[0].name}), which no one fills; take the batches from its argument "

@@ -15,6 +15,7 @@ from trainer.graph.checked_functions import BRANCHES
 from trainer.graph.random_ops import note_original
 from trainer.graph.state_ops import upstream_ops
 from trainer.graph.stateless_random import STATELESS, drawn
+from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, PLACEHOLDERS
 
 v1 = tf.compat.v1
 
@@ -40,8 +41,19 @@ class IsolatedGraph(FuncGraph):  # type: ignore[misc] # TensorFlow has no types
         """Returns a placeholder of this graph for a tensor of the graph around."""
         with self.as_default():
             placeholder = v1.placeholder(outer.dtype, outer.shape, name=name)
-        self._given[placeholder.op] = outer
+        self.feed(placeholder.op, outer)
         return placeholder
+
+    def feed(self, placeholder: Any, outer: Any) -> None:
+        """Puts a tensor of the graph around in the place of an op of this graph."""
+        self._given[placeholder] = outer
+
+    def unfed(self, targets: Sequence[Any]) -> list[str]:
+        """Returns the names of the placeholders that nothing feeds, and that tensors or ops need."""
+        sources = {*self._given, *(inner.op for _, inner in self.captures)}
+        ends = [each.op if isinstance(each, tf.Tensor) else each for each in targets]
+        needed = upstream_ops(ends, stop=lambda op: op in sources)
+        return [op.name for op in needed if op.type in PLACEHOLDERS and not op.inputs]
 
     def copied(self, targets: Sequence[Any], seed: Any = None) -> list[Any]:
         """Copies tensors and ops, with all that they need, into the default graph in the order of their creation.
@@ -79,8 +91,11 @@ class _Copies:
         """Returns the copies of tensors, and of ops the ones that have to run for them."""
         ends = [each.op if isinstance(each, tf.Tensor) else each for each in targets]
         for op in _inputs_first(upstream_ops(ends, stop=lambda op: op in self._sources)):
-            branch = _only_branch(op)
-            if branch is None:
+            branch = self._only_branch(op)
+            if op.type == OPTIONAL_PLACEHOLDER:
+                # Nothing feeds it, so it has its default.
+                self._tensors[op], self._waits[op] = [self.tensor(op.inputs[0])], self._waits_of(op)
+            elif branch is None:
                 copy = self._copy(op)
                 self._tensors[op], self._waits[op] = list(copy.outputs), [copy]
             else:
@@ -124,6 +139,13 @@ class _Copies:
         outputs = [tf.identity(each) for each in made[: len(branch.outputs)]]
         return outputs, [*(each.op for each in outputs), *made[len(branch.outputs) :]]
 
+    def _only_branch(self, op: Any) -> Any:
+        """Returns the graph of the branch that a ``tf.cond`` with a constant condition takes; None for another op."""
+        if op.type not in BRANCHES or (taken := tf.get_static_value(self.tensor(op.inputs[0]))) is None:
+            return None
+        name = op.get_attr("then_branch" if taken else "else_branch").name
+        return getattr(op.graph._get_function(name), "graph", None)
+
 
 def _inputs_first(ops: Sequence[Any]) -> list[Any]:
     """Returns ops in the order of their creation, but each after its inputs, which gradients of loops add later."""
@@ -140,14 +162,6 @@ def _inputs_first(ops: Sequence[Any]) -> list[Any]:
             else:
                 ordered[waiting.pop()] = None
     return list(ordered)
-
-
-def _only_branch(op: Any) -> Any:
-    """Returns the graph of the branch that a ``tf.cond`` with a constant condition takes; None for any other op."""
-    if op.type not in BRANCHES or (taken := tf.get_static_value(op.inputs[0])) is None:
-        return None
-    name = op.get_attr("then_branch" if taken else "else_branch").name
-    return getattr(op.graph._get_function(name), "graph", None)
 
 
 def lifted(graph: IsolatedGraph, value: Any, name: str) -> Callable[[], Any]:

@@ -20,12 +20,12 @@ from trainer.graph.constructor_checks import (
 from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.element_structure import NAMED, ElementStructure
-from trainer.graph.function_calls import calls_of
 from trainer.graph.inference import Inference, build_inference
 from trainer.graph.inference_state import check_starts_anew, read_initial_state, start_from
 from trainer.graph.keras_names import named_by_keras
 from trainer.graph.metric_state import metric_variables, metrics_in
 from trainer.graph.model_calls import ModelCalls
+from trainer.graph.program_calls import calls_of
 from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
 from trainer.model import Model
