@@ -14,6 +14,7 @@ from trainer import graph
 from trainer.checks import check_names
 from trainer.config.optimizer_parts import OWN_KEYS, is_several
 from trainer.config.targets import find_object
+from trainer.model import NoOptimizer
 
 EXCLUDED = "exclude_from_weight_decay"
 """Key of an optimizer that names variables; it is no argument of a constructor."""
@@ -24,13 +25,17 @@ Instantiate = Callable[..., Any]
 """Returns the object of a node, given its key, the node, and more arguments by name."""
 
 
-def optimizer_maker(node: DictConfig, instantiate: Instantiate) -> Callable[[Any, Any], Any]:
+def optimizer_maker(node: DictConfig, instantiate: Instantiate) -> Callable[[Any, Any], Any] | None:
     """Returns a function that makes the optimizer, or those of all parts, given the global step and a scale.
+
+    It is None where the config has none, for a model that makes its own train op.
 
     Args:
         node: Node of the optimizer.
         instantiate: Function that makes the object of a node.
     """
+    if node["_target_"] == f"{NoOptimizer.__module__}.{NoOptimizer.__name__}":
+        return None
     if is_several(node):
         return lambda global_step, scale: _several(node, instantiate, global_step, scale)
     return lambda global_step, scale: _one("optimizer", node, instantiate, global_step, scale)

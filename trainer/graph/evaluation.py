@@ -63,7 +63,7 @@ def _evaluation(build: GraphContext, name: str, part: Part) -> Evaluation:
 def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     """Returns loss and metrics of a batch in inference mode."""
     with build.side_losses.collected() as found:
-        outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
+        outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32), labels=labels)
         own = build.calls.loss(outputs, labels)
     loss = replace(own, value=with_side_losses(own.value, found)[0])
     return build.metrics.measure(outputs, labels, loss, build.calls.varying_examples(inputs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Loss:
         value: Loss, a float scalar.
         weight: Weight of the batch in a mean of losses, a scalar of the same dtype; None where all are equal.
         parts: Losses by name where the model returned several; the value is their sum.
+        given: Ops that its outputs and labels come from; None for all that were there before it.
 
     Example:
         >>> Loss(3.0, parts={"near": Loss(1.0), "far": Loss(2.0)}).parts["far"].value
@@ -41,6 +42,7 @@ class Loss:
     value: Any
     weight: Any = None
     parts: Mapping[str, Loss] = field(default_factory=dict)
+    given: Collection[Any] | None = None
 
 
 def as_tensors(returned: Any) -> dict[str, list[Any]] | list[Any]:

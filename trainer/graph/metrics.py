@@ -102,7 +102,8 @@ class ModelMetrics:
             RequestError: The model raised, a metric has none of the forms, or its name is reserved or that of a loss.
         """
         before = set(v1.get_default_graph().get_operations())
-        return self._measured(loss, self._calls.metrics(outputs, labels), before, examples)
+        returned = self._calls.metrics(outputs, labels)
+        return self._measured(loss, returned, before, examples, self._calls.given(outputs))
 
     def of(self, method: str) -> ModelMetrics:
         """Returns the same metrics under the name of another method of the model, for messages."""
@@ -123,7 +124,15 @@ class ModelMetrics:
         """
         return self._measured(loss, returned, set(v1.get_default_graph().get_operations()), examples)
 
-    def _measured(self, loss: Loss, metrics: Mapping[str, Any], before: Collection[Any], examples: Any) -> Measured:
+    def _measured(
+        self,
+        loss: Loss,
+        metrics: Mapping[str, Any],
+        before: Collection[Any],
+        examples: Any,
+        given: Collection[Any] | None = None,
+    ) -> Measured:
+        given = before if given is None else given
         values: dict[str, Any] = {LOSS: tf.cast(loss.value, tf.float32)}
         values |= {name: tf.cast(part.value, tf.float32) for name, part in loss.parts.items()}
         pairs: dict[str, list[Any]] = {}
@@ -143,10 +152,10 @@ class ModelMetrics:
             values[name] = self._scalar(name, self._result_of(name, returned))
             if self._is_running(name, values[name]):
                 running.append(name)
-            elif parts := quotient(values[name], before):
+            elif parts := quotient(values[name], given):
                 pairs[name] = [tf.cast(part, tf.float32) for part in (parts.numerator, parts.denominator)]
                 no_nan += [name] if parts.no_nan else []
-            elif op_type := curved_at(values[name], before):
+            elif op_type := curved_at(values[name], given):
                 curved[name] = op_type
         self._check_states(values, before)
         if examples is not None:

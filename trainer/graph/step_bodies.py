@@ -79,7 +79,7 @@ class LossStep:
         self, inputs: Tensors, labels: Tensors, seed: Any
     ) -> tuple[Tensors, Loss, StepLosses, tuple[str, ...]]:
         with no_new_variables(self._calls.model, self._graph), self._side_losses.collected() as found:
-            outputs = self._calls.outputs(inputs, training=True, seed=seed)
+            outputs = self._calls.outputs(inputs, training=True, seed=seed, labels=labels)
             own = self._calls.loss(outputs, labels)
         total, added = with_side_losses(own.value, found)
         beside = [(name, loss) for name, loss in found if name in added]
