@@ -41,9 +41,9 @@ import json, sys
 import tensorflow as tf
 v1, lines = tf.compat.v1, json.loads(sys.argv[2])
 with tf.Graph().as_default(), v1.Session() as session:
-    v1.saved_model.load_docstrings(session, ["serve"], sys.argv[1])
+    v1.saved_model.load(session, ["serve"], sys.argv[1])
     first = session.run("guess:0", {"line:0": lines})
-second = tf.saved_model.load_docstrings(sys.argv[1]).signatures["serving_default"](line=tf.constant(lines))["guess"].numpy()
+second = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](line=tf.constant(lines))["guess"].numpy()
 print(json.dumps([[each.decode() for each in found] for found in (first, second)]))
 """
 
