@@ -129,7 +129,7 @@ def split_element(element: Any) -> tuple[Any, Any, Any]:
     Raises:
         RequestError: The element is a tuple of more than three parts.
     """
-    if not isinstance(element, tuple) or hasattr(element, "_make"):
+    if not isinstance(element, tuple):
         return element, None, None
     if not 1 <= len(element) <= 3:
         raise RequestError(
