@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.checks import suggestion
-from trainer.data.element_form import mapped, named_parts, rebuilt, split_element
+from trainer.data.element_form import in_sequence_of, mapped, named_parts, split_element
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.graph.composites import is_composite
@@ -118,7 +118,7 @@ def _padding_values(data: Streamed, spec: Any) -> Any:
             ) from error
     form, _ = named_parts(*(without_none(part) for part in split_element(spec)))
     parts = [mapped(values.__getitem__, part) for part in form.all]
-    return rebuilt(spec, parts[: len(spec)]) if isinstance(spec, tuple) else parts[0]
+    return in_sequence_of(spec, parts[: len(spec)]) if isinstance(spec, tuple) else parts[0]
 
 
 def _lengths(spec: Any) -> list[Callable[[Any], Any]]:
