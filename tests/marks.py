@@ -15,6 +15,8 @@ SLOW = {
     "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights": "a run for each kind of file",
+    "checkpoints/restoring/test_weight_readers.py::test_names_and_patterns": "a run for each choice",
     "cli/test_assemble.py::test_a_run_with_old_keys": "a run that the command line began, and two more",
     "cli/test_assemble.py::test_a_graph_is_built": "the same run, frozen by its config",
     "cli/test_main.py::test_the_command_of_a_run_can_be_pasted": "two runs of each program",
@@ -88,6 +90,9 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights_are_those_of_the_file[net-h5-2]",
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights_are_those_of_the_file[net-objects-2]",
+    "checkpoints/restoring/test_weight_readers.py::test_names_and_patterns_choose_what_is_taken[settings2",
     "export/test_keras_weights.py::test_the_net_computes_what_the_run_does[2-subclassed]",
     "graph/test_exact_names.py::test_outputs_bear_their_names[the op bears",
     "graph/test_exact_names.py::test_outputs_bear_their_names[another case",

@@ -51,7 +51,8 @@ class WarmStartConfig:
     Args:
         path: Reference to a checkpoint of this trainer or an external one: a run directory, a directory of
             runs (the newest), a checkpoint directory, DIRECTORY@WHICH with a number, a name, last or best,
-            or the prefix or a file of a checkpoint; null for no warm start.
+            or the prefix or a file of a checkpoint; or a file of weights (.weights.h5, .keras, .npz, a
+            SavedModel, a frozen .pb); null for no warm start.
         variables: Names or patterns of the variables to take, or a mapping from the name in the file to
             the name of the variable; null for all variables that both have.
         exclude: Names or patterns of variables that keep the model's own initial values.
