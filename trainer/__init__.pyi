@@ -1,5 +1,7 @@
 """The public names of the framework; what is not here is private and may move."""
 
+from trainer.api.fit import fit as fit
+from trainer.api.result import Result as Result
 from trainer.callback import Callback as Callback
 from trainer.callback import Context as Context
 from trainer.data.arrays import Arrays as Arrays
@@ -12,6 +14,8 @@ from trainer.errors import ReadBackError as ReadBackError
 from trainer.errors import RequestError as RequestError
 from trainer.errors import TrainerError as TrainerError
 from trainer.export.keras_weights import load_into as load_into
+from trainer.graph.optimizer_parts import OptimizerPart as OptimizerPart
+from trainer.graph.optimizer_parts import Optimizers as Optimizers
 from trainer.model import Model as Model
 from trainer.predict.backends.dispatch import open_predictor as open_predictor
 from trainer.predict.predictor import Predictor as Predictor

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
+from trainer.config.optimizer_parts import check_parts
 from trainer.errors import RequestError
 from trainer.files import local_path
-from trainer.runs.settings import Settings
+from trainer.runs.settings import Settings, check_seed
 from trainer.runs.stored_config import renamed_keys_in
 from trainer.state import COMPILE_SETTINGS
 from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-MAX_SEED = 2**31 - 1
 
 
 def validate(config: DictConfig, experiment: str | None) -> Settings:
@@ -49,9 +49,6 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
     steps_per_call = None if loop.steps_per_call == "auto" else loop.steps_per_call
     if isinstance(steps_per_call, str):
         raise RequestError(f"loop.steps_per_call ({steps_per_call!r}) must be auto or a whole number of at least 1")
-    seed = check_int("seed", config.seed, minimum=0)
-    if seed > MAX_SEED:
-        raise RequestError(f"seed ({seed}) must be at most {MAX_SEED}")
     return Settings(
         root=local_path(config.run.root, "run.root"),
         name=_name((experiment or "run").replace("/", "-") if config.run.name is None else config.run.name),
@@ -60,7 +57,7 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
         may_change=check_choice("resume_changes", config.resume_changes, ("refuse", "allow")) == "allow",
         warm_start=_warm_start(config.warm_start),
         trainable=None if config.trainable is None else check_names("trainable", config.trainable),
-        seed=seed,
+        seed=check_seed(config.seed),
         epochs=check_int("loop.epochs", loop.epochs, minimum=1),
         steps_per_epoch=check_optional_int("loop.steps_per_epoch", loop.steps_per_epoch, minimum=1),
         steps_per_call=check_optional_int("loop.steps_per_call", steps_per_call, minimum=1),
@@ -112,6 +109,7 @@ def _check_nodes(config: DictConfig) -> None:
     _check_missing(config)
     if "batch_size" in config.data:
         check_int("data.batch_size", config.data.batch_size, minimum=1)
+    check_parts(cast("dict[str, Any]", OmegaConf.to_container(config.optimizer, resolve=True)))
     rate = config.optimizer.get("learning_rate")
     if isinstance(rate, Mapping | DictConfig):
         _check_target("optimizer.learning_rate", rate)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from trainer.checks import check_int
 from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
+
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,19 @@ class Settings:
     steps_per_call: int | None
     compile: str
     session: SessionSettings
+
+
+def check_seed(value: Any) -> int:
+    """Returns a seed.
+
+    Raises:
+        TypeError, ValueError: The value is not a whole number from 0 to 2**31 - 1.
+
+    Example:
+        >>> check_seed(7)
+        7
+    """
+    seed = check_int("seed", value, minimum=0)
+    if seed > MAX_SEED:
+        raise ValueError(f"seed ({seed}) must be at most {MAX_SEED}")
+    return seed

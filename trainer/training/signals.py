@@ -26,6 +26,10 @@ class Signals:
     The second SIGINT or SIGTERM ends the process at once. The previous handlers are restored at the
     end. Outside the main thread, where Python allows no handlers, nothing is caught.
 
+    Args:
+        inside: Whether the run is a part of a program that goes on after it, such as a notebook: the previous
+            handlers then get the second signal.
+
     Example:
         >>> with Signals() as signals:
         ...     signals.check()
@@ -33,7 +37,8 @@ class Signals:
         False
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, inside: bool = False) -> None:
+        self._inside = inside
         self._caught: int | None = None
         self._save_requested = False
         self._at_once = False
@@ -81,7 +86,10 @@ class Signals:
         if self._caught is not None:
             os._exit(128 + number)
         self._caught = number
-        if os.getpid() != 1:
+        if self._inside:
+            for each in STOPPING:
+                signal.signal(each, self._previous[each])
+        elif os.getpid() != 1:
             # The system's own action needs no Python, so it ends even a long save. For process 1 the
             # system ignores signals without a handler, so the handler of Python stays.
             for each in STOPPING:

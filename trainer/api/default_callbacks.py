@@ -1,0 +1,92 @@
+"""Callbacks of a training from Python: the shipped ones that a run needs, and those of the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
+
+from trainer.callback import Callback
+from trainer.checks import suggestion
+from trainer.config.shipped_callbacks import join_packages
+from trainer.errors import RequestError
+
+DEFAULTS: Mapping[str, str] = {
+    "nan_guard": "callbacks.nan_guard.NanGuard",
+    "evaluate": "callbacks.evaluate.Evaluate",
+    "metrics": "callbacks.metrics.Metrics",
+    "progress": "callbacks.progress.Progress",
+    "checkpoint": "callbacks.checkpoint.Checkpoint",
+}
+"""Classes by name, in running order: those of ``conf/callbacks/default.yaml`` that export nothing."""
+
+Given = Sequence[Callback] | Mapping[str, Callback | None]
+"""Callbacks as a user gives them: a list, or a mapping in which None leaves out a default one."""
+
+
+def with_defaults(given: Given, *, quiet: bool = False) -> dict[str, Callback]:
+    """Returns the default callbacks with those of a user: one of the same name takes the place of the default.
+
+    Args:
+        given: Callbacks of the user.
+        quiet: Whether to leave out the progress.
+
+    Raises:
+        RequestError: A value is no callback, or None for a name that is not among the defaults.
+    """
+    named = named_callbacks(given)
+    defaults = {name: target for name, target in DEFAULTS.items() if name not in named}
+    if quiet:
+        defaults.pop("progress", None)
+    join_packages(defaults.values())
+    made: dict[str, Callback | None] = {name: resolve_name(target)() for name, target in defaults.items()}
+    chosen = {name: made.get(name, named.get(name)) for name in [*DEFAULTS, *named]}
+    return {name: callback for name, callback in chosen.items() if callback is not None}
+
+
+def named_callbacks(given: Given) -> dict[str, Callback | None]:
+    """Returns callbacks by name; one of a list has the name of its class, as ``early_stopping``.
+
+    Raises:
+        RequestError: A value is no callback, or None for a name that is not among the defaults.
+
+    Example:
+        >>> class EarlyStopping(Callback):
+        ...     pass
+        >>> list(named_callbacks([EarlyStopping(), EarlyStopping()]))
+        ['early_stopping', 'early_stopping_2']
+    """
+    if isinstance(given, Mapping):
+        named = dict(given)
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        named = {}
+        for each in given:
+            named[_free_name(_snake_case(type(each).__name__), named)] = each
+    else:
+        raise RequestError(
+            f"callbacks is a {type(given).__name__}; it must be a list of callbacks, or a mapping of names to "
+            "callbacks in which None leaves out a default one",
+            argument="callbacks",
+        )
+    for name, callback in named.items():
+        if callback is None and name not in DEFAULTS:
+            raise RequestError(
+                f"callbacks[{name!r}] is None, which leaves out a default callback; {suggestion(name, DEFAULTS)}",
+                argument="callbacks",
+            )
+        if callback is not None and not isinstance(callback, Callback):
+            what = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
+            remedy = "make an object of it: add ()" if isinstance(callback, type) else "derive it from trainer.Callback"
+            raise RequestError(
+                f"callbacks holds {what}, which is no callback of this trainer; {remedy}", argument="callbacks"
+            )
+    return named
+
+
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    names = (name, *(f"{name}_{count}" for count in range(2, len(taken) + 2)))
+    return next(each for each in names if each not in taken)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

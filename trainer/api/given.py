@@ -1,0 +1,98 @@
+"""Model of a training from Python: how it is made in the graph, and what it gets back from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainer.api.keras_models import RebuiltKerasModel
+from trainer.api.models import describe_model, model_maker
+from trainer.api.recorder import ReadValues
+from trainer.errors import RequestError
+from trainer.model import Model
+from trainer.models.keras_compiled import Compiled
+from trainer.models.keras_model import KerasModel
+
+
+@dataclass(frozen=True)
+class GivenModel:
+    """Model as ``fit`` uses it.
+
+    Args:
+        make: Function that makes the model while the graph is open.
+        description: Text that a resume compares.
+        optimizer: Optimizer that the model has, or None.
+        floats: Dtype to which arrays of floating-point numbers are cast, or None.
+        read_values: Function that prepares the reading of trained values, or None.
+        take: Function that gives the object of the user the values that were read.
+        take_from: Function that gives it the values of a checkpoint, by its prefix.
+    """
+
+    make: Callable[[], Model]
+    description: str
+    optimizer: Any = None
+    floats: Any = None
+    read_values: ReadValues | None = None
+    take: Callable[[Any], None] = lambda _values: None
+    take_from: Callable[[Path], None] = lambda _prefix: None
+
+
+def given_model(model: Any, loss: Any, metrics: Any, class_weight: Any) -> GivenModel:
+    """Returns a model as ``fit`` uses it.
+
+    Args:
+        model: Model as the user gave it.
+        loss: Loss of a Keras model, or None.
+        metrics: Metrics of a Keras model, or None.
+        class_weight: Weights of classes for a Keras model, or None.
+
+    Raises:
+        RequestError: The model is none, or has a loss and metrics of its own.
+    """
+    policy = keras.config.dtype_policy()
+    of_keras = {"loss": loss, "metrics": metrics, "class_weight": class_weight}
+
+    def in_precision(make: Callable[[], Any]) -> Callable[[], Model]:
+        # The graph is built with the state of a new process, and the user may have chosen a precision.
+        def made() -> Model:
+            keras.config.set_dtype_policy(policy)
+            model = make()
+            return KerasModel(model, **of_keras) if _is_of_keras(model) else _with_own_loss(model, of_keras)
+
+        return made
+
+    if isinstance(model, keras.Model) and _is_of_keras(model):
+        rebuilt = RebuiltKerasModel(model, Compiled(loss=loss, metrics=metrics), class_weight)
+        return GivenModel(
+            make=in_precision(rebuilt.make),
+            description=describe_model(model),
+            optimizer=rebuilt.optimizer,
+            floats=keras.config.floatx(),
+            read_values=rebuilt.read_values,
+            take=rebuilt.take,
+            take_from=rebuilt.take_from,
+        )
+    make = model_maker(model)
+    if not isinstance(model, type) and hasattr(model, "loss"):
+        _with_own_loss(model, of_keras)
+    return GivenModel(in_precision(make), describe_model(model))
+
+
+def _is_of_keras(model: Any) -> bool:
+    """Returns whether a model is a Keras model without a method ``loss`` of its class, which the contract has."""
+    ours = getattr(type(model), "loss", None)
+    return isinstance(model, keras.Model) and (ours is None or ours is getattr(keras.Model, "loss", None))
+
+
+def _with_own_loss(model: Any, of_keras: dict[str, Any]) -> Any:
+    for name, value in of_keras.items():
+        if value is not None and not isinstance(model, KerasModel):
+            raise RequestError(
+                f"{name} is for a Keras model; {type(model).__name__} is none, and has its own method loss",
+                argument=name,
+            )
+    return model
