@@ -93,6 +93,7 @@ class TrainConfig:
         warm_start: Variables taken from a checkpoint at the first start; null for none.
         seed: Seed of initial values, of the order of the data and of random ops.
         trainable: Names or patterns of the variables to train; null for all.
+        precision: Precision of Keras layers: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; null for Keras's.
         loop: Length and speed of the training loop.
         session: Settings of TensorFlow's sessions.
         model: Node of the model.
@@ -108,6 +109,7 @@ class TrainConfig:
     warm_start: WarmStartConfig | None = field(default_factory=WarmStartConfig)
     seed: int = 0
     trainable: list[str] | None = None
+    precision: str | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING

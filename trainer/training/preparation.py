@@ -82,6 +82,7 @@ class PreparedRun:
             steps_per_call=settings.steps_per_call,
             seed=settings.seed,
             compile=settings.compile,
+            precision=settings.precision,
             **parts,
         )
 

@@ -15,6 +15,7 @@ from trainer.graph.calls import TrainingGraph, add_calls
 from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.devices import building
 from trainer.graph.keras_state import keras_state_kept
+from trainer.graph.precision import computed_in, tell_precision
 from trainer.graph.variables import variable_bytes
 from trainer.runs.lock import RunLock
 from trainer.state import RunState
@@ -81,16 +82,18 @@ def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, Init
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")
     _check_length(job.start, length)
-    opened = open_graph(
-        job.make_model,
-        job.make_optimizer,
-        source,
-        job.seed,
-        _compile_setting(job),
-        steps_per_epoch=length.steps_per_epoch,
-        with_rollback=job.may_roll_back,
-        trainable=job.trainable,
-    )
+    with computed_in(job.precision):
+        opened = open_graph(
+            job.make_model,
+            job.make_optimizer,
+            source,
+            job.seed,
+            _compile_setting(job),
+            steps_per_epoch=length.steps_per_epoch,
+            with_rollback=job.may_roll_back,
+            trainable=job.trainable,
+        )
+    tell_precision(job.precision, opened.context.model)
     with building(opened.context.graph):
         job.callbacks.on_build(opened.context)
         # After the callbacks: their variables are in the checkpoints too.
