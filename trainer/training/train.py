@@ -53,7 +53,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     try:
         with requests.at_once():
             source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
-            with timed("building the graph"), keras_state_kept():
+            with timed("building the graph"), computed_in(job.precision), keras_state_kept():
                 graph, length, initial_values = _build(job, source)
             _check_disk(job, graph)
         with TrainingSession(graph, clock) as session:
@@ -82,17 +82,16 @@ def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, Init
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")
     _check_length(job.start, length)
-    with computed_in(job.precision):
-        opened = open_graph(
-            job.make_model,
-            job.make_optimizer,
-            source,
-            job.seed,
-            _compile_setting(job),
-            steps_per_epoch=length.steps_per_epoch,
-            with_rollback=job.may_roll_back,
-            trainable=job.trainable,
-        )
+    opened = open_graph(
+        job.make_model,
+        job.make_optimizer,
+        source,
+        job.seed,
+        _compile_setting(job),
+        steps_per_epoch=length.steps_per_epoch,
+        with_rollback=job.may_roll_back,
+        trainable=job.trainable,
+    )
     tell_precision(job.precision, opened.context.model)
     with building(opened.context.graph):
         job.callbacks.on_build(opened.context)
