@@ -80,7 +80,7 @@ def open_weights(path: Path, model: Any = None) -> WeightReader:
     return reader
 
 
-class Weights:
+class StoredWeights:
     """Weights with a function each that reads the value.
 
     Args:
@@ -121,7 +121,7 @@ def _of_saved_model(directory: Path) -> WeightReader:
     return _of_checkpoint(prefix)
 
 
-def _of_objects(reader: TensorReader) -> Weights:
+def _of_objects(reader: TensorReader) -> StoredWeights:
     """Returns the variables of a checkpoint of objects by their own names; those of one name by their keys."""
     # An array of NumPy would lose zero bytes at the end.
     data = tf.train.load_checkpoint(str(reader.prefix)).get_tensor(OBJECT_GRAPH)
@@ -140,7 +140,7 @@ def _of_objects(reader: TensorReader) -> Weights:
         else:
             sources.update({key.removesuffix(VALUE): key for key in found})
     read = {name: _reading(reader.value, key) for name, key in sources.items()}
-    return Weights(reader.prefix, {name: reader.tensors[key] for name, key in sources.items()}, read)
+    return StoredWeights(reader.prefix, {name: reader.tensors[key] for name, key in sources.items()}, read)
 
 
 def _same(reader: TensorReader, first: str, second: str) -> bool:
@@ -150,21 +150,21 @@ def _same(reader: TensorReader, first: str, second: str) -> bool:
     return reader.value(first).tobytes() == reader.value(second).tobytes()
 
 
-def _of_npz(path: Path) -> Weights:
+def _of_npz(path: Path) -> StoredWeights:
     arrays = np.load(path, allow_pickle=False)
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise ValueError("it is one array, and has no names")
     values = {name.removesuffix(":0"): arrays[name] for name in arrays.files}
-    return Weights(path, {name: _type_of(each) for name, each in values.items()}, _all_read(values))
+    return StoredWeights(path, {name: _type_of(each) for name, each in values.items()}, _all_read(values))
 
 
-def _of_frozen(path: Path) -> Weights:
+def _of_frozen(path: Path) -> StoredWeights:
     constants = [node for node in read_frozen(path).node if node.op == "Const"]
     values = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in constants}
-    return Weights(path, {name: _type_of(each) for name, each in values.items()}, _all_read(values))
+    return StoredWeights(path, {name: _type_of(each) for name, each in values.items()}, _all_read(values))
 
 
-def _of_h5(source: Any, path: Path, model: Any) -> Weights:
+def _of_h5(source: Any, path: Path, model: Any) -> StoredWeights:
     """Returns the weights in a file of Keras by the names of the model's variables; others by their places."""
     file = h5py.File(source)
     found = dict(_old_names(file)) or dict(_datasets(file))
@@ -174,7 +174,7 @@ def _of_h5(source: Any, path: Path, model: Any) -> Weights:
         default={},
     )
     named = {own.get(place, place): each for place, each in found.items()}
-    return Weights(
+    return StoredWeights(
         path,
         {name: _type_of(each) for name, each in named.items()},
         {name: _reading(each.__getitem__, ()) for name, each in named.items()},
