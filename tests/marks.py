@@ -15,6 +15,8 @@ SLOW = {
     "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights": "a run for each kind of file",
+    "checkpoints/restoring/test_weight_readers.py::test_names_and_patterns": "a run for each choice",
     "cli/test_assemble.py::test_a_run_with_old_keys": "a run that the command line began, and two more",
     "api/test_fit.py::test_a_callback_stops": "two runs",
     "api/test_fit.py::test_lines_are_shown": "two runs",
@@ -82,6 +84,9 @@ SLOW = {
     "cli/test_optimizers.py::test_a_mistake": "a process with TensorFlow for each mistake",
     "cli/test_optimizers.py::test_files_of_the_group": "two runs from the command line",
     "graph/test_pipeline_state.py::test_an_exact": "a straight and a broken pass over each pipeline",
+    "graph/test_precision.py::test_a_resume_has": "three runs",
+    "graph/test_precision.py::test_each": "a run for each precision",
+    "graph/test_precision.py::test_the_policy": "two runs",
     "graph/test_random_ops.py::test_a_random_op_is_said": "a run for each place",
     "graph/test_side_losses.py::test_a_loss_on_the_side_counts": "an update and an evaluation for each loss",
     "scenarios/test_directory.py::test_13": "a run and a resume for each event",
@@ -122,6 +127,9 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights_are_those_of_the_file[net-h5-2]",
+    "checkpoints/restoring/test_weight_readers.py::test_all_weights_are_those_of_the_file[net-objects-2]",
+    "checkpoints/restoring/test_weight_readers.py::test_names_and_patterns_choose_what_is_taken[settings2",
     "export/test_tables.py::test_a_table_that_would_lose",
     "export/test_tables.py::test_the_exports_hold_the_vocabulary",
     "export/test_tables.py::test_a_trunk",
