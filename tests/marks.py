@@ -14,6 +14,8 @@ from trainer.training.train import train_job
 SLOW = {
     "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
+    "test_commands.py::test_a_generator_reaches": "an experiment to its end",
+    "test_commands.py::test_wide_and_deep": "an experiment to its end",
     "test_commands.py::test_digits_reach_their_validation_accuracy": "two experiments to their end",
     "cli/test_assemble.py::test_a_run_with_old_keys": "a run that the command line began, and two more",
     "api/test_fit.py::test_a_callback_stops": "two runs",
@@ -78,7 +80,6 @@ SLOW = {
     "graph/test_own_step.py::test_a_step_of": "two nets, trained twice, for each pair of optimizers",
     "graph/test_own_step.py::test_its_metrics": "three runs",
     "graph/test_losses.py::test_each_loss_is_weighted": "a run and its evaluation for each form of a loss",
-    "test_optimizers_page.py::test_the_commands": "five runs from the command line",
     "cli/test_optimizers.py::test_a_mistake": "a process with TensorFlow for each mistake",
     "cli/test_optimizers.py::test_files_of_the_group": "two runs from the command line",
     "graph/test_pipeline_state.py::test_an_exact": "a straight and a broken pass over each pipeline",

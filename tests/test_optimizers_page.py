@@ -1,9 +1,8 @@
-"""The examples of docs/optimizers.md."""
+"""The step of docs/optimizers.md with the optimizers of the same page: both nets are trained."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,12 @@ from trainer.data.arrays import InMemory
 from trainer.data.synthetic import ring
 
 PAGE = (ROOT / "docs/optimizers.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(bash|yaml|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(PAGE) if kind == language]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def test_the_step_and_the_optimizers_of_the_page_train(tmp_path) -> None:
     names: dict[str, Any] = {}
-    for code in blocks("python"):
+    for code in BLOCK.findall(PAGE):
         exec(code, names)
     state = run(
         tmp_path / "run",
@@ -39,14 +34,3 @@ def test_the_step_and_the_optimizers_of_the_page_train(tmp_path) -> None:
     kernels = [name for name in first if name.endswith("kernel")]
     assert len(kernels) == 4
     assert all(not np.array_equal(first[name], last[name]) for name in kernels)
-
-
-def test_the_commands_of_the_page_run(tmp_path) -> None:
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
-    (tmp_path / "conf/experiment").mkdir(parents=True)
-    (experiment,) = blocks("yaml")
-    (tmp_path / "conf/experiment/versus.yaml").write_text(experiment)
-    assert len(blocks("bash")) == 3
-    for text in blocks("bash"):
-        done = subprocess.run(["bash", "-euc", text], cwd=tmp_path, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stderr
