@@ -56,6 +56,7 @@ def test_files_of_the_group_are_parts_and_a_resume_goes_on(trainer, mine, tmp_pa
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ("optimizer.parts.critic.every_n_step=2", "did you mean +optimizer.parts.critic.every_n_steps?"),
         ("optimizer.parts.critic.loss=discriminator_los", "did you mean discriminator_loss?"),
         (
             "optimizer.parts.maker.variables=[gen/*]",

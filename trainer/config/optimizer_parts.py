@@ -16,6 +16,9 @@ KEYS = ("_target_", "parts", "in_turn")
 OWN_KEYS = ("variables", "loss", "every_n_steps")
 """Keys of a part that are no arguments of its optimizer."""
 
+IN_PART = re.compile(r"optimizer\.parts\.\w+\.\w+")
+"""Key of a setting of a part."""
+
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 EXAMPLE = "+optimizer.parts.head='{_target_: keras.optimizers.Adam, learning_rate: 0.001, variables: [head/*]}'"
 
