@@ -32,5 +32,5 @@ def test_visits_depend_on_the_pair_and_on_the_traits() -> None:
 @pytest.mark.parametrize("make", [ring, visits])
 @pytest.mark.parametrize("wrong", [0, 1.5])
 def test_a_number_of_examples_is_checked(make, wrong) -> None:
-    with pytest.raises((TypeError, ValueError), match="data.examples.examples"):
+    with pytest.raises((TypeError, ValueError), match=r"data\.examples\.examples"):
         make(wrong)
