@@ -138,7 +138,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         )
     except (ValueError, TypeError) as error:
         raise RequestError(str(error), argument=getattr(error, "argument", "")) from None
-    options = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
     options["steps_per_epoch"] = steps_per_epoch
     given = {"model": model, "optimizer": optimizer, "loss": loss, "metrics": metrics, "data": data}
     given["class_weight"] = class_weight
