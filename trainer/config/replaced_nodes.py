@@ -17,7 +17,7 @@ TARGET = "_target_"
 MISSING = "???"
 
 
-class ReplacingConfigLoader(ConfigLoaderImpl):  # type: ignore[misc] # Hydra has no types here
+class ReplacingConfigLoader(ConfigLoaderImpl):
     """Loader of configs for Hydra in which a node with another ``_target_`` replaces the one before it."""
 
     def _compose_config_from_defaults_list(self, defaults: list[Any], repo: Any) -> DictConfig:
@@ -34,8 +34,9 @@ OF_HYDRA = ConfigLoaderImpl._apply_overrides_to_config
 
 def install() -> None:
     """Makes Hydra compose configs and apply overrides so that nodes with another target are replaced."""
-    hydra_main.ConfigLoaderImpl = ReplacingConfigLoader
-    setattr(ConfigLoaderImpl, "_apply_overrides_to_config", staticmethod(apply_overrides))  # noqa: B010 - mypy
+    # By name: type checkers do not know these as names of Hydra.
+    setattr(hydra_main, "ConfigLoaderImpl", ReplacingConfigLoader)  # noqa: B010
+    setattr(ConfigLoaderImpl, "_apply_overrides_to_config", staticmethod(apply_overrides))  # noqa: B010
 
 
 def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:
