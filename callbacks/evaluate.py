@@ -27,7 +27,8 @@ SHORT_SECS = 0.2
 class Evaluate(Callback):
     """Reports ``val_loss`` and ``val_<metric>`` over all validation examples, in inference mode.
 
-    Where the data has several validation parts, each has its name: ``val_<part>_loss``. Does nothing where the data has no validation part.
+    Where the data has several validation parts, each has its name: ``val_<part>_loss``. Does nothing where the data
+    has none.
 
     Args:
         every_n_epochs: Epochs between two evaluations; the loop stops there.

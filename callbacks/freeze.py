@@ -67,6 +67,7 @@ class Freeze(Callback):
             export.check_fits_a_pb(self._part)
         except ValueError as error:
             raise ValueError(f"{error}, and leave this callback out") from error
+        export.tell_of_tables(self._part.tables)
         self._example = build.source.example
         self._averages = graph.chosen_averages(build.averages, self._weights)
         self._check = trunks.check_of_trunks(build.model, self._example)

@@ -16,6 +16,7 @@ DOC = (ROOT / "docs/python.md").read_text()
 FACES = {
     "trainer": {
         *("Arrays", "Callback", "CallbackError", "CheckpointError", "Context", "DamagedError", "Interrupted", "Model"),
+        *("OptimizerPart", "Optimizers"),
         *("NonFiniteError", "Predictor", "ReadBackError", "RequestError", "Schedule", "TrainerError", "Trunk"),
         *("WarmStart", "load_into", "open_predictor", "__version__"),
     },

@@ -19,7 +19,7 @@ from trainer.timing import timed
 OLDEST = {"tensorflow": (2, 16), "keras": (3, 10)}
 """Oldest versions that this trainer works with, as in ``pyproject.toml``; pip does not see a vendor's build."""
 
-FIRST_QUIET_XLA = (2, 20)
+FIRST_QUIET_XLA = (2, 21)
 """First TensorFlow whose XLA obeys the log level; earlier ones log its first use at any level."""
 
 

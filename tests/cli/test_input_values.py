@@ -31,6 +31,26 @@ def test_typed(text, shape, wanted) -> None:
     assert np.asarray(value).tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "shape", "wanted"),
+    [
+        ("x=ant,bee", (None,), ["ant", "bee"]),
+        ("x=1,2", (None,), ["1", "2"]),
+        ("x=true", (None,), ["true"]),
+        ("x=Draw, then stop", (None,), ["Draw, then stop"]),
+        ('x="a b","c, d"', (None,), ["a b", "c, d"]),
+        ('x=["a b", "c"]', (None,), ["a b", "c"]),
+        ("x=[not a list", (None,), ["[not a list"]),
+        ('x="half', (None,), ['"half']),
+        ("x=a,b,c,d", (None, 2), [["a", "b"], ["c", "d"]]),
+        ("x=one line", (), "one line"),
+    ],
+)
+def test_typed_strings(text, shape, wanted) -> None:
+    value = parse_inputs([text], {"x": TensorInfo("x:0", "string", shape)})["x"]
+    assert np.asarray(value).tolist() == wanted
+
+
 def test_files(tmp_path) -> None:
     np.save(tmp_path / "one.npy", [1, 2])
     np.savez(tmp_path / "two.npz", x=[3], y=[4])

@@ -30,11 +30,11 @@ def sources(tmp_path) -> ConfigSources:
 
 # Overrides beside +experiment=linear, and a part of the answer.
 OVERRIDES = [
-    (["model=null"], "model cannot be null; choose one with model=NAME: cnn, keras, linear"),
+    (["model=null"], "model cannot be null; choose one with model=NAME: cnn, function, keras"),
     (["optimizer=null"], "choose one with optimizer=NAME: adam,"),
     (["data=null"], "choose one with data=NAME: arrays,"),
     (["callbacks=null"], "callbacks cannot be null; drop a callback by name with '~callbacks.NAME'"),
-    (["model=5"], "model (5) must be the name of a choice: cnn, keras, linear"),
+    (["model=5"], "model (5) must be the name of a choice: cnn, function, keras"),
     (["loop.epochs=null"], "loop.epochs cannot be null; give it a value"),
     (["run.root=null"], "run.root cannot be null"),
     (["~loop.epochs"], "loop.epochs cannot be left out"),

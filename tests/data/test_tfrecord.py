@@ -38,6 +38,23 @@ def test_tfrecord_trains_and_evaluates(tmp_path) -> None:
     assert record.metrics["val_loss"] > 0
 
 
+def test_files_side_by_side_are_read_a_record_of_each_in_turn(tmp_path) -> None:
+    """16 records in three files, read twice: one order, and each record once."""
+    for i, count in enumerate((8, 5, 3)):
+        write_records(tmp_path / f"{i}.tfrecord", count)
+
+    def firsts(side_by_side: int) -> list[list[float]]:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            data = tfrecord(str(tmp_path / "*.tfrecord"), INPUTS, LABELS, side_by_side).batch(99)
+            inputs, _ = session.run(tf.compat.v1.data.make_one_shot_iterator(data).get_next())
+            return inputs["x"].tolist()  # type: ignore[no-any-return]
+
+    rows = points(8).inputs["x"].tolist()
+    in_turn = [rows[i] for i in (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 7)]
+    assert firsts(3) == firsts(9) == in_turn
+    assert firsts(1) == [*rows, *rows[:5], *rows[:3]]
+
+
 TFRECORD_MISTAKES = [
     ({"z": {"shape": [2]}}, "no feature 'z'"),
     ({"x": {"shape": [3]}}, "holds 2 values of float32; expected 3 of float32"),

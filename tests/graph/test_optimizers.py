@@ -280,6 +280,39 @@ def test_an_optimizer_of_graph_mode_does_as_in_a_session_loop(name) -> None:
     assert np.linalg.norm(found[1]) <= 1.0001
 
 
+TAKE_A_RATE = [
+    name
+    for name, make in OF_V1.items()
+    if isinstance(make, type) and name not in ("MixedPrecisionLossScaleOptimizer", "Minimizing")
+]
+
+
+@pytest.mark.parametrize("name", [*TAKE_A_RATE, "AdagradDAOptimizer"])
+def test_a_rate_that_a_rollback_scales_is_that_of_each_step(name) -> None:
+    (x, y), *_ = batches()
+    source = inspect_source(InMemory(Arrays(x, {"y": y}), batch_size=BATCH))
+
+    def after(rate: float, scale: float) -> Any:
+        built = open_graph(
+            OldNet,
+            lambda step, scale: OF_V1[name](rate_of_step(rate, step, scale)),
+            source,
+            0,
+            "off",
+            steps_per_epoch=5,
+            with_rollback=True,
+        ).context
+        with built.graph.as_default(), v1.Session() as session:
+            session.run(v1.global_variables_initializer())
+            for x, y in batches():
+                session.run("train_step", {**{f"{name}:0": value for name, value in x.items()}, "y:0": y})
+                built.rollback.rate_scale.load(np.float32(scale), session)
+            return session.run(built.model.w)
+
+    assert not np.array_equal(after(0.25, 1.0), after(0.25, 0.5))
+    np.testing.assert_allclose(after(0.25, 1.0), after(0.25, 1.0))
+
+
 SCALES = {
     "an optimizer of one's own": lambda: Lookahead(0.1),
     "factor": lambda: OPTIMIZERS.Adam(0.1, loss_scale_factor=1000.0),

@@ -188,7 +188,7 @@ def test_what_no_checkpoint_holds_is_said_with_its_line(name) -> None:
 
 
 IS_SO = ["normal", "np.random"]
-if tf.__version__ >= "2.18":  # before, some pipelines of two shuffles are exact
+if tf.__version__ >= "2.20":  # before, some pipelines of two shuffles are exact
     IS_SO.append("two shuffles of one's own")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.helpers import run
 from trainer.data.arrays import Arrays, InMemory
+from trainer.errors import RequestError
 from trainer.graph.build import GraphContext, open_graph
 from trainer.graph.data_source import inspect_source
 from trainer.graph.optimizer_parts import OptimizerPart, Optimizers
@@ -130,3 +134,221 @@ def test_two_nets_do_as_in_a_loop_by_hand(pair, every, order) -> None:
     assert found.keys() == expected.keys()
     for name, value in found.items():
         np.testing.assert_allclose(value, expected[name], rtol=2e-5, atol=2e-6, err_msg=name)
+
+
+def test_the_orders_and_rests_differ() -> None:
+    """The table above tells them apart."""
+    pair = PAIRS["of Keras"]
+    found = [by_hand(parts(*pair, every, **order)) for every in EVERY.values() for order in ORDERS.values()]
+    assert len({each["g/a"].tobytes() + each["d/a"].tobytes() for each in found}) == len(found)
+
+
+def test_parts_of_one_loss_share_the_gradients_and_do_as_one_optimizer() -> None:
+    def several() -> Any:
+        adam = lambda: OF_KERAS.Adam(0.05)  # noqa: E731
+        return Optimizers({"rest": OptimizerPart(adam(), ["g/*", "d/b"]), "first": OptimizerPart(adam(), ["d/a"])})
+
+    found, expected = by_trainer(several), by_trainer(lambda: OF_KERAS.Adam(0.05))
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, expected[name])
+    graph = opened(Gan, several).graph.as_graph_def()
+    one = opened(Gan, lambda: OF_KERAS.Adam(0.05)).graph.as_graph_def()
+    counts = [sum(n.op == "ReluGrad" for f in each.library.function for n in f.node_def) for each in (graph, one)]
+    assert counts[0] == counts[1]
+
+
+def names_made(make_optimizers: Any) -> set[str]:
+    """Returns the names of the variables beside those of the net."""
+    graph = opened(Gan, make_optimizers).graph
+    names = {each.op.name for each in graph.get_collection("variables")}
+    return names - {each.op.name for each in graph.get_collection("trainable_variables")} - {"global_step"}
+
+
+def test_variables_of_optimizers_are_named_by_their_parts() -> None:
+    adam = OF_V1.AdamOptimizer
+    slots = {f"{name}/{slot}" for name in ("d/a", "d/b", "g/a", "g/b") for slot in ("Adam", "Adam_1")}
+    powers = {f"optimizer_{part}/beta{n}_power" for part in "dg" for n in (1, 2)}
+    assert names_made(parts(adam, adam)) == slots | powers
+    assert names_made(parts(adam, adam, (1, 3), in_turn=["g", "d"])) == slots | powers
+    made_by_keras = names_made(
+        parts(*(partial(OF_KERAS.SGD, 0.1, momentum=0.9, name=f"optimizer_{part}") for part in "dg"))
+    )
+    # Keras counts the scope up for each variable.
+    expected = {f"optimizer_{part}/{name}" for part in "dg" for name in ("iteration", "learning_rate")}
+    expected |= {f"optimizer_{part}/{part}_{name}_momentum" for part in "dg" for name in "ab"}
+    assert {re.sub(r"_\d+/|_0_", lambda found: found[0][-1], name) for name in made_by_keras} == expected
+
+
+def part(variables: Any, loss: Any = None, **more: Any) -> OptimizerPart:
+    return OptimizerPart(OF_V1.GradientDescentOptimizer(0.1), variables, loss, **more)
+
+
+REFUSED: Mapping[str, tuple[Any, str]] = {
+    "a variable in two parts": (
+        {"d": (["d/*"],), "g": (["*"],)},
+        r"'d/a' belongs to two parts, d \(d/\*\) and g \(\*\)",
+    ),
+    "a variable in no part": (
+        {"d": (["d/*"],), "g": (["g/a"],)},
+        r"no optimizer updates g/b; the patterns are d: d/\*; g: g/a",
+    ),
+    "a pattern without variables": (
+        {"d": (["D/*"],), "g": (["g/*"],)},
+        r"optimizer\.parts\.d\.variables: 'D/\*'.*d/\*",
+    ),
+    "no patterns": ({"d": ([],), "g": (["*"],)}, "optimizer.parts.d.variables is empty; there are: d/a, d/b"),
+    "a loss that there is not": ({"d": (["d/*"], "d_los"), "g": (["g/*"],)}, "did you mean d_loss"),
+    "a loss of others": ({"d": (["d/*"], "other"), "g": (["g/*"],)}, "'other' depends on no variable of the part 'd'"),
+    "no parts": ({}, "need parts"),
+}
+
+
+class WithOther(Gan):
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return {**super().loss(outputs, labels), "other": tf.reduce_mean(tf.square(outputs["fake"]))}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_divided_is_refused_by_name(what) -> None:
+    settings, message = REFUSED[what]
+    with pytest.raises(RequestError, match=message):
+        opened(WithOther, lambda: Optimizers({name: part(*each) for name, each in settings.items()}))
+
+
+def test_a_named_loss_of_a_model_without_names_is_refused(tmp_path) -> None:
+    with pytest.raises(
+        RequestError, match=r"optimizer\.parts\.all\.loss is 'd_loss', and the model's loss has no names"
+    ):
+        run(tmp_path / "run", {}, make_optimizer=lambda *_: Optimizers({"all": part(["*"], "d_loss")}))
+
+
+@pytest.mark.parametrize(("in_turn", "message"), [(["d"], "each part once: d, g"), (["d", "h"], "'h'"), ([], "once")])
+def test_an_order_must_name_each_part(in_turn, message) -> None:
+    with pytest.raises(RequestError, match=message):
+        Optimizers({"d": part(["d/*"]), "g": part(["g/*"])}, in_turn)
+
+
+@pytest.mark.parametrize("wrong", [{"every_n_steps": 0}, {"every_n_steps": 1.5}, {"variables": "d/*"}])
+def test_a_part_checks_its_settings(wrong) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        part(**{"variables": ["*"], **wrong})
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_variables_that_are_not_trained_need_no_optimizer(order) -> None:
+    make = parts(*PAIRS["one of each"], **ORDERS[order])
+    found, all_trained = by_trainer(make, trainable=["d/*", "g/b"]), by_trainer(make)
+    np.testing.assert_array_equal(found["g/a"], made("g/a", [2, 8], 1, 0.3).numpy())
+    assert not np.array_equal(found["g/b"], made("g/b", [8, 1], 2).numpy())
+    assert not np.array_equal(found["d/a"], all_trained["d/a"])
+    with pytest.raises(RequestError, match=r"optimizer\.parts\.g\.variables: 'g/\*' matches no trained variable"):
+        by_trainer(make, trainable=["d/*"])
+
+
+class OfLayers:
+    """GAN of Keras layers with batch normalisation, a regularizer and perhaps layers of float16."""
+
+    policy: Any = None
+
+    def __init__(self) -> None:
+        dense, norm = keras.layers.Dense, keras.layers.BatchNormalization(name="g_norm")
+        top = dense(1, dtype=self.policy, name="g_top")
+        self.generator = keras.Sequential([keras.Input([2]), dense(8, name="g_hidden"), norm, top])
+        hidden = dense(8, "tanh", kernel_regularizer="l2", name="d_hidden")
+        self.critic = keras.Sequential([keras.Input([1]), hidden, dense(1, name="d_top")])
+
+    def __call__(self, inputs: Any, training: bool) -> Any:
+        return {"fake": tf.cast(self.generator(inputs["z"], training=training), tf.float32)}
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        real, fake = self.critic(labels["x"]), self.critic(outputs["fake"])
+        return {
+            "d_loss": tf.reduce_mean(tf.square(real - 1.0) + tf.square(fake)),
+            "g_loss": tf.reduce_mean(tf.square(fake - 1.0)),
+        }
+
+
+class Half(OfLayers):
+    policy = "mixed_float16"
+
+
+def of_layers(make: Any, names: Mapping[str, Any], **order: Any) -> Any:
+    return lambda: Optimizers(
+        {name: OptimizerPart(make(), each, f"{name}_loss") for name, each in names.items()}, **order
+    )
+
+
+KERAS_NAMES = {"g": ["*g_*"], "d": ["*d_*"]}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_layers_keep_their_regularizers_and_averages(order) -> None:
+    weights = eager_layers(OfLayers, 0, **ORDERS[order])
+    expected = eager_layers(OfLayers, STEPS, **ORDERS[order])
+    built = opened(OfLayers, of_layers(lambda: OF_KERAS.SGD(0.1), KERAS_NAMES, **ORDERS[order]))
+    variables = [each.value for net in (built.model.generator, built.model.critic) for each in net.weights]
+    with built.graph.as_default(), v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        for variable, value in zip(variables, weights, strict=True):
+            variable.load(value, session)
+        for z, x in batches():
+            session.run("train_step", {"z:0": z, "x:0": x})
+        found = session.run(variables)
+    for value, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-5)
+
+
+def eager_layers(make_model: Any, steps: int, in_turn: Any = None) -> list[Any]:
+    """Returns the weights after steps of an eager loop, with the regularizers in both losses."""
+    keras.utils.set_random_seed(3)
+    model = make_model()
+    nets = {"g": model.generator, "d": model.critic}
+    for z, x in batches()[:steps]:
+        with tf.GradientTape(persistent=True) as tape:
+            losses = model.loss(model({"z": z}, training=True), {"x": x})
+            losses = {name: loss + tf.add_n(model.critic.losses) for name, loss in losses.items()}
+        for name in in_turn or nets:
+            if in_turn and name != in_turn[0]:
+                with tf.GradientTape() as tape:
+                    losses = model.loss(model({"z": z}, training=True), {"x": x})
+                    losses = {name: loss + tf.add_n(model.critic.losses) for name, loss in losses.items()}
+            own = nets[name].trainable_variables
+            if in_turn:
+                found = tape.gradient(losses[f"{name}_loss"], own)
+                gradients = {name: found}
+            elif name == "g":
+                gradients = {
+                    each: tape.gradient(losses[f"{each}_loss"], nets[each].trainable_variables) for each in nets
+                }
+            OF_KERAS.SGD(0.1).apply(gradients[name], own)
+    return [*model.generator.get_weights(), *model.critic.get_weights()]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_part_of_a_model_of_float16_gets_a_loss_scale(order) -> None:
+    half = opened(Half, of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, **ORDERS[order]))
+    names = {each.op.name for each in half.graph.get_collection("variables")}
+    assert all(
+        any(re.fullmatch(rf"optimizer_{part}_loss_scale.*/dynamic_scale", name) for name in names) for part in "dg"
+    )
+    assert half.skips_steps
+    assert len(half.learning_rates) == 2
+    found = by_trainer(of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, **ORDERS[order]), Half)
+    plain = by_trainer(of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, **ORDERS[order]), Half)
+    assert all(np.isfinite(value).all() for value in found.values())
+    assert all(np.array_equal(found[name], plain[name]) for name in found)
+
+
+def test_a_part_may_keep_averages() -> None:
+    def make() -> Any:
+        averaged = OF_KERAS.Adam(0.1, use_ema=True, ema_momentum=0.5)
+        return Optimizers(
+            {
+                "d": OptimizerPart(OF_KERAS.SGD(0.1), ["d/*"], "d_loss"),
+                "g": OptimizerPart(averaged, ["g/*"], "g_loss", 2),
+            }
+        )
+
+    averages = opened(Gan, make).averages
+    assert averages is not None
+    assert sorted(averages.names) == ["g/a", "g/b"]

@@ -36,6 +36,7 @@ FULL = RunInfo(
     versions={"python": "3.11"},
     savers=(CheckpointSettings("model", pinned=frozenset({3, 1}), keep_best=2, all_variables=False),),
     trunks=({"prefix": "trunk", "sha256": "f00"},),
+    tables=({"table": "words", "file": None, "sha256": "f00"},),
     rollbacks=(RollbackEntry(7, 0.5, "model-1", "loss is nan"),),
     warm_start={"checkpoint": "x"},
     resumed_from={"checkpoint": "y"},

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.contents import Entry, Tensor, unmet, whole_tensors
-from trainer.graphdef.op_types import VARIABLE_OPS
+from trainer.graphdef.op_types import TABLE_INITIALIZER_OP, VARIABLE_OPS
 from trainer.graphdef.traverse import node_of, reads_of, upstream
 
 RESTORE_OPS = ("RestoreV2", "RestoreSlice", "Restore")
@@ -55,6 +55,27 @@ def restored_tensors(meta: Any) -> list[RestoredTensor]:
         if node.op in RESTORE_OPS
         for port, entry in enumerate(_entries(nodes, node))
     ]
+
+
+def restored_tables(meta: Any) -> dict[str, tuple[str, ...]]:
+    """Returns what the Saver of a meta graph fills look-up tables from.
+
+    Args:
+        meta: MetaGraphDef.
+
+    Returns:
+        Names of keys and values by the name of the table's node.
+    """
+    nodes = {node.name: node for node in meta.graph_def.node}
+    needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
+    entries = {node.name: _entries(nodes, node) for node in needed if node.op in RESTORE_OPS}
+    found = {}
+    for node in needed:
+        tensors = node.input[1:3]
+        if TABLE_INITIALIZER_OP.search(node.op) and all(node_of(tensor) in entries for tensor in tensors):
+            keys = tuple(entries[node_of(each)][int(each.partition(":")[2] or 0)].key for each in tensors)
+            found[node_of(node.input[0])] = keys
+    return found
 
 
 def restore_problems(meta: Any, stored: Mapping[str, Tensor]) -> list[str]:

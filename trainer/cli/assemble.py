@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from trainer import export, graph, training
-from trainer.checks import check_names
+from trainer import export, training
+from trainer.cli.optimizers import is_rate, optimizer_maker, rates_are_set
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
 from trainer.config.shipped_callbacks import is_hidden, join_packages
@@ -30,9 +29,6 @@ from trainer.training.job import Invocation, Job
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
-
-EXCLUDED = "exclude_from_weight_decay"
-"""Key of an optimizer that names variables; it is no argument of a constructor."""
 
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -73,10 +69,10 @@ def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
     import_tensorflow(settings.session)
     return run.job(
         make_model=lambda: _instantiated("model", config.model),
-        make_optimizer=_optimizer_maker(config.optimizer),
+        make_optimizer=optimizer_maker(config.optimizer, _instantiated),
         data=data,
-        rate_can_be_scaled="learning_rate" in config.optimizer,
-        new_learning_rate=any(change.key.startswith("optimizer.learning_rate") for change in run.changes),
+        rate_can_be_scaled=rates_are_set(config.optimizer),
+        new_learning_rate=any(is_rate(change.key) for change in run.changes),
         invocation=_invocation(config, command, run.changes),
     )
 
@@ -148,41 +144,6 @@ def _accepted_changes(run: Path, config: DictConfig, settings: Settings) -> list
     """Returns the changes of the config that a resume accepts."""
     stored = stored_config(run)
     return [] if stored is None else check_changes(stored, _plain(config), allow=settings.may_change)
-
-
-def _optimizer_maker(node: DictConfig) -> Callable[[Any, Any], Any]:
-    def make(global_step: Any, scale: Any) -> Any:
-        given: dict[str, Any] = {}
-        if "learning_rate" in node:
-            rate = node.learning_rate
-            if OmegaConf.is_config(rate):
-                rate = _instantiated("optimizer.learning_rate", rate)
-            # Keras refuses a learning rate of type int.
-            given["learning_rate"] = graph.rate_of_step(float(rate) if type(rate) is int else rate, global_step, scale)
-        if takes("global_step", str(node["_target_"])):
-            given["global_step"] = global_step
-        if EXCLUDED not in node:
-            return _instantiated("optimizer", node, **given)
-        arguments = OmegaConf.masked_copy(node, [str(key) for key in node if key != EXCLUDED])
-        optimizer = _instantiated("optimizer", arguments, **given)
-        graph.exclude_from_weight_decay(optimizer, check_names(f"optimizer.{EXCLUDED}", list(node[EXCLUDED])))
-        return optimizer
-
-    return make
-
-
-def takes(argument: str, target: str) -> bool:
-    """Returns whether a target has an argument without a default, which the trainer must give.
-
-    Example:
-        >>> takes("text", "textwrap.dedent"), takes("width", "textwrap.fill")
-        (True, False)
-    """
-    try:
-        parameter = inspect.signature(get_object(target)).parameters.get(argument)
-    except (ImportError, ValueError, TypeError):
-        return False
-    return parameter is not None and parameter.default is parameter.empty
 
 
 def _instantiated(key: str, node: Any, **extra: Any) -> Any:

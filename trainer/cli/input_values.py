@@ -20,7 +20,8 @@ def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict
 
     Args:
         texts: Arguments ``x=1,2,3`` (numbers that fill the input's shape row by row), ``x=[[1, 2], [3, 4]]``,
-            ``x=@file.npy``, ``x=@file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays).
+            ``x=@file.npy``, ``x=@file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays). Strings are
+            ``x=ant,bee``, ``x=A whole line, with spaces`` or ``x=["two", "of them"]``.
         inputs: Inputs of the predictor by name.
 
     Raises:
@@ -102,7 +103,7 @@ def _load(path: Path) -> Array | dict[str, Array]:
 
 def _typed(text: str, info: TensorInfo | None) -> Any:
     try:
-        value = json.loads(text if text.startswith("[") else f"[{text}]")
+        value = _strings(text) if info and info.dtype == "string" else json.loads(_list(text))
     except ValueError:
         value = text.split(",")
     if text.startswith("[") or info is None or info.shape is None:
@@ -113,3 +114,19 @@ def _typed(text: str, info: TensorInfo | None) -> Any:
     known = int(np.prod([size for size in sizes if size != -1]))
     fills = flat.size == known if -1 not in sizes else known > 0 and flat.size % known == 0
     return flat.reshape(sizes) if sizes.count(-1) <= 1 and fills else flat
+
+
+def _list(text: str) -> str:
+    return text if text.startswith("[") else f"[{text}]"
+
+
+def _strings(text: str) -> Any:
+    """Returns the strings of a text: of a JSON list, else words between commas, or one string if it has spaces."""
+    try:
+        return json.loads(_list(text)) if text.startswith(("[", '"')) else _words(text)
+    except ValueError:
+        return _words(text)
+
+
+def _words(text: str) -> list[str]:
+    return [text] if any(map(str.isspace, text)) else text.split(",")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
 from trainer.config.callback_forms import check_callback_nodes
+from trainer.config.optimizer_parts import check_parts
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.runs.settings import Settings, check_seed
@@ -108,6 +109,7 @@ def _check_nodes(config: DictConfig) -> None:
     _check_missing(config)
     if "batch_size" in config.data:
         check_int("data.batch_size", config.data.batch_size, minimum=1)
+    check_parts(cast("dict[str, Any]", OmegaConf.to_container(config.optimizer, resolve=True)))
     rate = config.optimizer.get("learning_rate")
     if isinstance(rate, Mapping | DictConfig):
         _check_target("optimizer.learning_rate", rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,6 +113,19 @@ def existing(path: str) -> Path:
     beside: Iterable[str] = [each.name for each in file.parent.iterdir()] if file.parent.is_dir() else []
     hint = suggestion(file.name, beside) if len(list(beside)) <= 20 else "check the path"
     raise RequestError(f"there is no file {file}; in {file.parent.resolve()}, {hint}", argument="path")
+
+
+def matching_files(path: str) -> list[str]:
+    """Returns the paths of the files that a path, or a pattern such as ``data/*.csv``, names, sorted.
+
+    Raises:
+        RequestError: There is none.
+    """
+    if files := sorted(glob.glob(str(local_path(path, "path")))):  # noqa: PTH207 - a pattern may be absolute
+        return files
+    if any(letter in path for letter in "*?["):
+        raise RequestError(f"no file matches {path}", argument="path")
+    return [str(existing(path))]
 
 
 def narrowed(array: Array) -> Array:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.checks import suggestion
+from trainer.checks import check_int, suggestion
+from trainer.data.files import matching_files
 from trainer.errors import RequestError
-from trainer.files import local_path
 
 Features = Mapping[str, Mapping[str, Any]]
 """Mappings with ``shape`` and ``dtype``, by name of the feature."""
 
 
-def tfrecord_dataset(path: str, inputs: Features, labels: Features) -> Any:
+def tfrecord_dataset(path: str, inputs: Features, labels: Features, side_by_side: int = 1) -> Any:
     """Returns the ``tf.data.Dataset`` described in ``trainer.data.tfrecord.tfrecord``."""
-    files = sorted(glob.glob(str(local_path(path, "path"))))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
-    if not files:
-        raise RequestError(f"no TFRecord file matches {path}", argument="path")
+    files = matching_files(path)
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}
     _check_first_record(files[0], features)
 
@@ -28,7 +25,14 @@ def tfrecord_dataset(path: str, inputs: Features, labels: Features) -> Any:
         read = tf.io.parse_single_example(record, features)
         return {name: read[name] for name in inputs}, {name: read[name] for name in labels}
 
-    return tf.data.TFRecordDataset(files).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    records = tf.data.TFRecordDataset(files)
+    count = min(check_int("side_by_side", side_by_side, minimum=1), len(files))
+    if count > 1:
+        names = tf.data.Dataset.from_tensor_slices(files)
+        records = names.interleave(
+            tf.data.TFRecordDataset, cycle_length=count, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _feature(name: str, node: Mapping[str, Any]) -> Any:

@@ -48,7 +48,7 @@ class Streamed:
         32
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of the config, which the user sets one by one
         self,
         dataset: MakeDataset,
         batch_size: int = 32,
@@ -88,7 +88,7 @@ class Streamed:
 
     @property
     def stores_position(self) -> bool:
-        """Whether the position is in the checkpoints."""
+        """True where the position is in the checkpoints."""
         return self.save_position and not self.skips_ahead
 
 

@@ -59,6 +59,60 @@ def ratings(users: int = 200, items: int = 100, taste_size: int = 4, noise: floa
     )
 
 
+def ring(examples: int = 3200, modes: int = 8, noise: float = 0.05, codes: int = 2, seed: int = 0) -> Arrays:
+    """Returns points around the corners of a regular polygon, and codes from which a generator makes such points.
+
+    Args:
+        examples: Number of points.
+        modes: Number of corners, at the distance 1 from the origin.
+        noise: Standard deviation of the points around their corner.
+        codes: Length of a code.
+        seed: Seed of the points and the codes.
+
+    Returns:
+        Input ``code``, float32 [examples, codes], normal, and label ``point``, float32 [examples, 2]; the two are
+        independent.
+    """
+    shape = check_int("data.examples.examples", examples, minimum=1)
+    rng = _generator(seed)
+    angle = 2 * np.pi / check_int("data.examples.modes", modes, minimum=1) * rng.integers(0, modes, shape)
+    corner = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    point = corner + rng.normal(0.0, _deviation(noise), corner.shape)
+    code = rng.normal(size=(shape, check_int("data.examples.codes", codes, minimum=1)))
+    return Arrays({"code": code.astype(np.float32)}, {"point": point.astype(np.float32)})
+
+
+def visits(examples: int = 20_000, pages: int = 30, adverts: int = 30, seed: int = 0) -> Arrays:
+    """Returns visits to pages with an advert, and whether it was clicked.
+
+    The chance of a click has a part for each pair of page and advert, which can only be memorised, and a smooth part
+    in the traits of the visitor.
+
+    Args:
+        examples: Number of visits.
+        pages: Number of pages.
+        adverts: Number of adverts.
+        seed: Seed of the visits and the chances.
+
+    Returns:
+        Inputs ``page`` and ``advert``, int32 [examples], ``traits``, float32 [examples, 4], and label ``click``,
+        float32 [examples], 0 or 1.
+    """
+    examples = check_int("data.examples.examples", examples, minimum=1)
+    pages = check_int("data.examples.pages", pages, minimum=1)
+    adverts = check_int("data.examples.adverts", adverts, minimum=1)
+    rng = _generator(seed)
+    page, advert = rng.integers(0, pages, examples), rng.integers(0, adverts, examples)
+    traits = rng.normal(size=(examples, 4))
+    of_pair = rng.normal(0.0, 2.0, (pages, adverts))[page, advert]
+    smooth = 2.0 * np.sin(traits @ rng.normal(size=4)) * np.tanh(traits[:, 0])
+    chance = 1.0 / (1.0 + np.exp(-of_pair - smooth))
+    return Arrays(
+        {"page": page.astype(np.int32), "advert": advert.astype(np.int32), "traits": traits.astype(np.float32)},
+        {"click": (rng.uniform(size=examples) < chance).astype(np.float32)},
+    )
+
+
 def _generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(check_int("data.examples.seed", seed, minimum=0))
 

@@ -10,4 +10,5 @@ from trainer.export.saved_model import export_saved_model as export_saved_model
 from trainer.export.state import check_state as check_state
 from trainer.export.subgraph import check_outputs as check_outputs
 from trainer.export.subgraph import extract_inference as extract_inference
+from trainer.export.tables import tell_of_tables as tell_of_tables
 from trainer.export.weights import weights_for as weights_for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,14 +164,15 @@ def _placeholders(graph: Any) -> list[Any]:
     return [graph.get_tensor_by_name(tensor_of(node.name)) for node in model_placeholders(nodes)]
 
 
-def generated_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:
-    """Returns a generated batch for placeholders: normal numbers for floats, zeros for integers, '' for strings.
+def generated_example(inputs: Tensors, seed: int = 0, words: Sequence[Any] = ("",)) -> dict[str, Array]:
+    """Returns a generated batch for placeholders: normal numbers for floats, zeros for integers, words for strings.
 
     Zero is a valid index into every table.
 
     Args:
         inputs: Placeholders by name; an axis of unknown size gets the size 2.
         seed: Seed of the numbers.
+        words: Strings to take, such as keys of the model's look-up tables.
 
     Raises:
         RequestError: A placeholder has no known rank.
@@ -187,6 +188,8 @@ def generated_example(inputs: Tensors, seed: int = 0) -> dict[str, Array]:
         dtype = tensor.dtype.as_numpy_dtype
         if tensor.dtype.is_floating or tensor.dtype.is_complex:
             example[name] = random.normal(size=shape).astype(dtype)
+        elif tensor.dtype == tf.string:
+            example[name] = np.resize(np.asarray(words, object), shape)
         else:
-            example[name] = np.full(shape, "" if tensor.dtype == tf.string else 0, dtype)
+            example[name] = np.zeros(shape, dtype)
     return example

@@ -15,6 +15,7 @@ from trainer.checkpoints.meta_graph import find_meta, require_meta
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
+from trainer.checkpoints.vocabularies import check_vocabularies
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
@@ -22,6 +23,7 @@ from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
 from trainer.export.serving import ReadValues, run_outputs, values_in
 from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
+from trainer.export.tables import words_in
 from trainer.files import local_path
 from trainer.graph.data_source import inspect_source
 from trainer.graphdef.output_names import likely_outputs
@@ -169,7 +171,8 @@ def opened(
         part = _inference_part(live, outputs, checkpoint)
         _fill_tables(live, part, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
-        generated = generated_example({name: each for name, each in part.inputs.items() if name not in known})
+        missing = {name: each for name, each in part.inputs.items() if name not in known}
+        generated = generated_example(missing, words=words_in(part.tables, live.session))
         batch = {**known, **generated}
         try:
             expected = run_outputs(live.session, part, batch)
@@ -213,6 +216,7 @@ def _inference_part(
 
 
 def _fill_tables(live: CheckpointSession, part: InferenceSubgraph, checkpoint: StoredCheckpoint) -> None:
+    check_vocabularies(checkpoint, part.tables)
     try:
         live.session.run(part.initializers)
     except tf.errors.OpError as error:

@@ -19,10 +19,10 @@ from trainer.export.serving import (
     session_as_is,
 )
 from trainer.export.subgraph import InferenceSubgraph
-from trainer.export.tables import INITIALIZER, Entries, check_entries
+from trainer.export.tables import Entries, check_entries
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 from trainer.graphdef.frozen_file import read_frozen
-from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
+from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, VARIABLE_OPS
 
 v1 = tf.compat.v1
 

@@ -151,7 +151,7 @@ def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] 
     return lambda: session.run(fetches)
 
 
-def entries_in(tables: Mapping[str, Table]) -> dict[str, tuple[Any, Any]]:
+def entries_in(tables: Mapping[str, Table]) -> dict[str, tuple[Any, ...]]:
     """Returns what a live session reads the entries of tables from, by name."""
     return {name: table.entries for name, table in tables.items()}
 
@@ -178,7 +178,8 @@ def values_of(
     def values() -> dict[str, Any]:
         live = session.run(entries_in({name: table for name, table in part.tables.items() if not table.saved_as}))
         stored = {name: table.saved_as for name, table in part.tables.items() if table.saved_as}
-        entries = {name: tuple(reader.get_tensor(key) for key in keys) for name, keys in stored.items()}
+        unused = session.run({name: part.tables[name].entries[2:] for name in stored})
+        entries = {name: (*map(reader.get_tensor, keys), *unused[name]) for name, keys in stored.items()}
         return {**{name: value(name, variable) for name, variable in part.variables.items()}, **live, **entries}
 
     return values

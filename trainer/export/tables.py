@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,11 @@ import tensorflow as tf
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError, describe
 from trainer.graph.exact_names import exactly
-from trainer.graphdef.op_types import TABLE_FILE_OP, TABLE_INITIALIZER_OP, TABLE_OP
+from trainer.graph.table_checks import tables_in_checkpoints
+from trainer.graphdef.op_types import INITIALIZER, TABLE_FILE_OP, TABLE_INITIALIZER_OP, TABLE_OP
 
 v1 = tf.compat.v1
-
-INITIALIZER = "init_all_tables"
-"""Name of the op that fills the tables of an export, the one of ``tf.compat.v1.tables_initializer``."""
+log = logging.getLogger(__name__)
 
 SCOPE = "table_entries"
 """Scope of the ops that read and hold entries."""
@@ -31,12 +31,12 @@ class Table:
     """Look-up table of a live graph.
 
     Args:
-        entries: Keys and values, tensors of the live graph.
+        entries: Keys and values, tensors of the live graph; for a dense table also the keys of buckets without one.
         file_op: Name of the op that fills it from a vocabulary file of constant path; '' where there is none.
         saved_as: Names of keys and values in a checkpoint; () for a table that no checkpoint holds.
     """
 
-    entries: tuple[Any, Any]
+    entries: tuple[Any, ...]
     file_op: str = ""
     saved_as: tuple[str, ...] = ()
 
@@ -62,12 +62,12 @@ def tables_in(graph: Any, names: Collection[str]) -> dict[str, Table]:
     for op in graph.get_operations():
         if TABLE_INITIALIZER_OP.search(op.type):
             fillers.setdefault(op.inputs[0].op.name, []).append(op)
-    saved = _names_in_checkpoints(graph)
+    saved = tables_in_checkpoints(graph)
     return {op.name: Table(exported(op), _file_op(fillers.get(op.name, [])), saved.get(op.name, ())) for op in tables}
 
 
-def exported(table: Any) -> tuple[Any, Any]:
-    """Adds an op that reads the keys and values of a table to the table's graph.
+def exported(table: Any) -> tuple[Any, ...]:
+    """Adds an op that reads a table to the table's graph; returns what ``in_order`` takes.
 
     Args:
         table: Op that makes the table.
@@ -76,7 +76,8 @@ def exported(table: Any) -> tuple[Any, Any]:
     export = tf.raw_ops.LookupTableExportV2 if handle.dtype == tf.resource else tf.raw_ops.LookupTableExport
     with table.graph.as_default(), tf.name_scope(SCOPE), tf.control_dependencies(None):
         read = export(table_handle=handle, Tkeys=key, Tvalues=value)
-    return read.keys, read.values
+    # A dense table gives its buckets, and says by two keys which of them are empty.
+    return (read.keys, read.values, *table.inputs[:2])
 
 
 def _file_op(fillers: list[Any]) -> str:
@@ -85,18 +86,24 @@ def _file_op(fillers: list[Any]) -> str:
     return ""
 
 
-def _names_in_checkpoints(graph: Any) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for saveable in graph.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS):
-        sources = [spec.tensor.op for spec in saveable.specs if not callable(spec.tensor)]
-        if len(sources) == 2 and all(op.type.startswith("LookupTableExport") for op in sources):
-            found[sources[0].inputs[0].op.name] = tuple(spec.name for spec in saveable.specs)
-    return found
+def in_order(keys: Any, values: Any, *unused: Any) -> Entries:
+    """Returns entries in the order of their keys, as a table has none.
 
+    Args:
+        keys: Keys.
+        values: Values.
+        unused: Keys that stand for no entry.
 
-def in_order(keys: Any, values: Any) -> Entries:
-    """Returns entries in the order of their keys; a table has none."""
+    Example:
+        >>> in_order([[3], [0], [1]], [[0.5], [0.0], [1.5]], np.int64(0))
+        (array([1, 3]), array([[1.5],
+               [0.5]]))
+    """
     keys, values = np.asarray(keys), np.asarray(values)
+    for each in map(np.asarray, unused):
+        keys = keys.reshape([len(keys), *each.shape])
+        used = np.any(np.reshape(keys != each, [len(keys), -1]), axis=1)
+        keys, values = keys[used], values[used]
     if keys.ndim == 1:
         order = np.argsort(keys, kind="stable")
     else:
@@ -117,18 +124,44 @@ def fill(graph: Any, entries: Mapping[str, Entries], file_ops: Collection[str] =
     """
     filled = [graph.get_operation_by_name(name) for name in file_ops]
     with graph.as_default():
-        for name, (keys, values) in entries.items():
-            table = graph.get_operation_by_name(name)
-            handle = table.outputs[0]
-            with tf.name_scope(SCOPE):
-                held = {
-                    "keys": tf.constant(keys, table.get_attr("key_dtype"), keys.shape),
-                    "values": tf.constant(values, table.get_attr("value_dtype"), values.shape),
-                }
-                new = handle.dtype == tf.resource
-                add = tf.raw_ops.LookupTableImportV2 if new else tf.raw_ops.LookupTableImport
-                filled.append(add(table_handle=handle, **held))
+        filled += [_filled(graph.get_operation_by_name(name), *each) for name, each in entries.items()]
         return exactly(INITIALIZER, "the op that fills the tables", lambda name: tf.group(*filled, name=name))
+
+
+def _filled(table: Any, keys: Array, values: Array) -> Any:
+    """Returns an op that adds entries, which the graph holds, to a table."""
+    is_dense = "Dense" in table.type
+    if is_dense:
+        values = values.reshape([len(keys), *tf.TensorShape(table.get_attr("value_shape")).as_list()])
+    # What a dense table imports are buckets.
+    kind = "LookupTableInsert" if is_dense else "LookupTableImport"
+    add = getattr(tf.raw_ops, kind + ("V2" if table.outputs[0].dtype == tf.resource else ""))
+    with tf.name_scope(SCOPE):
+        key_tensor = tf.constant(keys, table.get_attr("key_dtype"), keys.shape)
+        value_tensor = tf.constant(values, table.get_attr("value_dtype"), values.shape)
+        return add(table_handle=table.outputs[0], keys=key_tensor, values=value_tensor)
+
+
+def tell_of_tables(tables: Mapping[str, Table]) -> None:
+    """Tells in a line how a frozen graph with look-up tables is read."""
+    if tables:
+        names = ", ".join(tables)
+        log.info("the .pb holds look-up tables (%s): run its op %s once before the outputs", names, INITIALIZER)
+
+
+def words_in(tables: Mapping[str, Table], session: Any) -> list[Any]:
+    """Returns strings that a model knows: the keys of the first table with strings as keys, else an empty one.
+
+    Args:
+        tables: Tables by name.
+        session: Live session, its tables filled.
+    """
+    for table in tables.values():
+        if table.entries[0].dtype == tf.string:
+            keys, _ = in_order(*session.run(table.entries))
+            if len(keys):
+                return list(keys.ravel())
+    return [b""]
 
 
 def file_of(part: Any, table: Table) -> str:

@@ -5,4 +5,7 @@ from trainer.graph.evaluation import Evaluation as Evaluation
 from trainer.graph.evaluation import make_evaluations as make_evaluations
 from trainer.graph.evaluation import prefix_of as prefix_of
 from trainer.graph.learning_rates import rate_of_step as rate_of_step
+from trainer.graph.optimizer_parts import OptimizerPart as OptimizerPart
+from trainer.graph.optimizer_parts import Optimizers as Optimizers
+from trainer.graph.optimizer_parts import naming as naming
 from trainer.graph.optimizers import exclude_from_weight_decay as exclude_from_weight_decay

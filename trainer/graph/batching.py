@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -111,7 +114,11 @@ def _lengths(spec: Any) -> list[Callable[[Any], Any]]:
     """Returns functions of an element that give the lengths of the inputs that vary."""
     inputs, _, _ = split_element(spec)
     varying = [name for name, each in leaves_of(inputs).items() if each.shape.rank and each.shape[0] is None]
-    return [lambda element, name=name: tf.shape(leaves_of(split_element(element)[0])[name])[0] for name in varying]
+    return [functools.partial(_length, name) for name in varying]
+
+
+def _length(name: str, element: Any) -> Any:
+    return tf.shape(leaves_of(split_element(element)[0])[name])[0]
 
 
 def _length_of(spec: Any) -> Callable[..., Any]:
@@ -134,10 +141,7 @@ def explained(error: Exception, data: Streamed, dataset: Any, run: Callable[[Any
         dataset: Data set of single examples.
         run: Function that runs a tensor of the graph, after an initializer of an iterator.
     """
-    spec = dataset.element_spec
-    if data.batched or data.pads:
-        return error
-    open_names = [name for name, each in leaves_of(spec).items() if not each.shape.is_fully_defined()]
+    open_names = may_vary(data, dataset)
     if not open_names:
         return error
     first: dict[str, Any] = {}
@@ -152,14 +156,41 @@ def explained(error: Exception, data: Streamed, dataset: Any, run: Callable[[Any
             return error
         for name, shape in found.items():
             if first.setdefault(name, shape) != shape:
-                return RequestError(varying(name, first[name], shape, index), argument="dataset")
+                return RequestError(varying(repr(name), first[name], shape, f"element {index}"), argument="pad")
     return error
 
 
-def varying(name: str, first: Any, other: Any, index: int) -> str:
+def may_vary(data: Streamed, dataset: Any) -> dict[str, Any]:
+    """Returns the shapes of the tensors of an example that may differ between the examples of a batch, by name."""
+    if data.batched or data.pads:
+        return {}
+    leaves = leaves_of(dataset.element_spec)
+    return {name: each.shape for name, each in leaves.items() if not each.shape.is_fully_defined()}
+
+
+SHAPES = re.compile(r"to the batch: .*Shapes are: \[tensor\]: (\[.*?\]), \[batch\]: (\[.*?\])")
+"""Text of TensorFlow's error about an example that does not fit into a batch."""
+
+
+def varying_in(message: str, shapes: Mapping[str, Any]) -> str:
+    """Returns which tensor varies, from TensorFlow's error about a batch; '' for another error.
+
+    Args:
+        message: Message of TensorFlow.
+        shapes: Shapes of the tensors that may vary, by name.
+    """
+    found = SHAPES.search(message)
+    if not found:
+        return ""
+    other, first = found.groups()
+    fitting = [name for name, shape in shapes.items() if shape.is_compatible_with(json.loads(other))]
+    return varying(" or ".join(map(repr, fitting)), first, other, "a later one") if fitting else ""
+
+
+def varying(names: str, first: Any, other: Any, where: str) -> str:
     """Returns the message about a tensor whose shape differs between the examples of a batch."""
     return (
-        f"{name!r} varies: its shape is {first} in element 0 and {other} in element {index}, and a batch has one; set "
+        f"{names} varies: its shape is {first} in the first element of a batch and {other} in {where}; set "
         "pad=true (padded in each batch), bucket_boundaries=[10, 20] (batches of similar lengths, padded) or "
         "batched=true (batches of your own)"
     )

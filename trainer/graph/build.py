@@ -27,7 +27,8 @@ from trainer.graph.model_parts import build_model_parts, made
 from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizer_parts import BoundOptimizers
 from trainer.graph.own_step import OwnStep, has_own_step
-from trainer.graph.random_ops import line_of, stateful_random_ops
+from trainer.graph.own_train_op import OwnTrainOp, used_optimizer
+from trainer.graph.random_ops import frames_of, line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
 from trainer.graph.side_losses import SideLosses
@@ -147,7 +148,7 @@ class GraphBuilder:
 
 def open_graph(
     make_model: Callable[[], Model],
-    make_optimizer: MakeOptimizer,
+    make_optimizer: MakeOptimizer | None,
     source: DataSource,
     seed: int,
     compile_setting: str,
@@ -160,7 +161,8 @@ def open_graph(
 
     Args:
         make_model: Function that makes the model; called while the graph is open.
-        make_optimizer: Function that makes the optimizer; called while the graph is open.
+        make_optimizer: Function that makes the optimizer; called while the graph is open. None for a model that
+            makes its own train op.
         source: Source of the data.
         seed: Seed of initial values, of the order of the data and of random ops.
         compile_setting: Setting ``auto``, ``off``, ``xla`` or ``measure``.
@@ -180,24 +182,27 @@ def open_graph(
         parts = build_model_parts(make_model, source.inputs, source.labels, source.structure)
         model, inference = parts.model, parts.inference
         metrics = ModelMetrics(parts.calls, inference.outputs, inference.labels)
-        no_weights = {global_step.op.name, *metrics.state.names}
+        no_weights = {global_step.op.name, *metrics.state.names, *parts.calls.only_in_training}
         model_variables = {name: v for name, v in variables_by_name(graph).items() if name not in no_weights}
         variables = [each for each in trainable_variables(model, trainable) if each.op.name not in no_weights]
+        parts.calls.train_only([each.op.name for each in variables])
         rollback = make_variables() if with_rollback else None
         scale = rollback.rate_scale if rollback else None
         known = len(graph.get_operations())
         with stable_names():
-            optimizer = made("optimizer", lambda: make_optimizer(global_step, scale))
+            make = used_optimizer(parts.calls, make_optimizer, with_rollback=with_rollback)
+            optimizer = made("optimizer", lambda: make(global_step, scale)) if make else None
             given = parts.given + in_order_of_creation(given_by(graph.get_operations()[known:], graph), graph)
-            optimizers = BoundOptimizers(optimizer, model, variables, global_step)
+            optimizers = BoundOptimizers(optimizer, model, variables, global_step) if make else None
         kept = FrozenState([]) if trainable is None else frozen_state(model, model_variables, variables)
         common = parts.calls, metrics, parts.side_losses
-        own = OwnStep(*common, optimizers, global_step) if has_own_step(model) else None
-        body = own or LossStep(*common, Updates(optimizers, global_step))
+        own = OwnStep(*common, optimizers, global_step) if optimizers and has_own_step(model) else None
+        by_loss = LossStep(*common, Updates(optimizers, global_step)) if optimizers else None
+        body = own or by_loss or OwnTrainOp(*common, global_step)
         update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed)
         update_graph = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
-        averages = optimizers.averages()
+        averages = optimizers.averages() if optimizers else []
         _warn_of_surprises(update, inference, graph)
         _tell_what_is_added(update, kept, averages)
         feed = source.make_feed(seed, Skips(rollback.skipped_steps if rollback else None))
@@ -226,8 +231,8 @@ def open_graph(
             given=given,
             side_losses=parts.side_losses,
             averages=Averages(averages) if averages else None,
-            skips_steps=optimizers.skips_steps,
-            learning_rates=optimizers.rate_variables,
+            skips_steps=bool(optimizers and optimizers.skips_steps),
+            learning_rates=optimizers.rate_variables if optimizers else (),
             rollback=rollback,
         )
         return GraphBuilder(context, update, feed, update_graph)
@@ -242,7 +247,7 @@ def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> 
         log.warning("%s", NO_MEAN.format(name=name, op_type=op_type))
     inferred = [each.op for each in (*inference.outputs.values(), inference.loss)]
     random_ops = stateful_random_ops(graph, [graph.get_operation_by_name("train_step"), *inferred])
-    for name in {f"{op.name}{line_of(op.traceback)}": op for op in random_ops}:
+    for name in {f"{op.name}{line_of(frames_of(op))}": op for op in random_ops}:
         log.warning("%s", STATEFUL_RANDOM.format(name=name))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.arrays import Array, InMemory
+from trainer.data.mapped import Mapped
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe
 from trainer.graph.background_call import closing_in_time, in_background
@@ -18,15 +19,17 @@ from trainer.graph.batching import batches, explained, varies
 from trainer.graph.composites import rows
 from trainer.graph.dataset_calls import call_dataset, check_dataset, count_elements, warn_of_unsaved
 from trainer.graph.devices import building
-from trainer.graph.element_structure import NAMED, ElementSpecs, ElementStructure, element_specs
+from trainer.graph.element_structure import NAMED, ElementSpecs, ElementStructure, dense_by_name, element_specs
 from trainer.graph.feeds import ArrayFeed, DatasetFeed, Feed, Skips
+from trainer.graph.mapped_feed import MappedFeed, example_of, held_out_batches
 from trainer.graph.random_ops import ops_in
 from trainer.graph.run_savers import saveables_of
-from trainer.graph.validation_parts import Part, PartRules, dtype_of, validation_parts
+from trainer.graph.validation_parts import DatasetPart, Part, PartRules, dtype_of, validation_parts
 from trainer.timing import timed
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class DataSource:
@@ -77,9 +80,11 @@ def inspect_source(data: Any, count_secs: float = COUNT_SECS) -> DataSource:
             return _streamed(data, count_secs)
         except (tf.errors.OpError, MemoryError) as error:
             raise RequestError(f"the data set cannot be read: {describe(error)}", argument="dataset") from error
+    if isinstance(data, Mapped):
+        return _mapped(data, count_secs)
     raise RequestError(
-        f"data is a {type(data).__name__}; it must be a trainer.data.arrays.InMemory or a "
-        "trainer.data.streamed.Streamed",
+        f"data is a {type(data).__name__}; it must be a trainer.data.arrays.InMemory, a "
+        "trainer.data.streamed.Streamed or a trainer.data.mapped.Mapped",
         argument="data",
     )
 
@@ -104,14 +109,38 @@ def _in_memory(data: InMemory, count_secs: float) -> DataSource:
     )
 
 
-def spec_of(name: str, array: Array) -> Any:
+def _mapped(data: Mapped, count_secs: float) -> DataSource:
+    def specs(files: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: spec_of(name, file) for name, file in files.items()}
+
+    structure = ElementStructure(form=data.form)
+    training = ElementSpecs(structure, specs(data.inputs), specs(data.labels))
+    if data.validation_rows is None:
+        rules = PartRules(training, lambda dataset: dataset.batch(data.batch_size), count_secs=count_secs)
+        validation = validation_parts(data.validation, rules)
+    else:
+        count = len(data.validation_rows)
+        validation = {"": DatasetPart(lambda: held_out_batches(data, count), "validation", is_known=True)}
+    return DataSource(
+        inputs=training.inputs,
+        labels=training.labels,
+        steps_per_epoch=data.steps_per_epoch,
+        batch_size=data.batch_size,
+        example=example_of(data),
+        validation=validation,
+        make_feed=lambda seed, skips: MappedFeed(data, seed=seed, skips=skips),
+        structure=structure,
+    )
+
+
+def spec_of(name: str, array: Any) -> Any:
     """Returns the ``tf.TensorSpec`` [None, ...] of an array [examples, ...]."""
     return tf.TensorSpec([None, *array.shape[1:]], dtype_of(array), name)
 
 
 def _streamed(data: Streamed, count_secs: float) -> DataSource:
     with building(tf.Graph()), closing_in_time(v1.Session()) as session:
-        dataset = check_dataset(call_dataset(data.dataset, "dataset"), "dataset")
+        dataset = check_dataset(call_dataset(data.dataset, "dataset", batched=data.batched), "dataset")
         if data.stores_position:
             buffered = data.shuffle_buffer > 0 and not data.batched
             warn_of_unsaved("dataset", ops_in(session.graph), buffered=buffered)
@@ -124,11 +153,15 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
             log.warning("save_position of the data is false: a resume starts the data from its beginning")
         steps = data.steps_per_epoch or _steps(data, dataset, training, session, count_secs)
     rules = PartRules(
-        specs, lambda made: batches(data, made, training=False), most=data.validation_steps, count_secs=count_secs
+        specs,
+        lambda made: batches(data, made, training=False),
+        most=data.validation_steps,
+        count_secs=count_secs,
+        batched=data.batched,
     )
     validation = validation_parts(data.validation, rules)
     if data.stores_position:
-        _check_position(data, specs)
+        _check_position(data)
     return DataSource(
         inputs=specs.inputs,
         labels=specs.labels,
@@ -136,7 +169,7 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
         batch_size=data.batch_size,
         example=example,
         validation=validation,
-        make_feed=lambda seed, skips: DatasetFeed(data, specs.structure, seed=seed, skips=skips),
+        make_feed=lambda seed, skips: DatasetFeed(data, seed=seed, skips=skips),
         structure=specs.structure,
     )
 
@@ -155,7 +188,7 @@ def _first_batch(data: Streamed, dataset: Any, training: Any, specs: ElementSpec
         RequestError: There is no full batch, a tensor varies, or the tensors have different numbers of examples.
     """
     iterator = v1.data.make_initializable_iterator(training)
-    inputs, labels = specs.structure.named(iterator.get_next())
+    inputs, labels = dense_by_name(iterator.get_next())
     batch = {**inputs, **labels}
     sizes = {name: rows(name, each, batch) for name, each in specs.structure.specs.items()}
     session.run(iterator.initializer)
@@ -180,10 +213,10 @@ def _first_batch(data: Streamed, dataset: Any, training: Any, specs: ElementSpec
     return {name: np.asarray(value) for name, value in example.items()}
 
 
-def _check_position(data: Streamed, specs: ElementSpecs) -> None:
+def _check_position(data: Streamed) -> None:
     """Checks that the position of the pipeline can be saved, so that the first save does not fail."""
     with building(tf.Graph()) as graph, closing_in_time(v1.Session()) as session:
-        feed = DatasetFeed(data, specs.structure, seed=0, skips=Skips())
+        feed = DatasetFeed(data, seed=0, skips=Skips())
         batch, _ = feed.batch(feed.batch_indices(tf.constant(0, tf.int64), count=1, run_steps=1)[0])
         session.run([v1.global_variables_initializer(), v1.tables_initializer()])
         feed.initialise(session)
@@ -195,7 +228,7 @@ def _check_position(data: Streamed, specs: ElementSpecs) -> None:
         except tf.errors.OpError as error:
             raise RequestError(
                 f"the position of the data set cannot be saved ({describe(error)}); set save_position=false to train "
-                "without it: a resume then starts the data from its beginning, or save_position=skip to draw again, and leave "
-                "out, what was drawn",
+                "without it: a resume then starts the data from its beginning; or save_position=skip: it draws again, "
+                "and leaves out, what the run had drawn",
                 argument="save_position",
             ) from error

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.background_call import in_background
+from trainer.graph.generator_dataset import generator_dataset, is_generator
 from trainer.graph.pipeline_state import unsaved_in
 from trainer.timing import timed
 
@@ -29,20 +30,23 @@ def warn_of_unsaved(argument: str, ops: Sequence[Any], *, buffered: bool, restar
         log.warning("%s %s", argument, unsaved)
 
 
-def call_dataset(function: Callable[[], Any], argument: str) -> Any:
-    """Returns the data set that a function adds to the default graph.
+def call_dataset(function: Callable[[], Any], argument: str, *, batched: bool = False) -> Any:
+    """Returns the data set that a function adds to the default graph, also from a generator function.
 
     Args:
-        function: Function that makes the data set.
+        function: Function that makes the data set, or a generator function.
         argument: Name of the argument that holds the function, for messages.
+        batched: Whether the elements are batches.
 
     Raises:
         RequestError: The function raised.
     """
     try:
-        return function()
+        made = function()
+        return generator_dataset(function, argument, batched=batched) if is_generator(made) else made
     except RequestError as error:
-        error.argument = f"{argument}.{error.argument}".removesuffix(".")
+        if error.argument.partition(".")[0] != argument.partition(".")[0]:
+            error.argument = f"{argument}.{error.argument}".removesuffix(".")
         raise
     except Exception as error:
         raise RequestError(f"{argument} raised {describe(error)}{place_in(error)}", argument=argument) from error
@@ -55,7 +59,10 @@ def check_dataset(made: Any, argument: str) -> Any:
         RequestError: It is something else.
     """
     if getattr(made, "element_spec", None) is None:
-        raise RequestError(f"{argument} is a {type(made).__name__}; it must be a tf.data.Dataset", argument=argument)
+        raise RequestError(
+            f"{argument} is a {type(made).__name__}; it must be a tf.data.Dataset, or a generator of elements",
+            argument=argument,
+        )
     return made
 
 

@@ -60,14 +60,6 @@ class ElementStructure:
 
         return mapped(pack, form)
 
-    def named(self, element: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the dense tensors of a batch in the form of an element: inputs and labels by name."""
-        return self._dense(named_parts(*(without_none(part) for part in split_element(element)))[1])
-
-    def _dense(self, leaves: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-        inputs, labels, weights = (_all_components(leaves[part], components) for part in BARE)
-        return inputs, {**labels, **weights}
-
 
 NAMED = ElementStructure()
 """Structure of a pair of dicts by name, which the model gets as they are."""
@@ -110,6 +102,13 @@ def element_specs(spec: Any, *, varies: bool = False) -> ElementSpecs:
     if twice := (set(inputs) & (set(labels) | set(weights))) | (set(labels) & set(weights)):
         raise RequestError(f"two tensors of the data have the name {min(twice)!r} in the graph; rename one of them")
     return ElementSpecs(structure, inputs, {**labels, **weights})
+
+
+def dense_by_name(element: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the dense tensors of a batch in the form of an element: inputs and labels by name."""
+    _, leaves = named_parts(*(without_none(part) for part in split_element(element)))
+    inputs, labels, weights = (_all_components(leaves[part], components) for part in BARE)
+    return inputs, {**labels, **weights}
 
 
 def without_none(part: Any) -> Any:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
-from trainer.graph.dataset_calls import call_dataset, warn_of_unsaved
+from trainer.graph.dataset_calls import warn_of_unsaved
+from trainer.graph.element_structure import dense_by_name
 from trainer.graph.feeds import fill_tables, local_tables
 from trainer.graph.metric_columns import MetricColumns, Values
 from trainer.graph.metric_state import StateAside
@@ -62,7 +63,7 @@ def _evaluation(build: GraphContext, name: str, part: Part) -> Evaluation:
 def measure(build: GraphContext, inputs: Any, labels: Any) -> Measured:
     """Returns loss and metrics of a batch in inference mode."""
     with build.side_losses.collected() as found:
-        outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32))
+        outputs = build.calls.outputs(inputs, training=False, seed=tf.zeros([2], tf.int32), labels=labels)
         own = build.calls.loss(outputs, labels)
     loss = replace(own, value=with_side_losses(own.value, found)[0])
     return build.metrics.measure(outputs, labels, loss, build.calls.varying_examples(inputs))
@@ -125,11 +126,12 @@ class _OverDataset:
         self._argument = part.argument
         source = build.source
         before = set(ops_in(build.graph))
-        dataset = call_dataset(part.make, part.argument)
-        ops = [op for op in ops_in(build.graph) if op not in before]
-        warn_of_unsaved(part.argument, ops, buffered=False, restarts=True)
+        dataset = part.make()
+        if not part.is_known:
+            ops = [op for op in ops_in(build.graph) if op not in before]
+            warn_of_unsaved(part.argument, ops, buffered=False, restarts=True)
         iterator = v1.data.make_initializable_iterator(dataset.prefetch(2))
-        inputs, labels = source.structure.named(iterator.get_next())
+        inputs, labels = dense_by_name(iterator.get_next())
         inputs = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in source.inputs.items()}
         labels = {name: tf.ensure_shape(labels[name], spec.shape) for name, spec in source.labels.items()}
         self._start = iterator.initializer

@@ -64,9 +64,9 @@ def build_inference(
         called = calls.outputs(fed, training=False, seed=no_seed)
         outputs = {name: named(name, tensor) for name, tensor in called.items()}
         given = set(v1.get_default_graph().get_operations())
-        own = calls.loss(outputs, compared)
+        own = calls.loss(outputs, compared, fed)
         unweighted = {name: each for name, each in (own.parts or {LOSS: own}).items() if each.weight is None}
-        types = {name: curved_at(each.value, given, QUOTIENTS) for name, each in unweighted.items()}
+        types = {name: curved_at(each.value, own.given or given, QUOTIENTS) for name, each in unweighted.items()}
     loss = _loss_op(with_side_losses(own.value, found)[0])
     return Inference(fed, compared, outputs, loss, curved={name: each for name, each in types.items() if each})
 

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -58,6 +59,18 @@ class StepRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
         name = step_argument(schedule)
         value = schedule(**{name: self._global_step.read_value()}) if name else schedule()
         return value() if callable(value) else value
+
+
+def _as_tensor(rate: StepRate, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
+    """Returns the rate of the step that is being built, for optimizers that convert it and never call it."""
+    if as_ref:
+        return NotImplemented
+    value = tf.cast(rate(), dtype or tf.float32)
+    return value if name is None else tf.identity(value, name=name)
+
+
+# FtrlOptimizer, AdagradDAOptimizer and the proximal ones take a tensor, and would take one of before the steps.
+tf.register_tensor_conversion_function(StepRate, _as_tensor)
 
 
 def step_argument(schedule: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Loss:
         value: Loss, a float scalar.
         weight: Weight of the batch in a mean of losses, a scalar of the same dtype; None where all are equal.
         parts: Losses by name where the model returned several; the value is their sum.
+        given: Ops that its outputs and labels come from; None for all that were there before it.
 
     Example:
         >>> Loss(3.0, parts={"near": Loss(1.0), "far": Loss(2.0)}).parts["far"].value
@@ -41,6 +42,7 @@ class Loss:
     value: Any
     weight: Any = None
     parts: Mapping[str, Loss] = field(default_factory=dict)
+    given: Collection[Any] | None = None
 
 
 def as_tensors(returned: Any) -> dict[str, list[Any]] | list[Any]:
@@ -72,17 +74,17 @@ def loss_of(source: str, tensors: dict[str, list[Any]] | list[Any], given: set[A
     if not tensors:
         raise RequestError(f"{source} returned no loss ({{}}); it must return {ONE}, or a dict of these by name")
     for name in tensors:
-        check_name(source, name)
+        check_metric_name(source, name)
     parts = {name: _one(source, name, each, given, data) for name, each in tensors.items()}
     dtype = max((each.value.dtype for each in parts.values()), key=lambda dtype: dtype.size)
     return Loss(tf.add_n([tf.cast(each.value, dtype) for each in parts.values()]), parts=parts)
 
 
-def check_name(source: str, name: Any) -> None:
+def check_metric_name(source: str, name: Any) -> None:
     """Refuses a name of a loss or a metric that is no text, or that the trainer uses itself.
 
     Example:
-        >>> check_name("Net.metrics", "val_accuracy")
+        >>> check_metric_name("Net.metrics", "val_accuracy")
         Traceback (most recent call last):
         trainer.errors.RequestError: Net.metrics returned 'val_accuracy', a name reserved by the trainer; rename it
     """

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, place_in
 from trainer.graph.keras_names import named_by_keras
-from trainer.graph.losses import LOSS, Loss, check_name
+from trainer.graph.losses import LOSS, Loss, check_metric_name
 from trainer.graph.metric_columns import MetricColumns
 from trainer.graph.metric_form import curved_at, quotient
 from trainer.graph.metric_state import (
@@ -88,9 +88,7 @@ class ModelMetrics:
         held = {id(metric): metric for metric in [*metrics_in(calls.model), *returned]}
         self.state = MetricState(list(held.values()))
 
-    def measure(
-        self, outputs: Tensors, labels: Tensors, loss: Loss, examples: Any = None
-    ) -> Measured:
+    def measure(self, outputs: Tensors, labels: Tensors, loss: Loss, examples: Any = None) -> Measured:
         """Returns the loss and the metrics of a batch; must be called while a ``tf.function`` is traced.
 
         Args:
@@ -104,7 +102,8 @@ class ModelMetrics:
             RequestError: The model raised, a metric has none of the forms, or its name is reserved or that of a loss.
         """
         before = set(v1.get_default_graph().get_operations())
-        return self._measured(loss, self._calls.metrics(outputs, labels), before, examples)
+        returned = self._calls.metrics(outputs, labels)
+        return self._measured(loss, returned, before, examples, self._calls.given(outputs))
 
     def of(self, method: str) -> ModelMetrics:
         """Returns the same metrics under the name of another method of the model, for messages."""
@@ -126,8 +125,14 @@ class ModelMetrics:
         return self._measured(loss, returned, set(v1.get_default_graph().get_operations()), examples)
 
     def _measured(
-        self, loss: Loss, metrics: Mapping[str, Any], before: Collection[Any], examples: Any
+        self,
+        loss: Loss,
+        metrics: Mapping[str, Any],
+        before: Collection[Any],
+        examples: Any,
+        given: Collection[Any] | None = None,
     ) -> Measured:
+        given = before if given is None else given
         values: dict[str, Any] = {LOSS: tf.cast(loss.value, tf.float32)}
         values |= {name: tf.cast(part.value, tf.float32) for name, part in loss.parts.items()}
         pairs: dict[str, list[Any]] = {}
@@ -137,7 +142,7 @@ class ModelMetrics:
                 pairs[name] = [values[name] * weight, weight]
         running, no_nan, curved = [], [], {}
         for name, returned in metrics.items():
-            check_name(self._name, name)
+            check_metric_name(self._name, name)
             if name in loss.parts:
                 raise RequestError(f"{self._name} returned {name!r}, which is the name of a loss; rename one of them")
             if isinstance(returned, tuple | list):
@@ -147,10 +152,10 @@ class ModelMetrics:
             values[name] = self._scalar(name, self._result_of(name, returned))
             if self._is_running(name, values[name]):
                 running.append(name)
-            elif parts := quotient(values[name], before):
+            elif parts := quotient(values[name], given):
                 pairs[name] = [tf.cast(part, tf.float32) for part in (parts.numerator, parts.denominator)]
                 no_nan += [name] if parts.no_nan else []
-            elif op_type := curved_at(values[name], before):
+            elif op_type := curved_at(values[name], given):
                 curved[name] = op_type
         self._check_states(values, before)
         if examples is not None:

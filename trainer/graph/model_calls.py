@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import tensorflow as tf
@@ -11,8 +11,9 @@ import tensorflow as tf
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.equality import compared_by_value
+from trainer.graph.inference_state import split_at_build
 from trainer.graph.losses import Loss, as_tensors, loss_of
-from trainer.model import Model, Tensors
+from trainer.model import Model, Tensors, name_of
 
 v1 = tf.compat.v1
 
@@ -28,15 +29,46 @@ class ModelCalls:
     def __init__(self, model: Model, structure: ElementStructure = NAMED) -> None:
         self.model = model
         self._structure = structure
-        self._name = type(model).__name__
+        self._name = name_of(model)
+        self.trains_itself = False
+        """Whether the calls with labels make the update too."""
 
-    def outputs(self, inputs: Tensors, *, training: bool, seed: Any) -> dict[str, Any]:
+    @property
+    def only_in_training(self) -> frozenset[str]:
+        """Names of the variables that belong to an optimizer of the model's own."""
+        return frozenset()
+
+    def train_only(self, names: Collection[str]) -> None:
+        """Is told the names of the variables to train; the trainer's optimizer is given them."""
+
+    def split_at_build(self, ops: Sequence[Any], trace: Callable[[], Any]) -> tuple[list[Any], list[Any]]:
+        """Returns the ops of the inference part that change variables: those that build layers, and those of a call.
+
+        Args:
+            ops: Ops of the inference part in the order of their creation.
+            trace: Function that traces a second call and returns the graph of its function.
+        """
+        return split_at_build(ops, v1.get_default_graph(), trace)
+
+    def given(self, outputs: Tensors) -> Collection[Any]:  # noqa: ARG002 - of the outputs of other calls
+        """Returns the ops that outputs and labels come from, before metrics are computed."""
+        return set(v1.get_default_graph().get_operations())
+
+    def outputs(
+        self,
+        inputs: Tensors,
+        *,
+        training: bool,
+        seed: Any,
+        labels: Tensors | None = None,  # noqa: ARG002 - for models that compute all at once
+    ) -> dict[str, Any]:
         """Calls the model, with a seed if it takes one, and checks its outputs.
 
         Args:
             inputs: Inputs of the model, tensors [batch, ...] by name.
             training: Whether the call is part of an update.
             seed: Seed of the model's random ops, int32 [2].
+            labels: Labels, where the loss is asked for next.
 
         Raises:
             RequestError: The model raised, or did not return a dict of tensors.
@@ -52,12 +84,17 @@ class ModelCalls:
         with refusing(self.model, "returned something other than tensors for", inputs):
             return {name: tf.convert_to_tensor(tensor) for name, tensor in outputs.items()}
 
-    def loss(self, outputs: Tensors, labels: Tensors) -> Loss:
+    def loss(self, outputs: Tensors, labels: Tensors, inputs: Tensors | None = None) -> Loss:  # noqa: ARG002
         """Returns the model's loss of a batch.
 
         The value is the sum over the weight where the model returned these two, 0 where the weight is 0. A scalar
         that is a quotient of sums over the batch, such as a masked mean, has its denominator as weight. Where the
         model returned several losses by name, the value is their sum.
+
+        Args:
+            outputs: Outputs of the model.
+            labels: Labels by name.
+            inputs: Inputs that the outputs were computed from, for models that compute all at once.
 
         Raises:
             RequestError: The model raised, a loss is not a float scalar or two scalars, or a name is reserved.
@@ -151,7 +188,7 @@ class refusing:  # noqa: N801 - a context manager, read as a verb
     """
 
     def __init__(self, model: Any, cannot: str, tensors: Tensors) -> None:
-        self._what = f"{type(model).__name__} {cannot} {described(tensors)}"
+        self._what = f"{name_of(model)} {cannot} {described(tensors)}"
         self._equality = compared_by_value()
 
     def __enter__(self) -> None:

@@ -21,12 +21,14 @@ from trainer.graph.constructor_values import ConstructorValues, given_by, in_ord
 from trainer.graph.eager_only import remedy_for
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.inference import Inference, build_inference
-from trainer.graph.inference_state import check_starts_anew, read_initial_state, split_at_build, start_from
+from trainer.graph.inference_state import check_starts_anew, read_initial_state, start_from
 from trainer.graph.keras_names import named_by_keras
 from trainer.graph.metric_state import metric_variables, metrics_in
 from trainer.graph.model_calls import ModelCalls
+from trainer.graph.program_calls import calls_of
 from trainer.graph.side_losses import SideLosses
 from trainer.graph.state_ops import fed_ops, written
+from trainer.graph.table_checks import check_tables
 from trainer.model import Model
 
 v1 = tf.compat.v1
@@ -86,13 +88,14 @@ def build_model_parts(
     check_fits_a_graph(graph)
     called = len(graph.get_operations())
     side_losses = SideLosses(model)
-    calls = ModelCalls(model, structure)
+    calls = calls_of(model, structure)
     inference = build_inference(calls, inputs, labels, side_losses)
     ops = graph.get_operations()
     check_restores(ops[first:])
+    check_tables(ops[first:], graph)
     if savers := savers_in(ops[first:called]):
         log.warning(SAVER_IN_CONSTRUCTOR, ", ".join(savers))
-    at_build, in_call = split_at_build(ops[called:], graph, lambda: _traced_again(calls, inference))
+    at_build, in_call = calls.split_at_build(ops[called:], lambda: _traced_again(calls, inference))
     fed = fed_ops(graph) if at_build else ()
     if from_data := next((op for op in at_build if op.name in fed), None):
         raise RequestError(
@@ -117,7 +120,7 @@ def _traced_again(calls: ModelCalls, inference: Inference) -> Any:
     """Returns the graph of a function that calls the model once more, now that all its layers are built."""
 
     def again() -> Any:
-        outputs = calls.outputs(inference.inputs, training=False, seed=tf.zeros([2], tf.int32))
+        outputs = calls.outputs(inference.inputs, training=False, seed=tf.zeros([2], tf.int32), labels=inference.labels)
         return calls.loss(outputs, inference.labels).value
 
     return tf.function(again, autograph=False).get_concrete_function().graph

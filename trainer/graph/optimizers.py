@@ -156,17 +156,19 @@ def rate_variable(optimizer: Any) -> Any:
     return rate.value if isinstance(rate, keras.Variable) else None
 
 
-def exclude_from_weight_decay(optimizer: Any, patterns: Sequence[str]) -> None:
+def exclude_from_weight_decay(
+    optimizer: Any, patterns: Sequence[str], argument: str = "optimizer.exclude_from_weight_decay"
+) -> None:
     """Excludes trainable variables of the default graph from a Keras optimizer's weight decay.
 
     Args:
         optimizer: Optimizer, not built yet, with ``weight_decay``.
         patterns: Names or patterns of variables, such as ``*/bias``.
+        argument: Name of the setting, for messages.
 
     Raises:
         RequestError: The optimizer has no weight decay, or a pattern matches no variable.
     """
-    argument = "optimizer.exclude_from_weight_decay"
     decaying = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(decaying, "weight_decay", None) is None:
         raise RequestError(
@@ -176,7 +178,7 @@ def exclude_from_weight_decay(optimizer: Any, patterns: Sequence[str]) -> None:
         )
     variables = {variable.op.name: variable for variable in v1.trainable_variables()}
     try:
-        chosen = {name for each in patterns for name in matching("exclude_from_weight_decay", each, variables)}
+        chosen = {name for each in patterns for name in matching(argument, each, variables)}
     except ValueError as error:
         raise RequestError(str(error), argument=argument) from error
     decaying.exclude_from_weight_decay(var_list=[variables[name] for name in sorted(chosen)])

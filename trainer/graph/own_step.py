@@ -33,7 +33,7 @@ LEFT_OUT = "left out by %s.train_step, though the model adds them beside its los
 def has_own_step(model: Any) -> bool:
     """Returns whether a model has a training step of its own, apart from that which Keras gives its models."""
     method = getattr(type(model), METHOD, None)
-    return callable(method) and not getattr(method, "__module__", "").startswith("keras.")
+    return callable(method) and not str(getattr(method, "__module__", None)).startswith("keras.")
 
 
 class OwnStep:

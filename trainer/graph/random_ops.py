@@ -16,6 +16,16 @@ RANDOM = frozenset(
 )
 
 
+def note_original(copy: Any, original: Any) -> None:
+    """Lets messages name the line that made the op from which another one was copied."""
+    copy._trainer_original = original
+
+
+def frames_of(op: Any) -> list[traceback.FrameSummary]:
+    """Returns the frames in which an op was made, or the op that it is a copy of."""
+    return list(getattr(op, "_trainer_original", op).traceback or ())
+
+
 def line_of(frames: Iterable[traceback.FrameSummary]) -> str:
     """Returns the innermost source line outside TensorFlow and Keras, such as ``, model.py:7``; empty if none."""
     own = [each for each in frames if not any(part in each.filename for part in ("/tensorflow/", "/keras/"))]

@@ -1,4 +1,4 @@
-"""What one update does with a batch: by the losses that the model returns, or by a training step of its own."""
+"""Body of an update: forward pass, losses, metrics and the steps of the optimizers on one batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ v1 = tf.compat.v1
 
 
 class StepBody(Protocol):
-    """What an update does with a batch: forward pass, losses, gradients, optimizers, step count."""
+    """Body of an update: forward pass, losses, gradients, optimizers, step count."""
 
     def __call__(self, inputs: Tensors, labels: Tensors, seed: Any) -> Stepped:
         """Adds it to the ``tf.function`` that is being traced.
@@ -37,7 +37,7 @@ class StepBody(Protocol):
 
 @dataclass(frozen=True)
 class Stepped:
-    """What an update computed.
+    """Results of an update.
 
     Args:
         measured: Loss and metrics of the batch, of the variables before the update.
@@ -79,7 +79,7 @@ class LossStep:
         self, inputs: Tensors, labels: Tensors, seed: Any
     ) -> tuple[Tensors, Loss, StepLosses, tuple[str, ...]]:
         with no_new_variables(self._calls.model, self._graph), self._side_losses.collected() as found:
-            outputs = self._calls.outputs(inputs, training=True, seed=seed)
+            outputs = self._calls.outputs(inputs, training=True, seed=seed, labels=labels)
             own = self._calls.loss(outputs, labels)
         total, added = with_side_losses(own.value, found)
         beside = [(name, loss) for name, loss in found if name in added]

@@ -33,7 +33,7 @@ class UpdateRule:
     """Update of the variables on one batch, and what surrounds it.
 
     Args:
-        body: What the update does with the batch; it increments ``global_step``.
+        body: Body of the update; it increments ``global_step``.
         state: State of the model's metrics, which the first step of an epoch resets.
         frozen_state: Keeper of the variables in frozen parts.
         global_step: Variable of the number of updates, int64 scalar.

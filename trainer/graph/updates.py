@@ -102,16 +102,16 @@ class Updates:
             gradients |= {part.name: [next(found) for _ in part.step.variables] for part in together}
         for part in self._optimizers.parts:
             if part.name not in gradients:
-                self._when_due(part, lambda part=part: lower(part, losses.of(part), untrained))  # type: ignore[misc]
+                self._when_due(part, lambda part=part: _lower(part, losses.of(part), untrained))  # type: ignore[misc]
         for part in in_each_step:
-            apply(part, gradients[part.name], untrained)
+            _apply(part, gradients[part.name], untrained)
 
     def _in_turn(self, losses: StepLosses, again: Callable[[], StepLosses], untrained: list[str]) -> None:
         first = self._optimizers.parts[0]
         for part in self._optimizers.parts:
 
             def update(part: BoundPart = part) -> None:
-                lower(part, (losses if part is first else again()).of(part), untrained)
+                _lower(part, (losses if part is first else again()).of(part), untrained)
 
             self._when_due(part, update)
 
@@ -128,7 +128,7 @@ class Updates:
         tf.cond(is_due, updated, lambda: tf.constant(0), name=f"update_{part.name}")
 
 
-def lower(part: BoundPart, loss: Any, untrained: list[str]) -> None:
+def _lower(part: BoundPart, loss: Any, untrained: list[str]) -> None:
     """Adds an update of a part that lowers a loss.
 
     Args:
@@ -141,10 +141,10 @@ def lower(part: BoundPart, loss: Any, untrained: list[str]) -> None:
         _reached(part, tf.gradients(loss, variables), untrained)
         part.step.lower(loss, variables)
     else:
-        apply(part, tf.gradients(part.step.scaled(loss), variables), untrained)
+        _apply(part, tf.gradients(part.step.scaled(loss), variables), untrained)
 
 
-def apply(part: BoundPart, gradients: Sequence[Any], untrained: list[str]) -> None:
+def _apply(part: BoundPart, gradients: Sequence[Any], untrained: list[str]) -> None:
     """Adds an update of a part by gradients, of which None stands for a variable that the loss does not depend on."""
     part.step.apply(_reached(part, gradients, untrained))
 

@@ -28,10 +28,12 @@ class DatasetPart:
     Args:
         make: Function that adds the data set of its batches to the default graph.
         argument: Argument that holds the person's function, for messages.
+        is_known: Whether its ops are the trainer's own, and need no look for what varies between passes.
     """
 
     make: Callable[[], Any]
     argument: str
+    is_known: bool = False
 
 
 Part = Arrays | DatasetPart
@@ -40,19 +42,21 @@ Part = Arrays | DatasetPart
 
 @dataclass(frozen=True)
 class PartRules:
-    """What the validation parts of a data source must be, and how they are batched.
+    """Rules of the validation parts of a data source: their elements, their batches, their ends.
 
     Args:
         training: Specs of the training batches.
         batches: Function that returns the data set of batches of a data set of elements.
         most: Maximum number of batches of a data set; None for all, and one of unknown length is then counted.
         count_secs: Limit on the seconds of counting.
+        batched: Whether the elements of data sets are batches.
     """
 
     training: ElementSpecs
     batches: Callable[[Any], Any]
     most: int | None = None
     count_secs: float = 60.0
+    batched: bool = False
 
 
 def validation_parts(given: Any, rules: PartRules) -> dict[str, Part]:
@@ -83,7 +87,7 @@ def validation_parts(given: Any, rules: PartRules) -> dict[str, Part]:
 def _part(given: Any, argument: str, rules: PartRules) -> Part:
     if callable(given):
         with building(tf.Graph()), closing_in_time(v1.Session()) as session:
-            made = call_dataset(given, argument)
+            made = call_dataset(given, argument, batched=rules.batched)
             if not isinstance(made, Arrays):
                 return _dataset_part(given, made, argument, rules, session)
         given = made
@@ -109,16 +113,20 @@ def _dataset_part(make: Any, made: Any, argument: str, rules: PartRules, session
     _check_same(argument, specs.structure.form, specs.all, rules.training)
     if rules.most is None:
         count_elements(dataset, session, "validation_steps", rules.count_secs)
-        return DatasetPart(lambda: rules.batches(make()), argument)
-    return DatasetPart(lambda: rules.batches(make()).take(rules.most), argument)
+
+    def make_batches() -> Any:
+        made = rules.batches(call_dataset(make, argument, batched=rules.batched))
+        return made if rules.most is None else made.take(rules.most)
+
+    return DatasetPart(make_batches, argument)
 
 
 def _check_same(argument: str, form: Any, specs: Mapping[str, Any], training: ElementSpecs) -> None:
     """Refuses elements that differ from those of the training data, by the name of the first tensor that differs."""
     remedy = "give each validation example the form, dtypes and shapes of the training examples"
     if missing := [name for name in training.all if name not in specs]:
-        extra = ", ".join(sorted(set(specs) - set(training.all))) or "nothing else"
-        raise RequestError(f"{argument} has no {missing[0]!r} (it has {extra}); {remedy}", argument=argument)
+        others = ", ".join(sorted(set(specs) - set(training.all))) or "nothing else"
+        raise RequestError(f"{argument} has no {missing[0]!r} (it has {others}); {remedy}", argument=argument)
     if extra := sorted(set(specs) - set(training.all)):
         raise RequestError(
             f"{argument} has {extra[0]!r}, which the training data does not have; {remedy}", argument=argument

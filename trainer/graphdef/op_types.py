@@ -39,6 +39,9 @@ TABLE_FILE_OP = re.compile(r"^InitializeTableFromTextFile")
 TABLE_CHANGING_OP = re.compile(r"^LookupTable(Import|Insert|Remove)")
 """Ops that change the entries of a look-up table."""
 
+INITIALIZER = "init_all_tables"
+"""Name of the op that fills the tables of an export, the one of ``tf.compat.v1.tables_initializer``."""
+
 RESTORE_OP = re.compile(r"^Restore(V2|Slice)?$")
 """Ops that read a checkpoint."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.graphdef.op_types import PLACEHOLDERS, RESTORE_OP, TABLE_INITIALIZER_OP, VARIABLE_OPS
+from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, RESTORE_OP, TABLE_INITIALIZER_OP, VARIABLE_OPS
 from trainer.graphdef.traverse import needed_functions, node_of, reads_of, upstream
 
 v1 = tf.compat.v1
@@ -51,14 +51,7 @@ def extract_subgraph(graph_def: Any, outputs: Mapping[str, str], fed: Collection
     """
     reads = reads_of(graph_def)
     needed = set(upstream(reads, outputs.values(), fed))
-    restores = {node.name for node in graph_def.node if RESTORE_OP.search(node.op)}
-    tables = tuple(
-        node.name
-        for node in graph_def.node
-        if TABLE_INITIALIZER_OP.search(node.op)
-        and node_of(node.input[0]) in needed
-        and restores.isdisjoint(map(node_of, node.input))
-    )
+    tables = tuple(node.name for node in _initializers(graph_def) if node_of(node.input[0]) in needed)
     needed.update(upstream(reads, tables, fed))
     nodes = [node for node in graph_def.node if node.name in needed]
     return Subgraph(
@@ -68,6 +61,14 @@ def extract_subgraph(graph_def: Any, outputs: Mapping[str, str], fed: Collection
         {node.name: node for node in nodes if node.op in VARIABLE_OPS},
         tables,
     )
+
+
+def _initializers(graph_def: Any) -> list[Any]:
+    """Returns the nodes that fill look-up tables, whose first input is the table, except those of a Saver."""
+    restores = {node.name for node in graph_def.node if RESTORE_OP.search(node.op)}
+    run = {node_of(name) for node in graph_def.node if node.name == INITIALIZER for name in node.input}
+    found = [node for node in graph_def.node if TABLE_INITIALIZER_OP.search(node.op) or node.name in run]
+    return [node for node in found if node.input and restores.isdisjoint(map(node_of, node.input))]
 
 
 def graph_def_of(whole: Any, nodes: Collection[Any]) -> Any:

@@ -69,7 +69,9 @@ class Predictor:
         if self._backend is None:
             raise RequestError(f"the predictor of {self.source} is closed")
         results = self._backend.run(self._fed(values))
-        return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
+        # NumPy's own type of bytes would cut off zeros at the end of a scalar.
+        arrays = [np.asarray(each, object if isinstance(each, bytes | str) else None) for each in results]
+        return dict(zip(self.outputs, arrays, strict=True))
 
     def _fed(self, values: Mapping[str, Any]) -> dict[str, Array]:
         fed = {name: convert_input(name, values[name], info) for name, info in self.inputs.items() if name in values}

@@ -63,6 +63,7 @@ class RunInfo:
         versions: Versions of Python and of the packages that the bits depend on.
         savers: Settings of the callbacks that save checkpoints, in running order.
         trunks: Frozen graphs inside the model.
+        tables: Look-up tables of the model that no checkpoint holds.
         rollbacks: Rollbacks so far, the oldest first.
         warm_start: Variables that a warm start loaded.
         resumed_from: Variables that were loaded from an external checkpoint.
@@ -86,6 +87,7 @@ class RunInfo:
     compile_reason: str | None = None
     savers: tuple[CheckpointSettings, ...] = ()
     trunks: tuple[Mapping[str, Any], ...] = ()
+    tables: tuple[Mapping[str, Any], ...] = ()
     warm_start: Mapping[str, Any] | None = None
     resumed_from: Mapping[str, Any] | None = None
     rollbacks: tuple[RollbackEntry, ...] = ()
@@ -163,6 +165,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "changes": _texts,
     "savers": _savers,
     "trunks": lambda value: tuple(map(_mapping, _list(value))),
+    "tables": lambda value: tuple(map(_mapping, _list(value))),
     "warm_start": _mapping,
     "resumed_from": _mapping,
     "rollbacks": lambda value: tuple(RollbackEntry(**each) for each in _list(value)),

@@ -1,4 +1,4 @@
-"""Initial values of a run's variables (checkpoint, warm start, trunks), checked against the graph."""
+"""Initial values of a run (checkpoint, warm start, trunks, look-up tables), checked against the graph."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
 from trainer.graph.find_instances import find_instances
+from trainer.graph.table_digests import table_digests
 from trainer.training.job import Job
 from trainer.trunks.trunk import Trunk
 
-TrunkInfos = Sequence[Mapping[str, Any]]
+Infos = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class InitialValues:
     Args:
         transfer: Variables that are loaded from another checkpoint, or None.
         trunks: Trunks of the model, as ``run.json`` describes them.
+        tables: Look-up tables that the graph fills itself, as ``run.json`` describes them.
     """
 
     transfer: Transfer | None = None
-    trunks: TrunkInfos = ()
+    trunks: Infos = ()
+    tables: Infos = ()
 
 
 def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
@@ -40,21 +43,24 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
         CheckpointError: A checkpoint cannot be read.
     """
     start, trunks = job.start, [trunk.metadata() for trunk in find_instances(build.model, Trunk)]
+    tables = table_digests(build.graph)
     if start.record is not None:
         check_fits(start.store.path(start.record.name), wanted_by(build.restorer), build.graph)
         check_same_trunks(start.run.info().trunks, trunks)
-        return InitialValues(None, trunks)
+        check_same_tables(start.run.info().tables, tables)
+        return InitialValues(None, trunks, tables)
     if start.external is not None:
         transfer = plan_full_restore(start.external, wanted_by(build.restorer), build.global_step)
         check_assignable(transfer, build.graph)
-        return InitialValues(transfer, trunks)
+        return InitialValues(transfer, trunks, tables)
     if job.warm_start is None:
-        return InitialValues(None, trunks)
+        return InitialValues(None, trunks, tables)
     prefix = resolve_checkpoint(job.warm_start.path).prefix
-    return InitialValues(plan_warm_start(job.warm_start, prefix, build.model_variables), trunks)
+    transfer = plan_warm_start(job.warm_start, prefix, build.model_variables)
+    return InitialValues(transfer, trunks, tables)
 
 
-def check_same_trunks(before: TrunkInfos, now: TrunkInfos) -> None:
+def check_same_trunks(before: Infos, now: Infos) -> None:
     """Refuses to continue with another trunk, whose constants are in no checkpoint.
 
     Args:
@@ -71,4 +77,30 @@ def check_same_trunks(before: TrunkInfos, now: TrunkInfos) -> None:
             raise RequestError(
                 f"the trunk {found['file']} is not the one that this run started with, {trunk['file']}; give the path "
                 "of that one, and allow the change at the resume (resume_changes=allow)"
+            )
+
+
+def check_same_tables(before: Infos, now: Infos) -> None:
+    """Refuses to continue with other entries in a look-up table: words would get other rows of what was trained.
+
+    Args:
+        before: Tables of the run, as its ``run.json`` describes them.
+        now: Tables in the graph.
+
+    Raises:
+        RequestError: A table has other entries.
+
+    Example:
+        >>> words, others = ({"table": "words", "file": "v.txt", "sha256": each} for each in ("a", "b"))
+        >>> check_same_tables([words], [others])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        trainer.errors.RequestError: the look-up table 'words' (v.txt) has other entries than when this run began, ...
+    """
+    entries = {table["table"]: table["sha256"] for table in before}
+    for table in now:
+        if entries.get(table["table"], table["sha256"]) != table["sha256"]:
+            file = f" ({table['file']})" if table["file"] else ""
+            raise RequestError(
+                f"the look-up table {table['table']!r}{file} has other entries than when this run began, and rows that "
+                "were trained would belong to other keys; put its entries back, or start a new run"
             )

@@ -40,7 +40,7 @@ class Job:
         name: Name of the run.
         make_model: Function that makes the model; called while the graph is open.
         make_optimizer: Function that makes the optimizer, given the global step and the scale of the
-            learning rate; called while the graph is open.
+            learning rate; called while the graph is open. None for a model that makes its own train op.
         data: Source of batches.
         callbacks: Callbacks in running order.
         start: Run directory, and the checkpoint to continue from.
@@ -60,7 +60,7 @@ class Job:
 
     name: str
     make_model: Callable[[], Model]
-    make_optimizer: MakeOptimizer
+    make_optimizer: MakeOptimizer | None
     data: Any
     callbacks: CallbackList
     start: Start

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.error_text import user_place
+from trainer.graph.random_ops import frames_of
 
 v1 = tf.compat.v1
 
@@ -170,7 +171,7 @@ def describe_op(op: Any, output: Any, inputs: Sequence[Any]) -> str:
     """Returns a line on an op, its place in the user's code, what it gave and for which inputs."""
     at = _first_bad(output)
     forward = getattr(op, "_original_op", None)
-    place = user_place("".join(traceback.format_list((forward or op).traceback))) or op.name
+    place = user_place("".join(traceback.format_list(frames_of(forward or op)))) or op.name
     what = f"{op.type} in the gradient of {forward.type}" if forward is not None else op.type
     values = [_input_at(each, at, np.shape(output)) for each in inputs[:SHOWN_INPUTS]]
     given = f" for {'an input' if len(values) == 1 else 'inputs'} of {' and '.join(values)}" if values else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from trainer.callback import Context
 from trainer.checkpoints.restoring.transfer_plan import Transfer
@@ -17,6 +16,7 @@ from trainer.runs.versions import changed, versions
 from trainer.state import Rollback
 from trainer.timing import utc_now
 from trainer.training.file_table import file_table
+from trainer.training.initial_values import InitialValues
 from trainer.training.job import Job
 from trainer.training.plan import RunLength
 from trainer.training.time_spent import TimeSpent
@@ -41,7 +41,7 @@ class RunReporter:
         self._run = job.start.run
         self._length = length
 
-    def started(self, mode: Mode, trunks: Sequence[Mapping[str, Any]]) -> None:
+    def started(self, mode: Mode, initial_values: InitialValues) -> None:
         """Reports that the directory is there and nothing has run yet."""
         job, invocation = self._job, self._job.invocation
         self._run.update(
@@ -59,7 +59,8 @@ class RunReporter:
                 compile=mode.name,
                 compile_reason=mode.reason,
                 savers=job.callbacks.savers,
-                trunks=tuple(trunks) or info.trunks,
+                trunks=tuple(initial_values.trunks) or info.trunks,
+                tables=tuple(initial_values.tables) or info.tables,
                 error=None,
             )
         )

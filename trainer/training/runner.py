@@ -12,7 +12,9 @@ from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
+from trainer.graph.batching import varying_in
 from trainer.graph.calls import TrainingGraph
+from trainer.graph.feeds import DatasetFeed
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed
@@ -55,7 +57,7 @@ class Runner:
         self._graph = graph
         self._length = length
         self._transfer = initial_values.transfer
-        self._trunks = initial_values.trunks
+        self._initial_values = initial_values
         self._clock = clock
         self._reporter = RunReporter(job, length)
         self._saved = SavedCheckpoints(job.start.run, job.callbacks.savers, newest_of(job.start))
@@ -68,7 +70,7 @@ class Runner:
         start, mode = self._job.start, self._graph.context.mode
         start.run.clean_up()
         start.run.write_config(self._job.invocation.config_text)
-        self._reporter.started(mode, self._trunks)
+        self._reporter.started(mode, self._initial_values)
         self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
@@ -114,7 +116,9 @@ class Runner:
             with first:
                 result = self._session.step(count)
         except (tf.errors.OpError, MemoryError) as error:
-            raise TrainerError(f"a step of the model failed: {describe(error)}") from error
+            feed = self._graph.feed
+            varying = varying_in(str(error), feed.may_vary) if isinstance(feed, DatasetFeed) else ""
+            raise TrainerError(varying or f"a step of the model failed: {describe(error)}") from error
         if self._session.mode != mode:
             self._reporter.mode_changed(self._session.mode, "XLA cannot compile the model")
         return result

@@ -158,6 +158,12 @@ def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
         raise RequestError(
             f"{PATH}: {file} still has variables ({min(part.variables)}); freeze it first", argument=PATH
         )
+    if part.tables:
+        raise RequestError(
+            f"{PATH}: {file} has look-up tables, filled by {part.tables[0]!r}, which a trunk cannot have; choose "
+            "outputs that are computed from what they give",
+            argument=PATH,
+        )
     return TrunkFile(file, sha256_of(file), part)
 
 

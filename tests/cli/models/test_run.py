@@ -56,6 +56,20 @@ def test_strings_as_json(models, tmp_path) -> None:
     (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
     code, text, _ = models("run", "net.pb", "--input", "words=a,b", "--json")
     assert (code, json.loads(text)) == (0, {"op": [["A"], ["B"]], "joined": "ab"})
+    code, text, _ = models("run", "net.pb", "--input", "words=Hi, ho", "--save", "out.npz")
+    assert (code, text) == (0, "op string [1, 1]\n[['HI, HO']]\n\njoined string []\nHi, ho\n")
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as saved:
+        assert (saved["op"].tolist(), saved["joined"].tolist()) == ([["HI, HO"]], "Hi, ho")
+
+
+def test_bytes_that_are_no_text(models, tmp_path) -> None:
+    with tf.Graph().as_default() as graph:
+        tf.strings.join([v1.placeholder(tf.string, [None], name="x"), b"\xff"], name="raw")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    code, text, _ = models("run", "net.pb", "--input", "x=a", "--save", "out.npz")
+    assert (code, r"b'a\xff'" in text) == (0, True)
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as saved:
+        assert saved["raw"].tolist() == [b"a\xff"]
 
 
 def test_what_is_no_number_is_null_in_json(models, tmp_path) -> None:

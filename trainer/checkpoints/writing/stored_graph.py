@@ -16,7 +16,8 @@ v1 = tf.compat.v1
 
 # Collections that a MetaGraphDef can hold; others (iterators, Keras objects) only bring warnings.
 VARIABLES = (v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.TRAINABLE_VARIABLES)
-META_COLLECTIONS = (*VARIABLES, v1.GraphKeys.GLOBAL_STEP, averages.COLLECTION)
+TABLES = (v1.GraphKeys.TABLE_INITIALIZERS, v1.GraphKeys.ASSET_FILEPATHS)
+META_COLLECTIONS = (*VARIABLES, *TABLES, v1.GraphKeys.GLOBAL_STEP, averages.COLLECTION)
 
 LARGE_BYTES = 2**16
 """Constants from this size on are left out where only initialisers need them."""

@@ -16,6 +16,7 @@ from trainer import convert, predict
 from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_inputs
 from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed
+from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import write_atomically
 from trainer.predict.compare import OutputDifference, compare_predictors, random_batch
@@ -60,10 +61,35 @@ def _run(chosen: argparse.Namespace) -> Answer:
         results = predictor(**parse_inputs(chosen.input, predictor.inputs))
     if chosen.save:
         content = io.BytesIO()
-        np.savez(content, **dict[str, Any](results))
+        np.savez(content, **dict[str, Any]({name: _without_objects(value) for name, value in results.items()}))
         write_atomically(chosen.save, content.getvalue())
-    shown = (f"{name} {value.dtype} {list(value.shape)}\n{value}" for name, value in results.items())
+    shown = (f"{name} {_dtype(value)} {list(value.shape)}\n{_readable(value)}" for name, value in results.items())
     return Answer({name: value.tolist() for name, value in results.items()}, "\n\n".join(shown))
+
+
+def _dtype(value: Array) -> str:
+    return "string" if value.dtype == object else str(value.dtype)
+
+
+def _readable(value: Array) -> Array:
+    """Returns an array with strings in the place of bytes that are text."""
+
+    def text(each: Any) -> Any:
+        try:
+            return each.decode() if isinstance(each, bytes) else each
+        except UnicodeDecodeError:
+            return each
+
+    return np.asarray(np.frompyfunc(text, 1, 1)(value), object) if value.dtype == object else value
+
+
+def _without_objects(value: Array) -> Array:
+    """Returns an array that NumPy stores without a pickle: texts, or bytes where one of them is no text."""
+    if value.dtype != object:
+        return value
+    readable = _readable(value)
+    is_text = all(isinstance(each, str) for each in readable.flat)
+    return readable.astype(str) if is_text else value.astype(bytes)
 
 
 def _compare(chosen: argparse.Namespace) -> Answer:

@@ -10,12 +10,15 @@ from trainer.checkpoints.meta_graph import require_meta
 from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.restoring.averages import stored_averages
+from trainer.checkpoints.saver_in_meta import restored_tables
+from trainer.checkpoints.vocabularies import check_vocabularies
 from trainer.errors import RequestError, describe
 from trainer.files import local_path
 from trainer.graphdef.averages import average_names
+from trainer.graphdef.op_types import TABLE_OP
 from trainer.graphdef.output_names import Names, likely_outputs
 from trainer.graphdef.signatures import signature_outputs
-from trainer.predict.backends.restore import restore, stored_names
+from trainer.predict.backends.restore import restore, restore_tables, stored_names
 from trainer.predict.backends.session import predictor_session, session_predictor
 from trainer.predict.backends.subgraph import extract_prediction, import_prediction
 from trainer.predict.predictor import Predictor
@@ -71,7 +74,11 @@ def open_checkpoint(
             stored = dict(stored_names(meta_graph))
             stored |= {name: (each.average, each.slice_spec) for name, each in averages.items()}
             restore(session, prediction.part.variables, stored, prefix)
-            session.run(list(prediction.part.tables))
+            tables = {node.name: node for node in prediction.part.graph_def.node if TABLE_OP.search(node.op)}
+            if tables:
+                check_vocabularies(checkpoint, tables)
+                restore_tables(session, tables, restored_tables(meta_graph), prefix)
+                session.run(list(prediction.part.tables))
         except tf.errors.OpError as error:
             raise RequestError(f"{prefix} cannot be restored: {describe(error)}") from error
     return session_predictor(str(prefix), session, *infos)

@@ -54,6 +54,33 @@ def restore(session: Any, variables: Mapping[str, Any], saver_names: Mapping[str
     session.run([_assignment(variables[name], value) for name, value in zip(names, values, strict=True)])
 
 
+def restore_tables(
+    session: Any, tables: Mapping[str, Any], saved_as: Mapping[str, tuple[str, ...]], prefix: Path
+) -> None:
+    """Fills look-up tables with the entries that a checkpoint holds, in a session whose graph is the default one.
+
+    Args:
+        session: Session of the graph.
+        tables: Table nodes by name; those that the checkpoint does not hold are left as they are.
+        saved_as: Names of keys and values in the file, by the name of the table.
+        prefix: Prefix of the checkpoint's files.
+
+    Raises:
+        RequestError: The file has no such table.
+    """
+    reader = tf.train.load_checkpoint(str(prefix))
+    for name, node in tables.items():
+        if name not in saved_as:
+            continue
+        if missing := [key for key in saved_as[name] if not reader.has_tensor(key)]:
+            raise RequestError(f"{prefix} does not match the graph of its .meta; it has no {missing[0]!r}")
+        handle = v1.get_default_graph().get_tensor_by_name(f"{name}:0")
+        fill = tf.raw_ops.LookupTableImportV2 if handle.dtype == tf.resource else tf.raw_ops.LookupTableImport
+        fed = [v1.placeholder(node.attr[kind].type, name="table_entries") for kind in ("key_dtype", "value_dtype")]
+        run = fill(table_handle=handle, keys=fed[0], values=fed[1])
+        session.run(run, dict(zip(fed, map(reader.get_tensor, saved_as[name]), strict=True)))
+
+
 def _check_fits(variables: Mapping[str, Any], names: Mapping[str, Stored], prefix: Path) -> None:
     stored, declared = stored_tensors(prefix), {}
     for variable, (key, part) in names.items():
