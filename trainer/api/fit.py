@@ -177,7 +177,7 @@ class _Fit:
         optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
         if optimizer is None:
             raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
-        make_optimizer, rate_can_be_scaled = api.optimizer_maker(optimizer)
+        make_optimizer, rate_can_be_scaled = api.maker_of_optimizer(optimizer)
         data = api.source_of(self._given["data"], self._given["validation"], floats=model.floats, **self._options)
         recorder = Recorder(read_values=model.read_values)
         listed = CallbackList({**with_defaults(callbacks, quiet=quiet), "result": recorder})
