@@ -24,6 +24,10 @@ SLOW = {
     "api/test_fit.py::test_an_error_in": "a run",
     "api/test_keras_models.py::test_it_begins": "two runs for each kind of Keras model",
     "api/test_keras_models.py::test_weights_of_examples": "a run",
+    "testing/test_contract.py::test_the_shipped": "six runs for each callback",
+    "testing/test_contract.py::test_what_breaks": "up to six runs for each mistake",
+    "testing/test_contract.py::test_a_good_one": "six runs",
+    "testing/test_contract.py::test_what_cannot": "six runs",
     "cli/test_assemble.py::test_a_graph_is_built": "the same run, frozen by its config",
     "cli/test_main.py::test_the_command_of_a_run_can_be_pasted": "two runs of each program",
     "cli/test_stdout.py::test_a_sweep": "a sweep of two runs",
@@ -122,6 +126,7 @@ SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
 """Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
 
 KEPT = (
+    "testing/test_contract.py::test_what_breaks_the_contract_is_told[close",
     "export/test_tables.py::test_a_table_that_would_lose",
     "export/test_tables.py::test_the_exports_hold_the_vocabulary",
     "export/test_tables.py::test_a_trunk",

@@ -138,7 +138,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         )
     except (ValueError, TypeError) as error:
         raise RequestError(str(error), argument=getattr(error, "argument", "")) from None
-    options = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
     options["steps_per_epoch"] = steps_per_epoch
     given = {"model": model, "optimizer": optimizer, "loss": loss, "metrics": metrics, "data": data}
     given["class_weight"] = class_weight
@@ -177,7 +177,7 @@ class _Fit:
         optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
         if optimizer is None:
             raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
-        make_optimizer, rate_can_be_scaled = api.optimizer_maker(optimizer)
+        make_optimizer, rate_can_be_scaled = api.maker_of_optimizer(optimizer)
         data = api.source_of(self._given["data"], self._given["validation"], floats=model.floats, **self._options)
         recorder = Recorder(read_values=model.read_values)
         listed = CallbackList({**with_defaults(callbacks, quiet=quiet), "result": recorder})

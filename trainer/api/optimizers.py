@@ -22,7 +22,7 @@ EXPECTED = (
 )
 
 
-def optimizer_maker(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
+def maker_of_optimizer(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
     """Returns a function of global step and scale of the rate that makes the optimizer, and whether it uses the scale.
 
     Args:
@@ -32,10 +32,10 @@ def optimizer_maker(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
         RequestError: The value is none of these, or the optimizer cannot be made from its config.
 
     Example:
-        >>> make, scaled = optimizer_maker("sgd")
+        >>> make, scaled = maker_of_optimizer("sgd")
         >>> make(None, None).name, scaled
         ('SGD', True)
-        >>> optimizer_maker("sdg")
+        >>> maker_of_optimizer("sdg")
         Traceback (most recent call last):
         trainer.errors.RequestError: optimizer ('sdg') is not the name of a Keras optimizer; did you mean 'sgd'?
     """
