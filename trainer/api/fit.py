@@ -17,6 +17,7 @@ from trainer.api.stored_settings import accepted_changes, settings_to_store
 from trainer.api.surroundings import lines_shown, random_states_kept
 from trainer.checks import check_bool, check_choice, check_int, check_names, check_optional_int
 from trainer.config.changes import digest
+from trainer.config.optimizer_parts import is_rate
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
 from trainer.runs.settings import Settings, check_seed
@@ -195,7 +196,7 @@ class _Fit:
             make_optimizer=make_optimizer,
             data=data,
             rate_can_be_scaled=rate_can_be_scaled,
-            new_learning_rate=any(change.key.startswith("fit.optimizer.learning_rate") for change in run.changes),
+            new_learning_rate=any(is_rate(change.key) for change in run.changes),
             invocation=Invocation(
                 config_text=f"# trainer.fit\n{json.dumps(stored, indent=2)}\n",
                 config_digest=digest(stored),
