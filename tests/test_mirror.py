@@ -23,7 +23,6 @@ WHOLE = {
     "test_conformance": "every callback, config file and experiment",
     "test_mirror": "this rule",
     "test_models_page": "docs/models.md",
-    "test_optimizers_page": "docs/optimizers.md",
     "test_paths": "paths of other machines, and file URIs",
     "test_prose": "docstrings that can be read line by line",
     "test_public_face": "the public names",

@@ -18,7 +18,7 @@ FACES = {
         *("Arrays", "Callback", "CallbackError", "CheckpointError", "Context", "DamagedError", "Interrupted", "Model"),
         *("OptimizerPart", "Optimizers"),
         *("NonFiniteError", "Predictor", "ReadBackError", "RequestError", "Schedule", "TrainerError", "Trunk"),
-        *("WarmStart", "load_into", "open_predictor", "__version__"),
+        *("Result", "WarmStart", "fit", "load_into", "open_predictor", "__version__"),
     },
     "trainer.checkpoints": {
         *("Retention", "average", "compare", "export", "find", "freeze", "list_checkpoints", "prune", "verify"),

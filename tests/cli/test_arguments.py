@@ -18,6 +18,8 @@ ORDERED = [
     (["experiment=linear"], ["+experiment=linear"]),
     (["+experiment=linear", "-m", "seed=1,2"], ["--multirun", "+experiment=linear", "seed=1,2"]),
     (["a=1", "-v", "b=2"], ["a=1", "b=2"]),
+    (['a={"*": "x/*"}', "b='{\"c\": 1}'"], ['a={*: "x/*"}', "b='{\"c\": 1}'"]),
+    (["a={'b': {\"c/d\" : 'e: f'}}"], ["a={b: {c/d : 'e: f'}}"]),
     (["a=1", "--cfg", "job", "b=2"], ["--cfg=job", "a=1", "b=2"]),
     (["--cfg=job", "a=1"], ["--cfg=job", "a=1"]),
     (["-c", "job", "-p", "loop"], ["--cfg=job", "--package=loop"]),

@@ -17,6 +17,7 @@ from trainer.api.stored_settings import accepted_changes, settings_to_store
 from trainer.api.surroundings import lines_shown, random_states_kept
 from trainer.checks import check_bool, check_choice, check_int, check_names, check_optional_int
 from trainer.config.changes import digest
+from trainer.config.optimizer_parts import is_rate
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
 from trainer.runs.settings import Settings, check_seed
@@ -138,7 +139,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         )
     except (ValueError, TypeError) as error:
         raise RequestError(str(error), argument=getattr(error, "argument", "")) from None
-    options = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
     options["steps_per_epoch"] = steps_per_epoch
     given = {"model": model, "optimizer": optimizer, "loss": loss, "metrics": metrics, "data": data}
     given["class_weight"] = class_weight
@@ -177,7 +178,7 @@ class _Fit:
         optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
         if optimizer is None:
             raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
-        make_optimizer, rate_can_be_scaled = api.optimizer_maker(optimizer)
+        make_optimizer, rate_can_be_scaled = api.maker_of_optimizer(optimizer)
         data = api.source_of(self._given["data"], self._given["validation"], floats=model.floats, **self._options)
         recorder = Recorder(read_values=model.read_values)
         listed = CallbackList({**with_defaults(callbacks, quiet=quiet), "result": recorder})
@@ -195,7 +196,7 @@ class _Fit:
             make_optimizer=make_optimizer,
             data=data,
             rate_can_be_scaled=rate_can_be_scaled,
-            new_learning_rate=any(change.key.startswith("fit.optimizer.learning_rate") for change in run.changes),
+            new_learning_rate=any(is_rate(change.key) for change in run.changes),
             invocation=Invocation(
                 config_text=f"# trainer.fit\n{json.dumps(stored, indent=2)}\n",
                 config_digest=digest(stored),

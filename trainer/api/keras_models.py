@@ -73,7 +73,7 @@ class RebuiltKerasModel:
 
     def make(self) -> KerasModel:
         """Returns the copy, with the weights of the model; call it while the graph is open."""
-        net = rebuilt(self.model)
+        net = rebuilt_model(self.model)
         settings = {name: _made_again(value) for name, value in self._settings.items()}
         self._net = net
         return _WithWeights(net, self._values, **settings, class_weight=self._class_weight)
@@ -136,7 +136,7 @@ class _WithWeights(KerasModel):
             self.net.set_weights(values)
 
 
-def rebuilt(model: keras.Model) -> keras.Model:
+def rebuilt_model(model: keras.Model) -> keras.Model:
     """Returns a Keras model of the same layers, without their weights.
 
     Args:
@@ -148,7 +148,7 @@ def rebuilt(model: keras.Model) -> keras.Model:
     Example:
         >>> x = keras.Input((2,), name="x")
         >>> net = keras.Model(x, keras.layers.Lambda(lambda each: each * 2, name="twice")(x))
-        >>> rebuilt(net)(np.float32([[1, 2]])).numpy().tolist()
+        >>> rebuilt_model(net)(np.float32([[1, 2]])).numpy().tolist()
         [[2.0, 4.0]]
     """
     try:
@@ -209,7 +209,7 @@ def _not_compiled(model: keras.Model) -> Iterator[None]:
 
 def _copied(layer: Any) -> Any:
     if isinstance(layer, keras.Model):
-        return rebuilt(layer)
+        return rebuilt_model(layer)
     if isinstance(layer, keras.layers.Lambda):
         # Its config holds the code of the function, without what the function refers to.
         config = layer.get_config()

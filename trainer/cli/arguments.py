@@ -46,6 +46,10 @@ CONFIG_FLAGS = ("--config-path", "--config-name", "--config-dir")
 """Flags that a command needs in order to give the same config again."""
 
 ADDED_CALLBACKS = re.compile(r"\+callbacks=(?:\[([\w/, -]*)\]|([\w/-]+))")
+QUOTED = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1(\s*:)?""")
+PLAIN_KEY = re.compile(r"[\w/+.$%*@?|-]+")
+"""Keys of mappings that Hydra reads without quotes, as it wants them."""
+
 SWEPT_EXPERIMENT = re.compile(r"\+?experiment=.*,")
 
 
@@ -146,7 +150,27 @@ def _for_hydra(override: str) -> str:
     key, equals, value = override.partition("=")
     if key in DIRECTORIES_OF_HYDRA:
         return f"{key}{equals}{local_path(value, key)}"
+    if equals and value.startswith("{"):
+        return f"{key}={with_plain_keys(value)}"
     return f"+{override}" if override.startswith("experiment=") else override
+
+
+def with_plain_keys(mapping: str) -> str:
+    """Returns a mapping whose keys have no quotes, which JSON and YAML allow and Hydra does not.
+
+    Args:
+        mapping: Mapping as typed.
+
+    Example:
+        >>> with_plain_keys('{"body/*": "a: b", "two words": 1}')
+        '{body/*: "a: b", "two words": 1}'
+    """
+
+    def plain(match: re.Match[str]) -> str:
+        is_key = match.group(3) is not None and PLAIN_KEY.fullmatch(match.group(2))
+        return f"{match.group(2)}{match.group(3)}" if is_key else match.group(0)
+
+    return QUOTED.sub(plain, mapping)
 
 
 def _check(line: CommandLine, commands: Sequence[str]) -> None:

@@ -13,9 +13,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer import export, graph, training
-from trainer.cli.optimizers import is_rate, optimizer_maker, rates_are_set
+from trainer.cli.optimizers import optimizer_maker, rates_are_set
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
+from trainer.config.optimizer_parts import is_rate
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.errors import RequestError, TrainerError

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+from trainer.config.replaced_nodes import install
 from trainer.files import local_path
 
 
@@ -130,6 +131,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def register() -> None:
-    """Registers the schema with Hydra as ``schema``, the first default of ``conf/train.yaml``, and its resolver."""
+    """Registers with Hydra the schema (the first default of ``conf/train.yaml``), a resolver, and the loader."""
+    install()
     OmegaConf.register_new_resolver("local_path", lambda root: str(local_path(root, "run.root")), replace=True)
     ConfigStore.instance().store(name="schema", node=TrainConfig)
