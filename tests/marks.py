@@ -53,6 +53,8 @@ SLOW = {
     "graph/test_exact_names.py::test_outputs_bear": "a run for each kind of name",
     "graph/test_exact_names.py::test_plain_tensorflow_finds_the_names_in_every_file[all": "the same runs",
     "graph/test_function_calls.py::": "two runs for each kind of function, beside a loop over session.run",
+    "test_examples.py::test_it_trains": "three runs for each example",
+    "test_examples.py::test_the_digits": "a run of an example to its end",
     "graph/test_program_calls.py::": "two runs for each program, beside its loop",
     "graph/test_metrics.py::test_metrics_are": "a dozen Keras metrics, here and in eager mode",
     "scenarios/test_directory.py::test_16": "a run for each changed setting",
