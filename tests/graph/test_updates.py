@@ -272,10 +272,11 @@ class Half(OfLayers):
     policy = "mixed_float16"
 
 
-def of_layers(make: Any, names: Mapping[str, Any], **order: Any) -> Any:
-    return lambda: Optimizers(
-        {name: OptimizerPart(make(), each, f"{name}_loss") for name, each in names.items()}, **order
-    )
+def of_layers(make: Any, names: Mapping[str, Any], every: int = 1, **order: Any) -> Any:
+    def made() -> Optimizers:
+        return Optimizers({n: OptimizerPart(make(), each, f"{n}_loss", every) for n, each in names.items()}, **order)
+
+    return made
 
 
 KERAS_NAMES = {"g": ["*g_*"], "d": ["*d_*"]}
@@ -333,10 +334,13 @@ def test_each_part_of_a_model_of_float16_gets_a_loss_scale(order) -> None:
     )
     assert half.skips_steps
     assert len(half.learning_rates) == 2
-    found = by_trainer(of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, **ORDERS[order]), Half)
-    plain = by_trainer(of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, **ORDERS[order]), Half)
-    assert all(np.isfinite(value).all() for value in found.values())
-    assert all(np.array_equal(found[name], plain[name]) for name in found)
+    found, again, rested = (
+        by_trainer(of_layers(lambda: OF_KERAS.Adam(0.1), KERAS_NAMES, every, **ORDERS[order]), Half)
+        for every in (1, 1, 3)
+    )
+    assert all(np.isfinite(value).all() for value in (*found.values(), *rested.values()))
+    assert all(np.array_equal(found[name], again[name]) for name in found)
+    assert not any(np.array_equal(found[name], rested[name]) for name in found if name.endswith("kernel"))
 
 
 def test_a_part_may_keep_averages() -> None:
