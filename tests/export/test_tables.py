@@ -369,14 +369,14 @@ def lost(self: Any) -> None:
 REFUSED = {
     "anonymous": (anonymous, r"test_tables.py:\d+ is made with experimental_is_anonymous=True"),
     "not saved": (not_saved, "'seen' is made with checkpoint=False"),
-    "a vocabulary that is not there": (lost, "nowhere.txt"),
+    "a vocabulary that is not there": (lost, "the vocabulary file 'nowhere.txt' of the look-up table 'hash_table' is not there"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_table_that_would_lose_its_entries_is_refused_before_the_first_step(case, tmp_path) -> None:
     make, message = REFUSED[case]
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(RequestError, match=message):
         train(tmp_path / "run", type("Refused", (Words,), {"make": make}))
     assert not (tmp_path / "run").exists()
 
