@@ -192,7 +192,8 @@ def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     # A failed step is looked into in separate graphs; checks are added to the bodies of functions.
     allowed |= {"trainer.training.inquiry", "trainer.training.nan_origin", "trainer.graph.checked_functions"}
     # A call of a function of graph mode is made in a graph of its own, of which an update takes what it needs.
-    allowed |= {"trainer.graph.function_calls", "trainer.graph.isolated_graph"}
+    calls = ("function_calls", "isolated_graph", "known_values", "program_calls")
+    allowed |= {f"trainer.graph.{name}" for name in calls}
     # These make separate graphs that no run uses.
     apart = ("export", "convert", "inspection", "models", "predict", "trunks", "checkpoints.analysis")
     assert makers <= allowed | {name for name in makers if name.removeprefix("trainer.").startswith(apart)}

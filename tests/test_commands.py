@@ -14,7 +14,9 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.processes import ROOT, python
 from trainer.cli.train import conf_directory
@@ -223,6 +225,29 @@ def test_digits_reach_their_validation_accuracy(trainer, tmp_path, experiment, l
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert all("val_accuracy" in line for line in lines)
     assert lines[-1]["val_accuracy"] >= least
+
+
+def test_a_generator_reaches_all_corners(trainer, tmp_path) -> None:
+    done = trainer("+experiment=gan")
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.rglob("model.pb")
+    code = np.random.default_rng(7).normal(size=(1000, 2)).astype(np.float32)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(path.read_bytes()), name="")
+        sample = session.run("sample:0", {"code:0": code})
+    angle = 2 * np.pi / 8 * np.arange(8)
+    corners = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    distance = np.linalg.norm(sample[:, None] - corners, axis=2)
+    near = distance.min(axis=1) < 0.25
+    assert near.mean() > 0.7
+    assert np.bincount(distance.argmin(axis=1)[near], minlength=8).min() > 10
+
+
+def test_wide_and_deep_learns_more_than_the_most_frequent_answer(trainer, tmp_path) -> None:
+    done = trainer("+experiment=wide_and_deep")
+    assert done.returncode == 0, done.stderr
+    (metrics,) = tmp_path.rglob("metrics.jsonl")
+    assert json.loads(metrics.read_text().splitlines()[-1])["val_accuracy"] >= 0.73
 
 
 def test_experiment_without_the_plus_works(trainer) -> None:

@@ -44,6 +44,11 @@ def sections() -> Sections:
 SECTIONS = sections()
 FILES = {match.group(1): text for blocks in SECTIONS.values() for _, text in blocks if (match := FILE.match(text))}
 
+WINES = (
+    "scripts/train model=keras model.net._target_=wines.net data=arrays data.examples._target_=wines.examples "
+    "optimizer=adam loop.epochs=5 run.dir=wines +model.net.units=16"
+)
+
 # Commands of earlier sections that a section depends on.
 BEFORE = {
     ("README", "Then"): "scripts/train +experiment=linear",
@@ -52,6 +57,8 @@ BEFORE = {
         "checkpoints",
         "Look at checkpoints, keep some, make something of them",
     ): "scripts/train +experiment=digits_mlp",
+    ("keras", "Weights back into Keras"): WINES,
+    ("keras", "Weights from elsewhere"): f"{WINES}; scripts/checkpoints export wines@last --to keras -o wines_keras",
     ("python", "The public names"): "scripts/train +experiment=linear loop.epochs=20",
 }
 

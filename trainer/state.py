@@ -9,6 +9,9 @@ from typing import Any
 COMPILE_SETTINGS = ("auto", "off", "xla", "measure")
 """Values of the setting ``compile``."""
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+"""Values of the setting ``precision``, which otherwise is None: Keras's own policy."""
+
 WEIGHTS = ("averaged", "trained")
 """Values of an argument ``weights``, which otherwise is None: averages where the optimizer keeps any."""
 

@@ -15,7 +15,8 @@ class WarmStart:
 
     Args:
         path: Reference to a checkpoint: a run directory, a directory of runs, a checkpoint directory,
-            each with ``@WHICH``, or a prefix of files.
+            each with ``@WHICH``, or a prefix of files; or a ``.weights.h5``, ``.keras``, ``.npz``, a SavedModel, a
+            checkpoint of ``tf.train.Checkpoint`` or a frozen ``.pb``.
         variables: Variables to take: None for all that model and file both have; names or patterns; or
             a mapping from the name in the file to the name of the variable, where one ``*`` on each
             side stands for the same text, as in ``{"old/*": "new/*"}``.

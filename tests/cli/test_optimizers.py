@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.helpers import variables
-from trainer.cli.optimizers import is_rate, rates_are_set
+from trainer.cli.optimizers import rates_are_set
 
 MINE = """# @package _global_
 defaults:
@@ -56,6 +56,7 @@ def test_files_of_the_group_are_parts_and_a_resume_goes_on(trainer, mine, tmp_pa
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ("optimizer.parts.critic.every_n_step=2", "did you mean +optimizer.parts.critic.every_n_steps?"),
         ("optimizer.parts.critic.loss=discriminator_los", "did you mean discriminator_loss?"),
         (
             "optimizer.parts.maker.variables=[gen/*]",
@@ -80,21 +81,6 @@ def test_what_can_be_told_without_tensorflow_is(trainer, mine, no_tensorflow, se
     done = trainer(*mine, setting, **no_tensorflow)
     assert done.returncode == 2
     assert "TensorFlow was imported" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        ("optimizer.learning_rate", True),
-        ("optimizer.learning_rate.decay_steps", True),
-        ("optimizer.parts.d.learning_rate", True),
-        ("optimizer.parts.d.learning_rate.initial_learning_rate", True),
-        ("optimizer.parts.d.loss", False),
-        ("optimizer.learning_rates", False),
-    ],
-)
-def test_keys_of_rates(key, expected) -> None:
-    assert is_rate(key) == expected
 
 
 def test_a_rollback_needs_the_rates_of_all_parts() -> None:

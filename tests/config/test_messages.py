@@ -30,11 +30,11 @@ def sources(tmp_path) -> ConfigSources:
 
 # Overrides beside +experiment=linear, and a part of the answer.
 OVERRIDES = [
-    (["model=null"], "model cannot be null; choose one with model=NAME: cnn, function, keras"),
+    (["model=null"], "model cannot be null; choose one with model=NAME: cnn, function, gan"),
     (["optimizer=null"], "choose one with optimizer=NAME: adam,"),
     (["data=null"], "choose one with data=NAME: arrays,"),
     (["callbacks=null"], "callbacks cannot be null; drop a callback by name with '~callbacks.NAME'"),
-    (["model=5"], "model (5) must be the name of a choice: cnn, function, keras"),
+    (["model=5"], "model (5) must be the name of a choice: cnn, function, gan"),
     (["loop.epochs=null"], "loop.epochs cannot be null; give it a value"),
     (["run.root=null"], "run.root cannot be null"),
     (["~loop.epochs"], "loop.epochs cannot be left out"),
@@ -101,7 +101,7 @@ def test_defaults(sources, tmp_path, line, answer) -> None:
 def test_a_choice_that_is_not_there(sources) -> None:
     assert answer_to(sources, "+experiment=liner").endswith("did you mean linear?")
     shipped = ConfigSources(conf_directory())
-    assert answer_to(shipped, "+experiment=mine").endswith("two_towers (one of your own: --config-dir DIR)")
+    assert answer_to(shipped, "+experiment=mine").endswith("wide_and_deep (one of your own: --config-dir DIR)")
 
 
 def test_values_of_the_user_are_interpolated(sources, tmp_path) -> None:

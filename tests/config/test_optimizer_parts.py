@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainer.config.optimizer_parts import SEVERAL, check_parts
+from trainer.config.optimizer_parts import SEVERAL, check_parts, is_rate
 from trainer.errors import RequestError
 
 PART = {"_target_": "keras.optimizers.Adam", "learning_rate": 0.1, "variables": ["d/*"]}
@@ -55,3 +55,20 @@ def test_good_parts_pass(good) -> None:
 def test_wrong_parts_are_refused_by_key(wrong, message) -> None:
     with pytest.raises((RequestError, TypeError, ValueError), match=message):
         check_parts(wrong)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("optimizer.learning_rate", True),
+        ("optimizer.learning_rate.decay_steps", True),
+        ("optimizer.parts.d.learning_rate", True),
+        ("optimizer.parts.d.learning_rate.initial_learning_rate", True),
+        ("fit.optimizer.learning_rate", True),
+        ("fit.optimizer.parts.d.optimizer.learning_rate", True),
+        ("optimizer.parts.d.loss", False),
+        ("optimizer.learning_rates", False),
+    ],
+)
+def test_keys_of_rates(key, expected) -> None:
+    assert is_rate(key) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from callbacks.evaluate import Evaluate
 from tests.helpers import assert_same_bits, run
 from tests.test_same_bits import Stop
 from trainer.data.streamed import Streamed
-from trainer.errors import RequestError, TrainerError
+from trainer.errors import CallbackError, RequestError, TrainerError
 from trainer.graph.data_source import inspect_source
 from trainer.graph.feeds import DatasetFeed, Skips
 
@@ -165,6 +166,20 @@ def test_what_cannot_be_batched_is_refused_with_the_key_and_a_remedy(name) -> No
     make, message = REFUSED[name]
     with pytest.raises(RequestError, match=message):
         inspect_source(make())
+
+
+def test_a_validation_part_whose_shapes_vary_is_named(tmp_path) -> None:
+    data = Streamed(lambda: late().take(40), 8, shuffle_buffer=0, validation=late)
+    with pytest.raises(CallbackError, match=r"validation: 'ids' varies: .* set pad=true"):
+        run(tmp_path / "run", {"e": Evaluate()}, data=data, make_model=Mean, epochs=1)
+
+
+def test_batches_that_would_be_batched_again_are_pointed_out(caplog) -> None:
+    with contextlib.suppress(RequestError):
+        inspect_source(Streamed(own_batches, 2))
+    assert "ends in batches of its own, which are batched again" in caplog.text
+    inspect_source(Streamed(own_batches, batched=True))
+    assert caplog.text.count("batched again") == 1
 
 
 def test_a_shape_that_varies_late_is_named_too(tmp_path) -> None:

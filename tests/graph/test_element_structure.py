@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def form_of(part: Any) -> Any:
     return tf.nest.map_structure(lambda _: 0, part) if part is not None else None
 
 
+Pair = collections.namedtuple("Pair", "features target")
+
 FORMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "inputs alone": ((X,), ("x",)),
     "inputs by name alone": (({"a": X},), ("a",)),
@@ -63,6 +66,7 @@ FORMED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a name, a tensor": (({"a": X}, Y), ("a", "y")),
     "weights by name": (({"a": X}, {"d": Y}, {"d": W}), ("a", "d", "sample_weight_d")),
     "no labels in a dict": (({"a": X}, {}), ("a",)),
+    "a named tuple": ((Pair(X, X), Y), ("x_0", "x_1", "y")),
 }
 
 

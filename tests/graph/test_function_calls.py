@@ -15,11 +15,12 @@ from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
 from callbacks.freeze import Freeze
 from callbacks.nan_guard import NanGuard
-from tests.graph_functions import OWN, dense, of_the_config, session_loop, squared
+from tests.graph_functions import OWN, dense, lowered_by, of_the_config, session_loop, squared
 from tests.helpers import assert_same_bits, points, run, variables
 from trainer.data.arrays import InMemory
 from trainer.errors import NonFiniteError, RequestError
 from trainer.model import FunctionModel
+from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1
 STEPS = 12
@@ -169,6 +170,25 @@ def test_only_chosen_variables_are_trained(tmp_path) -> None:
     first, last = (variables(tmp_path / f"some/checkpoints/model-{n}") for n in (1, 3))
     assert np.array_equal(first["one/w"], last["one/w"])
     assert not np.array_equal(first["two/w"], last["two/w"])
+
+
+def test_a_warm_start_takes_the_weights_and_leaves_the_slots(tmp_path) -> None:
+    run(tmp_path / "first", make_model=lambda: FunctionModel(KINDS["not counted"]), make_optimizer=None, epochs=1)
+    # A run of lowered_by's net whose rate is 0 ends with the weights that it starts with.
+    still = lowered_by(lambda loss: v1.train.AdamOptimizer(0.0).minimize(loss))
+    prefix = tmp_path / "first/checkpoints/model-1"
+    run(
+        tmp_path / "then",
+        make_model=lambda: FunctionModel(still),
+        make_optimizer=None,
+        epochs=1,
+        warm_start=WarmStart(prefix),
+    )
+    first, then = variables(prefix), variables(tmp_path / "then/checkpoints/model-1")
+    weights = [name for name in first if "Adam" not in name and not name.endswith(("_power", "global_step"))]
+    assert len(weights) == 4
+    assert all(np.array_equal(first[name], then[name]) for name in weights)
+    assert not np.array_equal(first["one/w/Adam"], then["one/w/Adam"])
 
 
 def _dropped(inputs: Any, labels: Any, training: bool) -> Any:

@@ -32,7 +32,7 @@ def fed() -> tuple[Any, Any]:
 def switched() -> Any:
     """Has a flag for training, a default and a rate as placeholders; makes summaries and a Saver."""
     x, y = fed()
-    is_training = v1.placeholder(tf.bool, [], name="is_training")
+    is_training = v1.placeholder(tf.bool, name="is_training")
     rate = v1.placeholder(tf.float32, name="rate")
     scale = v1.placeholder_with_default(2.0, [], name="scale")
     hidden = dense(x, 4, "one") * scale
@@ -43,7 +43,7 @@ def switched() -> Any:
         with tf.control_dependencies([v1.assign(mean, 0.9 * mean + 0.1 * of_now)]):
             return tf.identity(of_now)
 
-    op = dense(hidden - tf.cond(is_training, of_batch, lambda: tf.identity(mean)), 1, "two")
+    op = dense(hidden - tf.cond(~is_training, lambda: tf.identity(mean), of_batch), 1, "two")
     loss = tf.reduce_mean((op - tf.cast(y, tf.float32)) ** 2)
     step = v1.train.get_or_create_global_step()
     train_op = v1.train.MomentumOptimizer(rate, 0.9).minimize(loss, global_step=step)

@@ -17,7 +17,7 @@ from callbacks.saved_model import SavedModel
 from tests.helpers import assert_same_bits, run
 from tests.processes import python
 from trainer.data.arrays import InMemory
-from trainer.data.docstrings import MODULES, load, vocabulary
+from trainer.data.docstrings import MODULES, load_docstrings, vocabulary
 from trainer.errors import RequestError
 from trainer.models.text import TextClassifier
 from trainer.predict.backends.dispatch import open_predictor
@@ -31,7 +31,7 @@ def train(directory: Path, epochs: int, vocabulary: Any) -> Any:
         directory,
         callbacks,
         epochs=epochs,
-        data=InMemory(load, batch_size=64, validation=0.2),
+        data=InMemory(load_docstrings, batch_size=64, validation=0.2),
         make_model=lambda: TextClassifier(vocabulary, MODULES, size=16),
     )
 

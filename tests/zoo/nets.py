@@ -31,8 +31,6 @@ class Net:
     A subclass states what does not hold for its kind, in words; '' where everything holds.
     """
 
-    no_exports: ClassVar[str] = ""
-    """Words of the refusal of exports."""
     no_reference: ClassVar[str] = ""
     """Reason why no plain loop in eager mode can be the reference."""
     tolerance: ClassVar[float] = 1e-5
@@ -241,8 +239,6 @@ class PartitionedTable(Ids):
 
 
 class VocabularyTable(Words):
-    no_exports = "which these exports cannot contain"
-
     def __init__(self) -> None:
         super().__init__()
         initializer = tf.lookup.KeyValueTensorInitializer(self.words, list(range(5)), value_dtype=tf.int64)

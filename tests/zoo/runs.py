@@ -73,7 +73,7 @@ class Specimen:
     @cached_property
     def straight(self) -> Path:
         """Three epochs at one go, saved in the background, exported at the end."""
-        exports = {} if self.net.no_exports else {"freeze": Freeze(), "saved_model": SavedModel()}
+        exports = {"freeze": Freeze(), "saved_model": SavedModel()}
         return self.train("straight", {"checkpoint": Checkpoint(max_to_keep=0), **exports})
 
     @cached_property
@@ -136,6 +136,8 @@ def frozen_outputs(file: Path, names: list[str], example: Mapping[str, Any]) -> 
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         tf.import_graph_def(v1.GraphDef.FromString(file.read_bytes()), name="")
         nodes = {operation.name for operation in graph.get_operations()}
+        if "init_all_tables" in nodes:
+            session.run("init_all_tables")
         fed = {f"{name}:0": value for name, value in example.items() if name in nodes}
         return {name: session.run(f"{name}:0", fed) for name in names}
 

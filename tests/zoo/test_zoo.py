@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from callbacks.freeze import Freeze
-from callbacks.saved_model import SavedModel
 from tests.helpers import assert_same_bits, variables
 from tests.zoo.nets import NETS
 from tests.zoo.runs import (
@@ -21,7 +19,6 @@ from tests.zoo.runs import (
     restored,
     saved_model_outputs,
 )
-from trainer.errors import RequestError
 
 
 @pytest.fixture(scope="module", params=NETS, ids=lambda net: net.__name__)
@@ -57,12 +54,6 @@ def test_plain_tensorflow_restores(specimen: Specimen) -> None:
 
 
 def test_exports_are_the_live_net(specimen: Specimen) -> None:
-    if specimen.net.no_exports:
-        for name, export in (("freeze", Freeze()), ("saved_model", SavedModel())):
-            with pytest.raises(RequestError, match=specimen.net.no_exports):
-                specimen.train(name, {name: export})
-            assert not (specimen.directory / name).exists()
-        return
     live = live_outputs(specimen.straight / "model-3", specimen.example())
     run = specimen.straight.parent
     for outputs in (

@@ -9,6 +9,7 @@ import numpy as np
 
 from trainer.checks import check_int
 from trainer.data.arrays import Arrays, InMemory
+from trainer.data.mapped import Mapped
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 
@@ -30,7 +31,7 @@ def source_of(data: Any, validation: Any, *, floats: Any = None, **options: Any)
     Raises:
         RequestError: The data is none of these, or the options do not fit it.
     """
-    if isinstance(data, InMemory | Streamed):
+    if isinstance(data, InMemory | Mapped | Streamed):
         if validation is not None:
             raise RequestError(
                 f"validation is given beside a {type(data).__name__}, which has its own; give it there",

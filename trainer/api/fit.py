@@ -17,6 +17,7 @@ from trainer.api.stored_settings import accepted_changes, settings_to_store
 from trainer.api.surroundings import lines_shown, random_states_kept
 from trainer.checks import check_bool, check_choice, check_int, check_names, check_optional_int
 from trainer.config.changes import digest
+from trainer.config.optimizer_parts import is_rate
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
 from trainer.runs.settings import Settings, check_seed
@@ -65,12 +66,13 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     after a resume. A checkpoint is saved every 30 s and at the end; nothing is exported unless a callback does it.
 
     Args:
-        model: Model of the contract ``trainer.Model``, its class, a function without arguments that makes one, or a
-            Keras model, which has the trained weights afterwards.
+        model: Model of the contract ``trainer.Model``, its class, a function without arguments that makes one, a
+            function of graph mode ``build(inputs, labels, training)``, or a Keras model, which has the trained weights
+            afterwards.
         data: ``Arrays``; (inputs, labels) or (inputs, labels, sample_weight) of arrays, tuples or dicts; a function
             that returns a ``tf.data.Dataset`` of examples; or a source of ``trainer.data``.
         optimizer: Name, Keras optimizer, ``tf.compat.v1.train`` optimizer, or a class or function that makes one;
-            None for that of a compiled Keras model.
+            None for that of a compiled Keras model, or for a function that makes its own train op.
         epochs: Number of epochs to complete, counted from the first start of the run.
         loss: Loss of a Keras model, as ``compile`` takes it; None for that of a compiled or any other model.
         metrics: Metrics of a Keras model, as ``compile`` takes them; None for those of a compiled or any other model.
@@ -175,9 +177,9 @@ class _Fit:
         import_tensorflow(self._settings.session)
         model = api.given_model(*(self._given[name] for name in ("model", "loss", "metrics", "class_weight")))
         optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
-        if optimizer is None:
+        if optimizer is None and not model.may_train_itself:
             raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
-        make_optimizer, rate_can_be_scaled = api.maker_of_optimizer(optimizer)
+        make_optimizer, rate_can_be_scaled = (None, False) if optimizer is None else api.maker_of_optimizer(optimizer)
         data = api.source_of(self._given["data"], self._given["validation"], floats=model.floats, **self._options)
         recorder = Recorder(read_values=model.read_values)
         listed = CallbackList({**with_defaults(callbacks, quiet=quiet), "result": recorder})
@@ -195,7 +197,7 @@ class _Fit:
             make_optimizer=make_optimizer,
             data=data,
             rate_can_be_scaled=rate_can_be_scaled,
-            new_learning_rate=any(change.key.startswith("fit.optimizer.learning_rate") for change in run.changes),
+            new_learning_rate=any(is_rate(change.key) for change in run.changes),
             invocation=Invocation(
                 config_text=f"# trainer.fit\n{json.dumps(stored, indent=2)}\n",
                 config_digest=digest(stored),

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from trainer.api.keras_models import RebuiltKerasModel
-from trainer.api.models import describe_model, model_maker
+from trainer.api.models import describe_model, is_of_graph_mode, model_maker
 from trainer.api.recorder import ReadValues
 from trainer.errors import RequestError
 from trainer.model import Model
@@ -26,6 +26,7 @@ class GivenModel:
         make: Function that makes the model while the graph is open.
         description: Text that a resume compares.
         optimizer: Optimizer that the model has, or None.
+        may_train_itself: Whether the model may make its own train op.
         floats: Dtype to which arrays of floating-point numbers are cast, or None.
         read_values: Function that prepares the reading of trained values, or None.
         take: Function that gives the object of the user the values that were read.
@@ -35,6 +36,7 @@ class GivenModel:
     make: Callable[[], Model]
     description: str
     optimizer: Any = None
+    may_train_itself: bool = False
     floats: Any = None
     read_values: ReadValues | None = None
     take: Callable[[Any], None] = lambda _values: None
@@ -79,7 +81,7 @@ def given_model(model: Any, loss: Any, metrics: Any, class_weight: Any) -> Given
     make = model_maker(model)
     if not isinstance(model, type) and hasattr(model, "loss"):
         _with_own_loss(model, of_keras)
-    return GivenModel(in_precision(make), describe_model(model))
+    return GivenModel(in_precision(make), describe_model(model), may_train_itself=is_of_graph_mode(model))
 
 
 def _is_of_keras(model: Any) -> bool:

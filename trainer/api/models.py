@@ -14,16 +14,19 @@ import tensorflow as tf
 
 from trainer.errors import RequestError, describe
 from trainer.graph.find_instances import find_instances
-from trainer.model import Model
+from trainer.model import FunctionModel, ProgramModel
+
+GRAPH_MODE = ("inputs", "labels", "training")
+"""Arguments of a function of graph mode."""
 
 FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
 EXPECTED = (
     "it must be a model (an object with __call__(inputs, training) and loss(outputs, labels)), its class, a function "
-    "without arguments that makes one, or a Keras model"
+    "without arguments that makes one, a function build(inputs, labels, training) of graph mode, or a Keras model"
 )
 
 
-def model_maker(given: Any) -> Callable[[], Model]:
+def model_maker(given: Any) -> Callable[[], Any]:
     """Returns a function that makes a model of the contract ``trainer.Model`` while the graph is open.
 
     An object is copied, so that each run begins with it as it was given.
@@ -34,6 +37,10 @@ def model_maker(given: Any) -> Callable[[], Model]:
     Raises:
         RequestError: The value is none of these, or the object has variables that are in no graph.
     """
+    if isinstance(given, FunctionModel | ProgramModel):
+        return lambda: given
+    if is_of_graph_mode(given):
+        return lambda: FunctionModel(given)
     if isinstance(given, (type, *FUNCTIONS)):
         _check_needs_nothing(given)
         return given
@@ -53,8 +60,29 @@ def model_maker(given: Any) -> Callable[[], Model]:
 
 def describe_model(given: Any) -> str:
     """Returns what a resume compares: the name of the class or function."""
+    if isinstance(given, FunctionModel | ProgramModel):
+        return describe_model(given.function if isinstance(given, FunctionModel) else given.program)
     named = given if isinstance(given, (type, *FUNCTIONS)) else type(given)
     return f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', type(named).__name__)}"
+
+
+def is_of_graph_mode(given: Any) -> bool:
+    """Returns whether a model is a function of graph mode, of inputs, labels and training, or a program.
+
+    Example:
+        >>> is_of_graph_mode(lambda inputs, labels, training: inputs), is_of_graph_mode(lambda: None)
+        (True, False)
+    """
+    if isinstance(given, FunctionModel | ProgramModel):
+        return True
+    if not isinstance(given, FUNCTIONS):
+        return False
+    try:
+        parameters = inspect.signature(given).parameters.values()
+    except (ValueError, TypeError):
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return len([each for each in parameters if each.kind in kinds and each.default is each.empty]) == len(GRAPH_MODE)
 
 
 def _check_needs_nothing(given: Any) -> None:

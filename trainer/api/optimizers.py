@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,12 +14,13 @@ import tensorflow as tf
 from trainer.checks import suggestion
 from trainer.errors import RequestError, describe
 from trainer.graph.learning_rates import rate_of_step
+from trainer.graph.optimizer_parts import Optimizers
 
 v1 = tf.compat.v1
 
 EXPECTED = (
     "it must be a name such as 'adam', a Keras optimizer, an optimizer of tensorflow.compat.v1.train, or a function "
-    "without arguments that makes one"
+    "without arguments that makes one; trainer.Optimizers has one for each part of the variables"
 )
 
 
@@ -26,7 +28,8 @@ def maker_of_optimizer(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
     """Returns a function of global step and scale of the rate that makes the optimizer, and whether it uses the scale.
 
     Args:
-        given: Name, Keras optimizer, optimizer of ``tf.compat.v1.train``, or class or function that makes one.
+        given: Name, Keras optimizer, optimizer of ``tf.compat.v1.train``, class or function that makes one, or
+            ``Optimizers`` whose parts have one of these.
 
     Raises:
         RequestError: The value is none of these, or the optimizer cannot be made from its config.
@@ -46,6 +49,8 @@ def maker_of_optimizer(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
     if isinstance(given, v1.train.Optimizer):
         # Slots belong to one graph.
         return lambda _step, _scale: copy.copy(given), False
+    if isinstance(given, Optimizers):
+        return _of_parts(given)
     if callable(given):
         return _from_function(given), False
     raise RequestError(f"optimizer is a {type(given).__name__}; {EXPECTED}", argument="optimizer")
@@ -58,6 +63,12 @@ def describe_optimizer(given: Any) -> Any:
     if isinstance(given, keras.optimizers.Optimizer):
         config = {name: value for name, value in given.get_config().items() if value is not None}
         return {"class": type(given).__name__, **_plain(config)}
+    if isinstance(given, Optimizers):
+        parts = {
+            name: {**_plain(vars(part)), "optimizer": describe_optimizer(part.optimizer)}
+            for name, part in given.parts.items()
+        }
+        return {"parts": parts, "in_turn": list(given.parts) if given.in_turn else None}
     return getattr(given, "__qualname__", type(given).__qualname__)
 
 
@@ -97,6 +108,17 @@ def _from_config(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
         return type(given).from_config({**config, "learning_rate": rate_of_step(used, global_step, scale)})
 
     return make, True
+
+
+def _of_parts(given: Optimizers) -> tuple[Callable[[Any, Any], Any], bool]:
+    makers = {name: maker_of_optimizer(part.optimizer) for name, part in sorted(given.parts.items())}
+
+    def make(global_step: Any, scale: Any) -> Any:
+        made = {name: maker(global_step, scale) for name, (maker, _) in makers.items()}
+        parts = {name: replace(part, optimizer=made[name]) for name, part in given.parts.items()}
+        return Optimizers(parts, list(parts) if given.in_turn else None)
+
+    return make, all(is_scaled for _, is_scaled in makers.values())
 
 
 def given_schedule(optimizer: Any) -> Any:

@@ -12,10 +12,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from trainer import export, training
-from trainer.cli.optimizers import is_rate, optimizer_maker, rates_are_set
+from trainer import export, graph, training
+from trainer.cli.optimizers import optimizer_maker, rates_are_set
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
+from trainer.config.optimizer_parts import is_rate
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.errors import RequestError, TrainerError
@@ -110,11 +111,9 @@ def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
     Raises:
         RequestError: There is no config, or an object that it names no longer exists.
     """
-    stored = stored_config(run)
-    if stored is None or not {"model", "data"} <= stored.keys():
-        raise RequestError(f"{run} has no config.yaml that names a model and data, so the graph cannot be built")
-    config = OmegaConf.create(dict(stored))
-    return lambda: _instantiated("model", config.model), _instantiated("data", config.data)
+    config = _stored_parts(run)
+    make_model = graph.made_in(config.get("precision"), lambda: _instantiated("model", config.model))
+    return make_model, _instantiated("data", config.data)
 
 
 def keras_parts_of(run: Path) -> tuple[Callable[[], Any], Any]:
@@ -126,12 +125,17 @@ def keras_parts_of(run: Path) -> tuple[Callable[[], Any], Any]:
     Raises:
         RequestError: There is no config, the model is no Keras model, or an object that it names no longer exists.
     """
+    config = _stored_parts(run)
+    export.check_net(str(config.model.get("_target_")), run)
+    make_net = graph.made_in(config.get("precision"), lambda: _instantiated("model.net", config.model.net))
+    return make_net, _instantiated("data", config.data)
+
+
+def _stored_parts(run: Path) -> Any:
     stored = stored_config(run)
     if stored is None or not {"model", "data"} <= stored.keys():
-        raise RequestError(f"{run} has no config.yaml that names a model and data, so the net cannot be built")
-    export.check_net(str(stored["model"].get("_target_")), run)
-    config = OmegaConf.create(dict(stored))
-    return lambda: _instantiated("model.net", config.model.net), _instantiated("data", config.data)
+        raise RequestError(f"{run} has no config.yaml that names a model and data, so the model cannot be built")
+    return OmegaConf.create(dict(stored))
 
 
 def _targets(config: DictConfig) -> list[str]:

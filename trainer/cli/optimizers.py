@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,6 @@ from trainer.model import NoOptimizer
 
 EXCLUDED = "exclude_from_weight_decay"
 """Key of an optimizer that names variables; it is no argument of a constructor."""
-
-RATE = re.compile(r"optimizer\.(parts\.\w+\.)?learning_rate(\..*)?")
 
 Instantiate = Callable[..., Any]
 """Returns the object of a node, given its key, the node, and more arguments by name."""
@@ -45,16 +42,6 @@ def rates_are_set(node: DictConfig) -> bool:
     """Returns whether each optimizer has a learning rate that a rollback can lower."""
     nodes = node.parts.values() if is_several(node) else [node]
     return all("learning_rate" in each for each in nodes)
-
-
-def is_rate(key: str) -> bool:
-    """Returns whether a key is that of a learning rate.
-
-    Example:
-        >>> [is_rate(f"optimizer.{key}") for key in ("learning_rate", "parts.d.learning_rate", "parts.d.loss")]
-        [True, True, False]
-    """
-    return RATE.fullmatch(key) is not None
 
 
 def _several(node: DictConfig, instantiate: Instantiate, global_step: Any, scale: Any) -> Any:

@@ -37,6 +37,7 @@ CONFIG_KEYS = {
     "output_names": "model.output_names",
     "path": "data.examples.path",
     "pinned": "callbacks.checkpoint.pinned",
+    "precision": "precision",
     "resume": "resume",
     "root": "run.root",
     "run_dir": "run.dir",

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from trainer.checks import suggestion
 from trainer.config.near_keys import ADDED, close_keys
+from trainer.config.optimizer_parts import IN_PART, OWN_KEYS
 from trainer.config.schema import SECTIONS, TOP_KEYS
 from trainer.config.sources import ConfigSources
 from trainer.config.targets import cheap_parameters
@@ -176,11 +177,12 @@ def _keys(node: DictConfig, prefix: str) -> Iterable[str]:
 
 
 def _parameters_beside(key: str, config: DictConfig) -> list[str]:
-    """Returns the keys that the signature of the node's ``_target_`` accepts beside a key."""
+    """Returns the keys that the signature of the node's ``_target_`` accepts beside a key, and those of a part."""
     parent = key.rpartition(".")[0]
+    own = [f"{parent}.{name}" for name in OWN_KEYS] if IN_PART.fullmatch(key) else []
     node = OmegaConf.select(config, parent) if parent else None
     target = node.get("_target_") if isinstance(node, DictConfig) else None
-    return [f"{parent}.{name}" for name in cheap_parameters(target)] if isinstance(target, str) else []
+    return own + ([f"{parent}.{name}" for name in cheap_parameters(target)] if isinstance(target, str) else [])
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

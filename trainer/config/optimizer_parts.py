@@ -16,6 +16,11 @@ KEYS = ("_target_", "parts", "in_turn")
 OWN_KEYS = ("variables", "loss", "every_n_steps")
 """Keys of a part that are no arguments of its optimizer."""
 
+RATE = re.compile(r"(fit\.)?optimizer\.(parts\.\w+\.(optimizer\.)?)?learning_rate(\..*)?")
+
+IN_PART = re.compile(r"optimizer\.parts\.\w+\.\w+")
+"""Key of a setting of a part."""
+
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 EXAMPLE = "+optimizer.parts.head='{_target_: keras.optimizers.Adam, learning_rate: 0.001, variables: [head/*]}'"
 
@@ -28,6 +33,16 @@ def is_several(node: Mapping[str, Any]) -> bool:
         False
     """
     return node.get("_target_") == SEVERAL
+
+
+def is_rate(key: str) -> bool:
+    """Returns whether a key is that of a learning rate, in a config or in the settings of ``trainer.fit``.
+
+    Example:
+        >>> [is_rate(f"optimizer.{key}") for key in ("learning_rate", "parts.d.learning_rate", "parts.d.loss")]
+        [True, True, False]
+    """
+    return RATE.fullmatch(key) is not None
 
 
 def check_parts(node: Mapping[str, Any]) -> None:

@@ -52,7 +52,8 @@ class WarmStartConfig:
     Args:
         path: Reference to a checkpoint of this trainer or an external one: a run directory, a directory of
             runs (the newest), a checkpoint directory, DIRECTORY@WHICH with a number, a name, last or best,
-            or the prefix or a file of a checkpoint; null for no warm start.
+            or the prefix or a file of a checkpoint; or a file of weights (.weights.h5, .keras, .npz, a
+            SavedModel, a frozen .pb); null for no warm start.
         variables: Names or patterns of the variables to take, or a mapping from the name in the file to
             the name of the variable; null for all variables that both have.
         exclude: Names or patterns of variables that keep the model's own initial values.
@@ -93,6 +94,7 @@ class TrainConfig:
         warm_start: Variables taken from a checkpoint at the first start; null for none.
         seed: Seed of initial values, of the order of the data and of random ops.
         trainable: Names or patterns of the variables to train; null for all.
+        precision: Precision of Keras layers: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; null for Keras's.
         loop: Length and speed of the training loop.
         session: Settings of TensorFlow's sessions.
         model: Node of the model.
@@ -108,6 +110,7 @@ class TrainConfig:
     warm_start: WarmStartConfig | None = field(default_factory=WarmStartConfig)
     seed: int = 0
     trainable: list[str] | None = None
+    precision: str | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING

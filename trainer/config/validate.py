@@ -9,14 +9,21 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trainer.checks import check_choice, check_int, check_names, check_number, check_optional_int
+from trainer.checks import (
+    check_choice,
+    check_int,
+    check_names,
+    check_number,
+    check_optional_choice,
+    check_optional_int,
+)
 from trainer.config.callback_forms import check_callback_nodes
 from trainer.config.optimizer_parts import check_parts
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.runs.settings import Settings, check_seed
 from trainer.runs.stored_config import renamed_keys_in
-from trainer.state import COMPILE_SETTINGS
+from trainer.state import COMPILE_SETTINGS, PRECISIONS
 from trainer.tensorflow_import import SessionSettings
 from trainer.warm_start import WarmStart
 
@@ -66,6 +73,7 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
             "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
         ),
         session=SessionSettings(**_plain_session(config)),
+        precision=check_optional_choice("precision", config.precision, PRECISIONS),
     )
 
 

@@ -25,7 +25,7 @@ MIN_WORDS = 4
 """Minimum number of words in a line."""
 
 
-def load(modules: Sequence[str] = MODULES) -> Arrays:
+def load_docstrings(modules: Sequence[str] = MODULES) -> Arrays:
     """Returns the lines of four words and more; they are read from source files, which are not run.
 
     Args:
@@ -38,7 +38,7 @@ def load(modules: Sequence[str] = MODULES) -> Arrays:
         RequestError: A module has no source file.
 
     Example:
-        >>> lines = load(["turtle", "difflib"])
+        >>> lines = load_docstrings(["turtle", "difflib"])
         >>> len(lines) > 500, sorted(set(lines.labels["module"].tolist()))
         (True, ['difflib', 'turtle'])
     """

@@ -85,7 +85,7 @@ def _children(part: Any, prefix: str, key: str, leaves: dict[str, Any]) -> Any:
         names.append(_children(value, name, key, leaves) if is_nest(value) else _leaf(value, name, key, leaves))
     if isinstance(part, Mapping):
         return dict(zip((each for each, _ in items), names, strict=True))
-    return rebuilt(part, names)
+    return in_sequence_of(part, names)
 
 
 def _leaf(value: Any, name: str, key: str, leaves: dict[str, Any]) -> str:
@@ -100,7 +100,7 @@ def is_nest(value: Any) -> bool:
     return isinstance(value, Mapping | tuple | list)
 
 
-def rebuilt(sequence: Any, values: list[Any]) -> Any:
+def in_sequence_of(sequence: Any, values: list[Any]) -> Any:
     """Returns values in a sequence of the type of another: a list, a tuple or a named tuple."""
     if isinstance(sequence, list):
         return values
@@ -119,7 +119,7 @@ def mapped(function: Callable[[Any], Any], nest: Any) -> Any:
     if isinstance(nest, Mapping):
         return {key: mapped(function, value) for key, value in nest.items()}
     if isinstance(nest, tuple | list):
-        return rebuilt(nest, [mapped(function, value) for value in nest])
+        return in_sequence_of(nest, [mapped(function, value) for value in nest])
     return function(nest)
 
 
@@ -129,7 +129,7 @@ def split_element(element: Any) -> tuple[Any, Any, Any]:
     Raises:
         RequestError: The element is a tuple of more than three parts.
     """
-    if not isinstance(element, tuple) or hasattr(element, "_make"):
+    if not isinstance(element, tuple):
         return element, None, None
     if not 1 <= len(element) <= 3:
         raise RequestError(

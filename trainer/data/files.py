@@ -115,8 +115,12 @@ def existing(path: str) -> Path:
     raise RequestError(f"there is no file {file}; in {file.parent.resolve()}, {hint}", argument="path")
 
 
-def matching_files(path: str) -> list[str]:
+def matching_files(path: str, what: str = "file") -> list[str]:
     """Returns the paths of the files that a path, or a pattern such as ``data/*.csv``, names, sorted.
+
+    Args:
+        path: Path or pattern.
+        what: Kind of the files, for the message.
 
     Raises:
         RequestError: There is none.
@@ -124,7 +128,7 @@ def matching_files(path: str) -> list[str]:
     if files := sorted(glob.glob(str(local_path(path, "path")))):  # noqa: PTH207 - a pattern may be absolute
         return files
     if any(letter in path for letter in "*?["):
-        raise RequestError(f"no file matches {path}", argument="path")
+        raise RequestError(f"no {what} matches {path}", argument="path")
     return [str(existing(path))]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 
-def image_dataset(files: Sequence[str], classes: Sequence[int], size: tuple[int, int], channels: int) -> Any:
+def image_dataset(
+    files: Sequence[str], classes: Sequence[int], size: tuple[int, int], channels: int, label: str
+) -> Any:
     """Returns the ``tf.data.Dataset`` of the examples of ``trainer.data.images.Images``.
 
     Args:
@@ -16,6 +18,7 @@ def image_dataset(files: Sequence[str], classes: Sequence[int], size: tuple[int,
         classes: Number of the class of each image.
         size: Height and width of the examples.
         channels: Number of channels of the examples.
+        label: Name of the label.
     """
 
     def read(path: Any, number: Any) -> Any:
@@ -23,7 +26,7 @@ def image_dataset(files: Sequence[str], classes: Sequence[int], size: tuple[int,
         decoded = tf.io.decode_image(tf.io.read_file(path), channels, expand_animations=False)
         decoded.set_shape([None, None, channels])
         image = tf.image.resize(tf.cast(decoded, tf.float32) / 255.0, size, antialias=True)
-        return {"image": image}, {"label": number}
+        return {"image": image}, {label: number}
 
     paths = tf.data.Dataset.from_tensor_slices((list(files), tf.constant(classes, tf.int32)))
     return paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -22,8 +22,8 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 class Images(Streamed):
     """Batches of the images in a folder that has a folder for each class; only a few are in memory.
 
-    A batch has the input ``image``, float32 [batch, height, width, channels] from 0 to 1, and the label ``label``,
-    int32 [batch], the number of the class. The files are listed in a fixed order that mixes the classes.
+    A batch has the input ``image``, float32 [batch, height, width, channels] from 0 to 1, and the label, int32 [batch],
+    the number of the class. The files are listed in a fixed order that mixes the classes.
 
     Args:
         path: Folder that holds the folders of the classes.
@@ -34,6 +34,7 @@ class Images(Streamed):
         shuffle_buffer: Number of images from which the next one is drawn; 0 keeps the order.
         validation: Share of the images that is never trained on; or, as in ``Streamed``, a function that returns a
             data set, such as one of the images in another folder, or a mapping of names to such.
+        label: Name of the label in the graph, such as ``digit`` for the shipped models of images.
 
     Attributes:
         classes: Names of the classes in the order of their numbers.
@@ -60,6 +61,7 @@ class Images(Streamed):
         batch_size: int = 32,
         shuffle_buffer: int = 1000,
         validation: float | Callable[[], Any] | Arrays | Mapping[str, Any] = 0.2,
+        label: str = "label",
     ) -> None:
         if len(size) != 2:
             raise RequestError(f"size ({list(size)}) must be height and width, such as [64, 64]", argument="data.size")
@@ -71,7 +73,7 @@ class Images(Streamed):
 
         def make(chosen: Sequence[int]) -> MakeDataset:
             names, labels = [files[i] for i in chosen], [numbers[i] for i in chosen]
-            return lambda: data.image_dataset(names, labels, (height, width), channels)
+            return lambda: data.image_dataset(names, labels, (height, width), channels, label)
 
         order = np.random.default_rng(0).permutation(len(files)).tolist()
         held_out: Any = validation

@@ -17,7 +17,7 @@ Features = Mapping[str, Mapping[str, Any]]
 
 def tfrecord_dataset(path: str, inputs: Features, labels: Features, side_by_side: int = 1) -> Any:
     """Returns the ``tf.data.Dataset`` described in ``trainer.data.tfrecord.tfrecord``."""
-    files = matching_files(path)
+    files = matching_files(path, "TFRecord file")
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}
     _check_first_record(files[0], features)
 

@@ -61,13 +61,9 @@ class Streamed:
         pad: bool | Mapping[str, Any] = False,
         bucket_boundaries: Sequence[int] | None = None,
     ) -> None:
-        for name, function in (("dataset", dataset), ("validation", validation)):
-            if function is not None and not callable(function) and not isinstance(function, Arrays | Mapping):
-                raise RequestError(
-                    f"{name} is a {type(function).__name__}, made before the graph exists; pass the function "
-                    "that makes it (functools.partial; in a node for Hydra _partial_: true)",
-                    argument=name,
-                )
+        _check_function("dataset", dataset)
+        if not isinstance(validation, Arrays | Mapping) and validation is not None:
+            _check_function("validation", validation)
         self.dataset = dataset
         self.validation = validation
         self.batch_size = check_int("batch_size", batch_size, minimum=1)
@@ -90,6 +86,22 @@ class Streamed:
     def stores_position(self) -> bool:
         """True where the position is in the checkpoints."""
         return self.save_position and not self.skips_ahead
+
+
+def _check_function(name: str, given: Any) -> None:
+    if isinstance(given, int | float):
+        raise RequestError(
+            f"{name} ({given!r}) is a share, which a stream cannot be divided by; give a function that makes the data "
+            "set of the validation examples, such as dataset().take(1000), and leave these out of the training "
+            "examples with skip(1000)",
+            argument=name,
+        )
+    if not callable(given):
+        raise RequestError(
+            f"{name} is a {type(given).__name__}, made before the graph exists; pass the function that makes it "
+            "(functools.partial; in a node for Hydra _partial_: true)",
+            argument=name,
+        )
 
 
 def _boundaries(given: Sequence[int] | None) -> list[int] | None:

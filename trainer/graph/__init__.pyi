@@ -9,3 +9,4 @@ from trainer.graph.optimizer_parts import OptimizerPart as OptimizerPart
 from trainer.graph.optimizer_parts import Optimizers as Optimizers
 from trainer.graph.optimizer_parts import naming as naming
 from trainer.graph.optimizers import exclude_from_weight_decay as exclude_from_weight_decay
+from trainer.graph.precision import made_in as made_in

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.checks import suggestion
-from trainer.data.element_form import mapped, named_parts, split_element
+from trainer.data.element_form import in_sequence_of, mapped, named_parts, split_element
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError
 from trainer.graph.composites import is_composite
@@ -45,6 +45,17 @@ def batches(data: Streamed, dataset: Any, *, training: bool) -> Any:
     if data.pads:
         return dataset.padded_batch(data.batch_size, padding_values=values, drop_remainder=training)
     return dataset.batch(data.batch_size, drop_remainder=training)
+
+
+BATCHES = frozenset(
+    {"BatchDataset", "BatchDatasetV2", "PaddedBatchDataset", "PaddedBatchDatasetV2", "ParallelBatchDataset"}
+)
+"""Ops of data sets of batches."""
+
+
+def is_batched_twice(data: Streamed, dataset: Any) -> bool:
+    """Returns whether a data set ends in batches of its author's and is batched again."""
+    return not data.batched and tf.data.experimental.to_variant(dataset).op.type in BATCHES
 
 
 def varies(data: Streamed, dataset: Any) -> bool:
@@ -107,7 +118,7 @@ def _padding_values(data: Streamed, spec: Any) -> Any:
             ) from error
     form, _ = named_parts(*(without_none(part) for part in split_element(spec)))
     parts = [mapped(values.__getitem__, part) for part in form.all]
-    return tuple(parts[: len(spec)]) if isinstance(spec, tuple) and not hasattr(spec, "_make") else parts[0]
+    return in_sequence_of(spec, parts[: len(spec)]) if isinstance(spec, tuple) else parts[0]
 
 
 def _lengths(spec: Any) -> list[Callable[[Any], Any]]:

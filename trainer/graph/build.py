@@ -28,6 +28,7 @@ from trainer.graph.optimizer_names import stable_names
 from trainer.graph.optimizer_parts import BoundOptimizers
 from trainer.graph.own_step import OwnStep, has_own_step
 from trainer.graph.own_train_op import OwnTrainOp, used_optimizer
+from trainer.graph.precision import clear_names
 from trainer.graph.random_ops import frames_of, line_of, stateful_random_ops
 from trainer.graph.rollback import RollbackVariables, make_variables
 from trainer.graph.run_savers import RunSavers
@@ -174,7 +175,7 @@ def open_graph(
         RequestError: Model, optimizer and data do not fit together.
     """
     # Keras numbers its layers across all graphs of a process; a second run must get the same names.
-    keras.utils.clear_session()
+    clear_names()
     graph = tf.Graph()
     with building(graph):
         keras.utils.set_random_seed(seed)

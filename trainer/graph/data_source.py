@@ -15,7 +15,7 @@ from trainer.data.mapped import Mapped
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, describe
 from trainer.graph.background_call import closing_in_time, in_background
-from trainer.graph.batching import batches, explained, varies
+from trainer.graph.batching import batches, explained, is_batched_twice, may_vary, varies
 from trainer.graph.composites import rows
 from trainer.graph.dataset_calls import call_dataset, check_dataset, count_elements, warn_of_unsaved
 from trainer.graph.devices import building
@@ -55,6 +55,11 @@ class DataSource:
     make_feed: Callable[[int, Skips], Feed]
     structure: ElementStructure = NAMED
 
+
+BATCHED_TWICE = (
+    "the data set ends in batches of its own, which are batched again as if each were one example; set batched=true if "
+    "they are the batches to train on"
+)
 
 COUNT_SECS = 60.0
 """Seconds after which the count of a data set that does not know its length is given up: it may never end."""
@@ -144,6 +149,8 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
         if data.stores_position:
             buffered = data.shuffle_buffer > 0 and not data.batched
             warn_of_unsaved("dataset", ops_in(session.graph), buffered=buffered)
+        if is_batched_twice(data, dataset):
+            log.warning(BATCHED_TWICE)
         specs = element_specs(batches(data, dataset, training=False).element_spec, varies=varies(data, dataset))
         training = batches(data, dataset, training=True)
         # The pipeline may have variables and tables of its own.
@@ -158,6 +165,7 @@ def _streamed(data: Streamed, count_secs: float) -> DataSource:
         most=data.validation_steps,
         count_secs=count_secs,
         batched=data.batched,
+        may_vary=lambda made: may_vary(data, made),
     )
     validation = validation_parts(data.validation, rules)
     if data.stores_position:

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.graph.behaviour import behave_as_tensorflow_2
+
 
 @contextlib.contextmanager
 def building(graph: Any) -> Iterator[Any]:
@@ -22,6 +24,7 @@ def building(graph: Any) -> Iterator[Any]:
         ...     tf.constant(1.0).device
         '/device:CPU:0'
     """
+    behave_as_tensorflow_2()
     with graph.as_default():
         if not tf.config.get_soft_device_placement():
             yield graph

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
+from trainer.graph.batching import varying_in
 from trainer.graph.build import GraphContext
 from trainer.graph.dataset_calls import warn_of_unsaved
 from trainer.graph.element_structure import dense_by_name
@@ -123,7 +124,7 @@ class _OverDataset:
 
     def __init__(self, build: GraphContext, part: DatasetPart) -> None:
         self._columns = build.evaluated
-        self._argument = part.argument
+        self._part = part
         source = build.source
         before = set(ops_in(build.graph))
         dataset = part.make()
@@ -151,8 +152,12 @@ class _OverDataset:
                     row, size = session.run([self._row, self._size])
                 except tf.errors.OutOfRangeError:
                     break
+                except tf.errors.InvalidArgumentError as error:
+                    if varying := varying_in(str(error), self._part.may_vary):
+                        raise RequestError(f"{self._part.argument}: {varying}", argument="pad") from error
+                    raise
                 sums += row.astype(float) * np.where(self._columns.weighted, float(size), 1.0)
                 examples += int(size)
         if not examples:
-            raise RequestError(f"{self._argument} has no examples", argument=self._argument)
+            raise RequestError(f"{self._part.argument} has no examples", argument=self._part.argument)
         return by_name(self._columns, sums, examples, row)

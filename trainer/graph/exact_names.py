@@ -69,7 +69,7 @@ def exactly(name: str, what: str, make: Callable[[str], Any]) -> Any:
             "or a digit"
         )
     graph = v1.get_default_graph()
-    if (taken := op_of(graph, name)) is not None:
+    if (taken := existing_op(graph, name)) is not None:
         raise RequestError(
             f"{what} needs an op of that name, and the graph already has an op {name!r} of type "
             f"{taken.type}{line_of(taken.traceback)}; give one of them another name"
@@ -82,7 +82,7 @@ def exactly(name: str, what: str, make: Callable[[str], Any]) -> Any:
     return made
 
 
-def op_of(graph: Any, name: str) -> Any:
+def existing_op(graph: Any, name: str) -> Any:
     """Returns the op of a name in a graph, or None."""
     try:
         return graph.get_operation_by_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graph.behaviour import behave_as_tensorflow_2, needs_such_sizes, sizes_as_in_tensorflow_1
 from trainer.graph.dependencies import ancestors
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.function_returns import Returned, as_op, as_returned, changed_by, check_runnable, gone
@@ -81,6 +83,8 @@ class FunctionCalls(ModelCalls):
         self.trains_itself = False
         """Whether the function makes a train op; known when its loss has been asked for."""
         self._told = False
+        self._takes_old_sizes = False
+        behave_as_tensorflow_2()
         self._function: Callable[..., Any] = model.function if isinstance(model, FunctionModel) else model.program
         self._parameters = inspect.signature(self._function).parameters
         self._variables = SharedVariables(name_of(model))
@@ -142,9 +146,20 @@ class FunctionCalls(ModelCalls):
 
     def _call(self, inputs: Tensors, labels: Tensors | None, *, training: bool, seed: Any) -> Called:
         """Calls the function in a graph of its own and copies what is needed into the default graph."""
-        made = self._made(inputs, labels, training=training, seed=seed)
+        made = self._make(inputs, labels, training=training, seed=seed)
         # Random numbers in training are those of the step; in an export they are drawn anew each time.
         return self._copied(made, seed if training else None, labels)
+
+    def _make(self, inputs: Tensors, labels: Tensors | None, *, training: bool, seed: Any) -> Made:
+        """Makes a call; code that reads ``shape[i].value`` gets the sizes that it was written for."""
+        try:
+            with sizes_as_in_tensorflow_1() if self._takes_old_sizes else contextlib.nullcontext():
+                return self._made(inputs, labels, training=training, seed=seed)
+        except RequestError as error:
+            if self._takes_old_sizes or not needs_such_sizes(error.__cause__):
+                raise
+        self._takes_old_sizes = True
+        return self._make(inputs, labels, training=training, seed=seed)
 
     def _made(self, inputs: Tensors, labels: Tensors | None, *, training: bool, seed: Any) -> Made:
         graph = IsolatedGraph(self._name, self._variables.collections())
@@ -161,7 +176,7 @@ class FunctionCalls(ModelCalls):
 
     def _try_training(self, inputs: Tensors, labels: Tensors) -> None:
         """Makes the variables of training, and finds out whether there is a train op."""
-        made = self._made(inputs, labels, training=True, seed=tf.zeros([2], tf.int32))
+        made = self._make(inputs, labels, training=True, seed=tf.zeros([2], tf.int32))
         self.trains_itself = bool(made.returned.train_ops)
         if self.trains_itself and not changed_by(made.graph, made.all_runs):
             raise RequestError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.graph.exact_names import named, op_of, placeholder
+from trainer.graph.exact_names import existing_op, named, placeholder
 from trainer.graph.losses import LOSS
 from trainer.graph.metric_form import QUOTIENTS, curved_at
 from trainer.graph.model_calls import ModelCalls
@@ -73,7 +73,7 @@ def build_inference(
 
 def _loss_op(loss: Any) -> Any:
     """Returns the loss under the name ``loss``; under another one where a part of it bears that name in the model."""
-    taken = op_of(v1.get_default_graph(), LOSS)
+    taken = existing_op(v1.get_default_graph(), LOSS)
     if taken is None or loss.name == f"{LOSS}:0":
         return named(LOSS, loss)
     whole = tf.identity(loss, name=f"total_{LOSS}")

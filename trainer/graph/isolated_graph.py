@@ -11,16 +11,11 @@ import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from trainer.errors import RequestError
-from trainer.graph.checked_functions import BRANCHES
-from trainer.graph.random_ops import note_original
+from trainer.graph.op_copies import Copies
 from trainer.graph.state_ops import upstream_ops
-from trainer.graph.stateless_random import STATELESS, drawn
-from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, PLACEHOLDERS
+from trainer.graphdef.op_types import PLACEHOLDERS
 
 v1 = tf.compat.v1
-
-NOT_COPIED = ("_class", "_tpu_replicate")
-"""Attributes that name other ops, or other machines."""
 
 
 class IsolatedGraph(FuncGraph):  # type: ignore[misc] # TensorFlow has no types
@@ -66,102 +61,7 @@ class IsolatedGraph(FuncGraph):  # type: ignore[misc] # TensorFlow has no types
             The copies.
         """
         sources = self._given | {inner.op: outer for outer, inner in self.captures}
-        return _Copies(self, sources, seed).of(targets)
-
-
-class _Copies:
-    """Copies of the ops of one graph in the default graph.
-
-    Args:
-        graph: Graph of a call, or of a branch of ``tf.cond`` in it.
-        sources: Tensors of the default graph, by the ops of the graph that stand for them.
-        seed: Seed of random ops, or None.
-    """
-
-    def __init__(self, graph: Any, sources: Mapping[Any, Any], seed: Any) -> None:
-        self._seed = seed
-        self._into = v1.get_default_graph()
-        self._sources = sources
-        self._tensors: dict[Any, list[Any]] = {}
-        self._waits: dict[Any, list[Any]] = {}
-        for function in graph._functions.values():
-            self._into._add_function_recursive(function)
-
-    def of(self, targets: Sequence[Any]) -> list[Any]:
-        """Returns the copies of tensors, and of ops the ones that have to run for them."""
-        ends = [each.op if isinstance(each, tf.Tensor) else each for each in targets]
-        for op in _inputs_first(upstream_ops(ends, stop=lambda op: op in self._sources)):
-            branch = self._only_branch(op)
-            if op.type == OPTIONAL_PLACEHOLDER:
-                # Nothing feeds it, so it has its default.
-                self._tensors[op], self._waits[op] = [self.tensor(op.inputs[0])], self._waits_of(op)
-            elif branch is None:
-                copy = self._copy(op)
-                self._tensors[op], self._waits[op] = list(copy.outputs), [copy]
-            else:
-                self._tensors[op], self._waits[op] = self._inlined(op, branch)
-        return [self.tensor(each) if isinstance(each, tf.Tensor) else self._run(each) for each in targets]
-
-    def tensor(self, tensor: Any) -> Any:
-        """Returns the copy of a tensor, or the tensor that it stands for."""
-        if tensor.op in self._sources:
-            return self._sources[tensor.op]
-        return self._tensors[tensor.op][tensor.value_index]
-
-    def _run(self, op: Any) -> Any:
-        waits = self._waits[op]
-        return waits[0] if len(waits) == 1 else tf.group(*waits)
-
-    def _copy(self, op: Any) -> Any:
-        attributes = {name: value for name, value in op.node_def.attr.items() if name not in NOT_COPIED}
-        inputs = [self.tensor(each) for each in op.inputs]
-        with tf.control_dependencies(self._waits_of(op)), tf.device(op.device):
-            if self._seed is not None and op.type in STATELESS:
-                copy = drawn(op, inputs, self._seed).op
-            else:
-                dtypes = [each.dtype for each in op.outputs]
-                copy = self._into.create_op(op.type, inputs, dtypes, name=op.name, attrs=attributes)
-        for own, original in zip(copy.outputs, op.outputs, strict=True):
-            own.set_shape(original.shape)
-        note_original(copy, op)
-        return copy
-
-    def _waits_of(self, op: Any) -> list[Any]:
-        # Ops that stand for a tensor of the graph around have been computed before.
-        return [copy for each in op.control_inputs for copy in self._waits.get(each, ())]
-
-    def _inlined(self, op: Any, branch: Any) -> tuple[list[Any], list[Any]]:
-        """Copies a branch in place of its ``tf.cond``; returns its outputs, and the ops to wait for."""
-        given = {inner.op: self.tensor(outer) for inner, outer in zip(branch.inputs, op.inputs[1:], strict=True)}
-        copies = _Copies(branch, given, self._seed)
-        with tf.control_dependencies(self._waits_of(op)):
-            made = copies.of([*branch.outputs, *branch.control_outputs])
-        outputs = [tf.identity(each) for each in made[: len(branch.outputs)]]
-        return outputs, [*(each.op for each in outputs), *made[len(branch.outputs) :]]
-
-    def _only_branch(self, op: Any) -> Any:
-        """Returns the graph of the branch that a ``tf.cond`` with a constant condition takes; None for another op."""
-        if op.type not in BRANCHES or (taken := tf.get_static_value(self.tensor(op.inputs[0]))) is None:
-            return None
-        name = op.get_attr("then_branch" if taken else "else_branch").name
-        return getattr(op.graph._get_function(name), "graph", None)
-
-
-def _inputs_first(ops: Sequence[Any]) -> list[Any]:
-    """Returns ops in the order of their creation, but each after its inputs, which gradients of loops add later."""
-    all_ops = set(ops)
-    ordered: dict[Any, None] = {}
-    for first in ops:
-        waiting = [first]
-        while waiting:
-            op = waiting[-1]
-            before = [*(tensor.op for tensor in op.inputs), *op.control_inputs]
-            missing = [each for each in before if each in all_ops and each not in ordered]
-            if missing:
-                waiting += reversed(missing)
-            else:
-                ordered[waiting.pop()] = None
-    return list(ordered)
+        return Copies(self, sources, seed).of(targets)
 
 
 def lifted(graph: IsolatedGraph, value: Any, name: str) -> Callable[[], Any]:

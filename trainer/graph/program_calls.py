@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.checks import suggestion
@@ -78,33 +79,38 @@ class ProgramCalls(FunctionCalls):
 
     def _feed(self, graph: IsolatedGraph, data: Tensors, flags: Mapping[str, Any], *, training: bool) -> None:
         """Puts data and flags in the place of the placeholders of their names."""
+        found = self._placeholders(graph, [*data, *flags])
+        for name, tensor in data.items():
+            placeholder = found[name].outputs[0]
+            is_number = placeholder.shape.rank == 0 or (name in flags and np.ndim(_pair(flags[name])[1]) == 0)
+            # A number is there once for each example of a batch.
+            graph.feed(found[name], self._as_fed(name, tensor[0] if is_number else tensor, placeholder))
+        for name, value in flags.items():
+            in_training, elsewhere = _pair(value)
+            if training and name in data:
+                continue
+            if training and in_training is None:
+                raise RequestError(
+                    f"the flag {name!r} of {self._name} has a value for inference and none for training; feed it with "
+                    f"the data, or give a pair, as flags={{{name!r}: (in training, {elsewhere!r})}}"
+                )
+            value = in_training if training else elsewhere
+            graph.feed(found[name], tf.constant(value, found[name].outputs[0].dtype))
+
+    def _placeholders(self, graph: IsolatedGraph, names: Sequence[str]) -> dict[str, Any]:
         captured = {inner.op for _, inner in graph.captures}
         placeholders = [op for op in graph.get_operations() if op.type in PLACEHOLDERS]
         found = {op.name: op for op in placeholders if op not in captured}
-        for name in [*data, *flags]:
+        for name in names:
             if name not in found:
                 raise RequestError(
                     f"{self._name} has no placeholder {name!r} for the data or flag of that name; "
                     f"{suggestion(name, list(found))} (tf.compat.v1.placeholder(..., name={name!r}))"
                 )
-        for name, value in flags.items():
-            pair = value if isinstance(value, tuple) else (None, value)
-            if training and name not in data and pair[0] is None:
-                raise RequestError(
-                    f"the flag {name!r} of {self._name} has a value for inference and none for training; feed it with "
-                    f"the data, or give a pair, as flags={{{name!r}: (in training, {pair[1]!r})}}"
-                )
-            if not training or name not in data:
-                dtype = found[name].outputs[0].dtype
-                graph.feed(found[name], tf.constant(pair[0] if training else pair[1], dtype))
-        for name, tensor in data.items():
-            if name not in flags or training:
-                graph.feed(found[name], self._as_fed(name, tensor, found[name].outputs[0]))
+        return found
 
     def _as_fed(self, name: str, tensor: Any, placeholder: Any) -> Any:
-        """Returns data as a session takes it for a placeholder: cast, and one number where it is one number."""
-        if placeholder.shape.rank == 0 and tensor.shape.rank == 1:
-            tensor = tensor[0]
+        """Returns data as a session takes it for a placeholder."""
         if not tensor.shape.is_compatible_with(placeholder.shape):
             raise RequestError(
                 f"the data {name!r} has the shape {tensor.shape}, and the placeholder of that name in {self._name} "
@@ -117,6 +123,11 @@ class ProgramCalls(FunctionCalls):
             f"the {what} of {self._name} need its placeholder {name!r}, which nothing feeds: give data of that name, "
             f"or its values for training and for inference, as flags={{{name!r}: (0.5, 1.0)}}"
         )
+
+
+def _pair(flag: Any) -> tuple[Any, Any]:
+    """Returns the values of a flag in training, None if the data has it, and elsewhere."""
+    return flag if isinstance(flag, tuple) else (None, flag)
 
 
 def calls_of(model: Any, structure: ElementStructure = NAMED) -> ModelCalls:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -29,11 +29,13 @@ class DatasetPart:
         make: Function that adds the data set of its batches to the default graph.
         argument: Argument that holds the person's function, for messages.
         is_known: Whether its ops are the trainer's own, and need no look for what varies between passes.
+        may_vary: Shapes of the tensors of an example that may differ between those of a batch, by name.
     """
 
     make: Callable[[], Any]
     argument: str
     is_known: bool = False
+    may_vary: Mapping[str, Any] = field(default_factory=dict)
 
 
 Part = Arrays | DatasetPart
@@ -50,6 +52,7 @@ class PartRules:
         most: Maximum number of batches of a data set; None for all, and one of unknown length is then counted.
         count_secs: Limit on the seconds of counting.
         batched: Whether the elements of data sets are batches.
+        may_vary: Function that returns, for a data set of elements, the shapes that may differ in a batch, by name.
     """
 
     training: ElementSpecs
@@ -57,6 +60,7 @@ class PartRules:
     most: int | None = None
     count_secs: float = 60.0
     batched: bool = False
+    may_vary: Callable[[Any], Mapping[str, Any]] = lambda _: {}
 
 
 def validation_parts(given: Any, rules: PartRules) -> dict[str, Part]:
@@ -108,7 +112,8 @@ def dtype_of(array: Any) -> Any:
 
 
 def _dataset_part(make: Any, made: Any, argument: str, rules: PartRules, session: Any) -> DatasetPart:
-    dataset = rules.batches(check_dataset(made, argument))
+    may_vary = rules.may_vary(check_dataset(made, argument))
+    dataset = rules.batches(made)
     specs = element_specs(dataset.element_spec)
     _check_same(argument, specs.structure.form, specs.all, rules.training)
     if rules.most is None:
@@ -118,7 +123,7 @@ def _dataset_part(make: Any, made: Any, argument: str, rules: PartRules, session
         made = rules.batches(call_dataset(make, argument, batched=rules.batched))
         return made if rules.most is None else made.take(rules.most)
 
-    return DatasetPart(make_batches, argument)
+    return DatasetPart(make_batches, argument, may_vary=may_vary)
 
 
 def _check_same(argument: str, form: Any, specs: Mapping[str, Any], training: ElementSpecs) -> None:

@@ -31,6 +31,7 @@ class Settings:
         steps_per_call: Maximum number of steps in a call into the graph, at least 1, or None for automatic.
         compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
         session: Settings of TensorFlow's sessions.
+        precision: Precision of Keras layers, or None for Keras's own policy.
     """
 
     root: Path
@@ -46,6 +47,7 @@ class Settings:
     steps_per_call: int | None
     compile: str
     session: SessionSettings
+    precision: str | None = None
 
 
 def check_seed(value: Any) -> int:

@@ -10,6 +10,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.restoring.compatibility import check_fits, wanted_by
 from trainer.checkpoints.restoring.restore import check_assignable, plan_full_restore, plan_warm_start
 from trainer.checkpoints.restoring.transfer_plan import Transfer
+from trainer.checkpoints.weight_files import weights_at
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
 from trainer.graph.find_instances import find_instances
@@ -55,8 +56,9 @@ def check_initial_values(job: Job, build: GraphContext) -> InitialValues:
         return InitialValues(transfer, trunks, tables)
     if job.warm_start is None:
         return InitialValues(None, trunks, tables)
-    prefix = resolve_checkpoint(job.warm_start.path).prefix
-    transfer = plan_warm_start(job.warm_start, prefix, build.model_variables)
+    weights = weights_at(job.warm_start.path)
+    path = weights[1] if weights else resolve_checkpoint(job.warm_start.path).prefix
+    transfer = plan_warm_start(job.warm_start, path, build.model_variables, build.model)
     return InitialValues(transfer, trunks, tables)
 
 

@@ -51,6 +51,7 @@ class Job:
         steps_per_call: Limit on the steps of a call into the graph, or None to learn one.
         seed: Seed of initial values, the order of the data and random ops.
         compile: ``auto``, ``off``, ``xla`` or ``measure``.
+        precision: Precision of Keras layers, or None for Keras's own policy.
         rate_can_be_scaled: Whether ``make_optimizer`` takes a scale of the learning rate, as a
             rollback needs it.
         new_learning_rate: Whether a resume takes the learning rate of the optimizer instead of the
@@ -71,6 +72,7 @@ class Job:
     steps_per_call: int | None = None
     seed: int = 0
     compile: str = "auto"
+    precision: str | None = None
     rate_can_be_scaled: bool = False
     new_learning_rate: bool = False
     invocation: Invocation = Invocation()

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
+from trainer.checkpoints.weight_files import weights_at
 from trainer.errors import RequestError
 from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.runs.settings import Settings
@@ -81,6 +82,7 @@ class PreparedRun:
             steps_per_call=settings.steps_per_call,
             seed=settings.seed,
             compile=settings.compile,
+            precision=settings.precision,
             **parts,
         )
 
@@ -116,6 +118,8 @@ def _resolved(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
         return None
     if start.external is not None:
         raise RequestError(f"resume={start.external} restores everything; leave out warm_start.path={warm_start.path}")
+    if found := weights_at(warm_start.path):
+        return replace(warm_start, path=found[1])
     try:
         return replace(warm_start, path=resolve_checkpoint(warm_start.path).prefix)
     except RequestError as error:

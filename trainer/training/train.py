@@ -15,6 +15,7 @@ from trainer.graph.calls import TrainingGraph, add_calls
 from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.devices import building
 from trainer.graph.keras_state import keras_state_kept
+from trainer.graph.precision import computed_in, tell_precision
 from trainer.graph.variables import variable_bytes
 from trainer.runs.lock import RunLock
 from trainer.state import RunState
@@ -52,7 +53,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     try:
         with requests.at_once():
             source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
-            with timed("building the graph"), keras_state_kept():
+            with timed("building the graph"), computed_in(job.precision), keras_state_kept():
                 graph, length, initial_values = _build(job, source)
             _check_disk(job, graph)
         with TrainingSession(graph, clock) as session:
@@ -91,6 +92,7 @@ def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, Init
         with_rollback=job.may_roll_back,
         trainable=job.trainable,
     )
+    tell_precision(job.precision, opened.context.model)
     with building(opened.context.graph):
         job.callbacks.on_build(opened.context)
         # After the callbacks: their variables are in the checkpoints too.

@@ -12,7 +12,9 @@ import tensorflow as tf
 from trainer.checkpoints.contents import OPAQUE, Tensor, differences, unmet
 from trainer.checkpoints.reader import TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import declared_tensors, without_rollback
-from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, Transfer, plan_transfer
+from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, RANDOM_STATE, Transfer, plan_transfer
+from trainer.checkpoints.restoring.weight_names import names_of_weights
+from trainer.checkpoints.restoring.weight_readers import open_weights
 from trainer.errors import RequestError
 from trainer.graph.keras_names import older_names, older_names_in_file
 from trainer.graph.optimizer_names import names_in_file, under_names
@@ -23,13 +25,16 @@ from trainer.warm_start import WarmStart
 v1 = tf.compat.v1
 
 
-def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any]) -> Transfer:
+def plan_warm_start(
+    warm_start: WarmStart, prefix: Path, model_variables: Mapping[str, Any], model: Any = None
+) -> Transfer:
     """Returns the plan of a warm start; every tensor in it has been read.
 
     Args:
         warm_start: Settings of the warm start.
-        prefix: Prefix of the checkpoint's files.
+        prefix: Prefix of the checkpoint's files, or another file of weights.
         model_variables: Variables of the model by name; slots and the global step are left out and start fresh.
+        model: Model, which tells what a file of Keras holds.
 
     Raises:
         RequestError: The checkpoint does not fit the model.
@@ -49,15 +54,27 @@ def plan_warm_start(warm_start: WarmStart, prefix: Path, model_variables: Mappin
         ...     transfer.initialised, session.run(variables["w"]).tolist()
         (('new',), [1.0, 2.0])
     """
-    stored, declared = stored_tensors(prefix), declared_tensors(model_variables.values())
+    reader, declared = open_weights(prefix, model), declared_tensors(model_variables.values())
+    stored = reader.tensors
     names: Mapping[str, str] = {}
     if model_variables and not isinstance(warm_start.variables, Mapping):
-        older = older_names(next(iter(model_variables.values())).graph)
-        names = older_names_in_file(stored, declared, older)
+        if isinstance(reader, TensorReader):
+            older = older_names(next(iter(model_variables.values())).graph)
+            names = older_names_in_file(stored, declared, older)
+        else:
+            names = _counted_otherwise(stored, declared)
     transfer = plan_transfer(warm_start, prefix, under_names(stored, names), declared)
-    transfer = replace(transfer, loaded={name: names.get(each, each) for name, each in transfer.loaded.items()})
+    loaded = {name: names.get(each, each) for name, each in transfer.loaded.items()}
+    transfer = replace(transfer, loaded=loaded, reader=reader)
     check_readable(transfer)
     return transfer
+
+
+def _counted_otherwise(stored: Mapping[str, Tensor], declared: Mapping[str, Tensor]) -> dict[str, str]:
+    """Returns the names in a file of layers that Keras has counted on; {} if they are not all there."""
+    wanted = [name for name in declared if not name.endswith(RANDOM_STATE)]
+    names = names_of_weights(wanted, stored)
+    return {name: each for name, each in names.items() if name != each} if len(names) == len(wanted) else {}
 
 
 def plan_full_restore(prefix: Path, wanted: Mapping[str, Tensor], step: Any) -> Transfer:
@@ -106,7 +123,7 @@ def check_readable(transfer: Transfer) -> None:
     Raises:
         CheckpointError: A tensor is damaged.
     """
-    reader = TensorReader(transfer.prefix)
+    reader = transfer.reader or TensorReader(transfer.prefix)
     for source in transfer.loaded.values():
         reader.value(source)
 
@@ -162,7 +179,7 @@ def assign(transfer: Transfer, session: Any) -> None:
     Raises:
         CheckpointError: A tensor can no longer be read.
     """
-    reader = TensorReader(transfer.prefix)
+    reader = transfer.reader or TensorReader(transfer.prefix)
     variables = variables_by_key(variables_by_name(session.graph).values())
 
     def values() -> Iterator[tuple[Any, Any]]:

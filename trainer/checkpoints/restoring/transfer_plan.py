@@ -37,6 +37,7 @@ class Transfer:
         left_out: Names in the file that are not loaded.
         tensors: Dtypes and shapes of the variables, by their names in model and file.
         by_saver: Whether the file has all that the graph's Saver restores, positions of pipelines included.
+        reader: Reader of the values; None for that of a checkpoint.
     """
 
     prefix: Path
@@ -45,6 +46,7 @@ class Transfer:
     left_out: tuple[str, ...] = ()
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     by_saver: bool = False
+    reader: Any = field(default=None, compare=False, repr=False)
 
     def line(self) -> str:
         """Returns the counts, with the names of up to three initialised variables."""
