@@ -1,4 +1,4 @@
-"""Progress of the training: a bar on a terminal, plain lines elsewhere."""
+"""Progress of the training: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Progress(Callback):
-    """Shows epoch, metrics and rate: a tqdm bar on a terminal, else a line every few seconds.
+    """Shows epoch, metrics and rate: a bar on a terminal or in a notebook, else a line every few seconds.
 
     Args:
         every_n_secs: Seconds between two plain lines.
@@ -45,8 +45,10 @@ class Progress(Callback):
         total = context.total_epochs * context.steps_per_epoch
         self._shown_step = context.record.global_step
         self._shown_at = self._clock()
-        if is_terminal() and context.record.global_step < total:
-            self._bar = tqdm(total=total, initial=self._shown_step, unit=" steps", unit_scale=True, dynamic_ncols=True)
+        # A notebook shows the text of a bar too, but has no width and marks the error stream in red.
+        place: dict[str, Any] = {"file": sys.stdout, "ncols": 110} if in_notebook() else {"dynamic_ncols": True}
+        if (is_terminal() or in_notebook()) and context.record.global_step < total:
+            self._bar = tqdm(total=total, initial=self._shown_step, unit=" steps", unit_scale=True, **place)
 
     def on_step_end(self, context: Context) -> None:
         """Moves the bar, or prints a line where the last one is old enough."""
@@ -84,6 +86,13 @@ class Progress(Callback):
 def is_terminal() -> bool:
     """Returns whether a bar that moves can be shown."""
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def in_notebook() -> bool:
+    """Returns whether the program is a notebook, such as those of Jupyter and Colab."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:

@@ -18,6 +18,7 @@ from tabulate import tabulate
 from benchmarks import disk, speed
 from benchmarks.cases import CASES
 from benchmarks.checks import measure_checks
+from benchmarks.fit import compare_fits, measure_fit
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
@@ -33,8 +34,9 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "exports": disk.measure_exports,
     "calls": measure_calls,
     "checks": measure_checks,
+    "fit": measure_fit,
 }
-PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "start")
+PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -90,19 +92,26 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
         saves = {str(size): disk.compare_saves(size, STEPS_PER_SAVE[size], rounds) for size in chosen.sizes}
         small = medians([in_a_process("small_saves") for _ in range(rounds)])
         return {**saves, "small": small}, f"{disk.saves_table(saves)}\n{plain_table(small)}"
+    return (one := figures_of(part, rounds, chosen.secs)), plain_table(one)
+
+
+def figures_of(part: str, rounds: int, secs: float) -> Figures:
+    """Returns the figures of a part that has one table."""
     if part == "checks":
-        one = medians([in_a_process("checks", secs=4 * chosen.secs) for _ in range(rounds)])
+        one = medians([in_a_process("checks", secs=4 * secs) for _ in range(rounds)])
     elif part == "flat":
-        one = speed.flatness(rounds, chosen.secs)
+        one = speed.flatness(rounds, secs)
     elif part == "resume":
         one = medians([in_a_process("resume", megabytes=400) for _ in range(rounds)])
     elif part == "export":
         one = medians([in_a_process("exports", megabytes=50) for _ in range(rounds)])
     elif part == "predict":
         one = medians([in_a_process("calls") for _ in range(rounds)])
+    elif part == "fit":
+        one = compare_fits(rounds)
     else:
         one = start_up(rounds)
-    return one, plain_table(one)
+    return one
 
 
 def plain_table(figures: Figures) -> str:

@@ -1,10 +1,12 @@
-"""Progress in plain lines."""
+"""Progress in plain lines and as a bar."""
 
 from __future__ import annotations
 
 import logging
+import sys
+from types import SimpleNamespace
 
-from callbacks.progress import Progress
+from callbacks.progress import Progress, in_notebook
 from tests.callbacks.contexts import context
 from trainer.state import RunState
 
@@ -43,3 +45,26 @@ def test_a_line_before_the_first_metrics(caplog) -> None:
         here.record = RunState(0, 1, {})
         progress.on_step_end(here)
     assert caplog.messages == ["epoch 0/10: 0.2 steps/s"]
+
+
+def test_a_notebook_gets_a_bar_on_its_own_output(monkeypatch, capsys, caplog) -> None:
+    class ZMQInteractiveShell:
+        """Stands for the shell of a notebook's kernel."""
+
+    class Colab(ZMQInteractiveShell):
+        pass
+
+    assert not in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=Colab))
+    assert in_notebook()
+    progress, here = Progress(), context()
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin(here)
+        here.record = RunState(10, 50, {"loss": 0.5})
+        progress.on_train_end(here)
+    shown = capsys.readouterr()
+    assert "epoch 10/10: 100%" in shown.out
+    assert "loss 0.5" in shown.out
+    assert (shown.err, caplog.messages) == ("", [])
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not in_notebook()

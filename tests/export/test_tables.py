@@ -22,6 +22,7 @@ from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
 from trainer.errors import RequestError
 from trainer.export.from_checkpoint import export_checkpoint, freeze_checkpoint
+from trainer.model import FunctionModel
 from trainer.predict.backends.dispatch import open_predictor
 from trainer.schedule import Schedule
 from trainer.trunks.trunk_file import read_trunk
@@ -184,8 +185,20 @@ class WordsOut(Words):
         return {**outputs, "name": name, "upper": tf.strings.upper(inputs["word"])}
 
 
+def build(inputs: Any, labels: Any, training: bool) -> Any:
+    """Function of graph mode, which makes its table in each call."""
+    words = tf.lookup.StaticVocabularyTable(by_line(), num_oov_buckets=3).lookup(inputs["word"])
+    rows, w = v1.get_variable("rows", [ROWS, 4]), v1.get_variable("w", [4, 2])
+    logits = tf.matmul(tf.gather(rows, words), w, name="logits")
+    if labels is None:
+        return {"logits": logits}
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels["y"], logits=logits)
+    return {"logits": logits}, tf.reduce_mean(losses, name="loss")
+
+
 LIST = [Words, OfFile, TwoFiles, ComputedPath, OfOldForm, InTheCall, StringLookup, TextVectorization, IntegerLookup]
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (*LIST, Hashing, Mutable, Given, WordsOut)}
+KINDS["function"] = lambda: FunctionModel(build)
 
 
 @pytest.fixture(scope="module")
@@ -369,14 +382,14 @@ def lost(self: Any) -> None:
 REFUSED = {
     "anonymous": (anonymous, r"test_tables.py:\d+ is made with experimental_is_anonymous=True"),
     "not saved": (not_saved, "'seen' is made with checkpoint=False"),
-    "a vocabulary that is not there": (lost, "nowhere.txt"),
+    "a vocabulary that is not there": (lost, "file 'nowhere.txt' of the look-up table 'hash_table' is not there"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_table_that_would_lose_its_entries_is_refused_before_the_first_step(case, tmp_path) -> None:
     make, message = REFUSED[case]
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(RequestError, match=message):
         train(tmp_path / "run", type("Refused", (Words,), {"make": make}))
     assert not (tmp_path / "run").exists()
 

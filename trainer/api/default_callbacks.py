@@ -20,6 +20,9 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Classes by name, in running order: those of ``conf/callbacks/default.yaml`` that export nothing."""
 
+OPTIONS: Mapping[str, Mapping[str, object]] = {"checkpoint": {"every_n_epochs": None, "every_n_secs": 30}}
+"""Arguments by name: in a notebook an epoch may be over in less time than a checkpoint takes."""
+
 Given = Sequence[Callback] | Mapping[str, Callback | None]
 """Callbacks as a user gives them: a list, or a mapping in which None leaves out a default one."""
 
@@ -39,7 +42,9 @@ def with_defaults(given: Given, *, quiet: bool = False) -> dict[str, Callback]:
     if quiet:
         defaults.pop("progress", None)
     join_packages(defaults.values())
-    made: dict[str, Callback | None] = {name: resolve_name(target)() for name, target in defaults.items()}
+    made: dict[str, Callback | None] = {
+        name: resolve_name(target)(**OPTIONS.get(name, {})) for name, target in defaults.items()
+    }
     chosen = {name: made.get(name, named.get(name)) for name in [*DEFAULTS, *named]}
     return {name: callback for name, callback in chosen.items() if callback is not None}
 

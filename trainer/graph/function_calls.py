@@ -16,7 +16,7 @@ from trainer.graph.behaviour import behave_as_tensorflow_2, needs_such_sizes, si
 from trainer.graph.dependencies import ancestors
 from trainer.graph.element_structure import NAMED, ElementStructure
 from trainer.graph.function_returns import Returned, as_op, as_returned, changed_by, check_runnable, gone
-from trainer.graph.isolated_graph import IsolatedGraph
+from trainer.graph.isolated_graph import IsolatedGraph, fill_tables_outside
 from trainer.graph.losses import Loss, as_tensors, loss_of
 from trainer.graph.model_calls import ModelCalls, refusing
 from trainer.graph.shared_variables import SharedVariables
@@ -170,6 +170,7 @@ class FunctionCalls(ModelCalls):
             returned = self._returned(fed, compared, training, extra)
             check_runnable(self._name, graph, returned.values)
             loss, side_losses = ([], []) if compared is None else self._losses(returned, graph)
+        fill_tables_outside(graph)
         self._tell(graph)
         runs = [self._runs(graph, returned)] if training and compared is not None else []
         return Made(graph, returned, loss, side_losses, runs)

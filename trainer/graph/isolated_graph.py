@@ -84,6 +84,22 @@ def lifted(graph: IsolatedGraph, value: Any, name: str) -> Callable[[], Any]:
     return lambda: graph.copied([value])[0]
 
 
+def fill_tables_outside(graph: IsolatedGraph) -> None:
+    """Lets the graph of the run fill the look-up tables of a call, once, as it fills those of a constructor.
+
+    Args:
+        graph: Graph of the call; the tables are in the graph of the run already.
+
+    Raises:
+        RequestError: The entries of a table depend on the data.
+    """
+    for op in graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS):
+        if from_data := fed_in(graph, op.inputs):
+            raise RequestError(f"the entries of a look-up table depend on the data ({from_data}); give it constants")
+        with tf.init_scope():
+            v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, graph.copied([op])[0])
+
+
 def fed_in(graph: IsolatedGraph, tensors: Iterable[Any]) -> str:
     """Returns the name of an input of the call that tensors depend on; '' if there is none."""
     ops = upstream_ops([each.op for each in tensors])

@@ -101,9 +101,8 @@ class ModelMetrics:
         Raises:
             RequestError: The model raised, a metric has none of the forms, or its name is reserved or that of a loss.
         """
-        before = set(v1.get_default_graph().get_operations())
-        returned = self._calls.metrics(outputs, labels)
-        return self._measured(loss, returned, before, examples, self._calls.given(outputs))
+        before, given = set(v1.get_default_graph().get_operations()), self._calls.given(outputs)
+        return self._measured(loss, self._calls.metrics(outputs, labels), before, examples, given)
 
     def of(self, method: str) -> ModelMetrics:
         """Returns the same metrics under the name of another method of the model, for messages."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ import tensorflow as tf
 from trainer.errors import RequestError
 from trainer.graph.random_ops import line_of
 from trainer.graph.run_savers import saveables_of
-from trainer.graphdef.op_types import ANONYMOUS_TABLE_OP, TABLE_OP
+from trainer.graphdef.op_types import ANONYMOUS_TABLE_OP, TABLE_FILE_OP, TABLE_OP
 
 v1 = tf.compat.v1
 
@@ -32,6 +33,10 @@ def check_tables(ops: Iterable[Any], graph: Any) -> None:
         Traceback (most recent call last):
         trainer.errors.RequestError: the look-up table 'seen' is made with checkpoint=False, ...
     """
+    ops = list(ops)
+    for op in ops:
+        if TABLE_FILE_OP.search(op.type):
+            _check_file(op)
     tables = [op for op in ops if TABLE_OP.search(op.type)]
     for op in tables:
         if ANONYMOUS_TABLE_OP.search(op.type):
@@ -47,6 +52,15 @@ def check_tables(ops: Iterable[Any], graph: Any) -> None:
                 f"the look-up table {op.name!r} is made with checkpoint=False, so no checkpoint holds its "
                 "entries and no resume has them; leave that argument out"
             )
+
+
+def _check_file(op: Any) -> None:
+    path = tf.get_static_value(op.inputs[1])
+    if path is not None and not tf.io.gfile.exists(path.item()):
+        raise RequestError(
+            f"the vocabulary file {path.item().decode()!r} of the look-up table {op.inputs[0].op.name!r} is not there; "
+            f"a relative path begins at {Path.cwd()}"
+        )
 
 
 def tables_in_checkpoints(graph: Any) -> dict[str, tuple[str, ...]]:
