@@ -226,3 +226,20 @@ def test_an_error_in_the_users_code_says_where(tmp_path) -> None:
 
     with pytest.raises(trainer.CallbackError, match=r"callbacks.broken failed in on_epoch_begin: .*test_fit.py:\d+"):
         fit(tmp_path / "run", callbacks=[Broken()])
+
+
+def build(inputs: Any, labels: Any, training: bool) -> Any:
+    """A model of graph mode that makes its own train op."""
+    outputs = {"op": inputs["x"] @ tf.compat.v1.get_variable("w", [2, 1])}
+    if labels is None:
+        return outputs
+    loss = tf.reduce_mean((outputs["op"] - labels["y"]) ** 2)
+    if not training:
+        return outputs, loss
+    step = tf.compat.v1.train.get_or_create_global_step()
+    return outputs, loss, tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss, step)
+
+
+def test_a_function_of_graph_mode_trains_itself(tmp_path) -> None:
+    result = fit(tmp_path / "run", build, optimizer=None, epochs=20)
+    assert result.metrics[-1]["loss"] < result.metrics[0]["loss"]
