@@ -63,7 +63,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     """Trains a model in a graph of its own; what is around it, such as eager code, is left as it was.
 
     The run is that of the command line: fused steps, checkpoints, ``run.json``, ``metrics.jsonl``, the same bits
-    after a resume. A checkpoint is saved every 30 s and at the end; nothing is exported unless a callback does it.
+    after a resume. Nothing is exported unless a callback does it.
 
     Args:
         model: Model of the contract ``trainer.Model``, its class, a function without arguments that makes one, a

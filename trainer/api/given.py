@@ -27,7 +27,6 @@ class GivenModel:
         description: Text that a resume compares.
         optimizer: Optimizer that the model has, or None.
         may_train_itself: Whether the model may make its own train op.
-        may_train_itself: Whether the model may make its own train op.
         floats: Dtype to which arrays of floating-point numbers are cast, or None.
         read_values: Function that prepares the reading of trained values, or None.
         take: Function that gives the object of the user the values that were read.

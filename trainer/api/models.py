@@ -20,9 +20,6 @@ GRAPH_MODE = ("inputs", "labels", "training")
 """Arguments of a function of graph mode."""
 
 FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
-OF_GRAPH_MODE = {"inputs", "labels", "training"}
-"""Parameters of a function that is a model of graph mode itself."""
-
 EXPECTED = (
     "it must be a model (an object with __call__(inputs, training) and loss(outputs, labels)), its class, a function "
     "without arguments that makes one, a function build(inputs, labels, training) of graph mode, or a Keras model"
@@ -35,8 +32,7 @@ def model_maker(given: Any) -> Callable[[], Any]:
     An object is copied, so that each run begins with it as it was given.
 
     Args:
-        given: Model, its class, a function without arguments that makes one, or a function of inputs, labels and
-            training.
+        given: Model, its class, or a function without arguments that makes one.
 
     Raises:
         RequestError: The value is none of these, or the object has variables that are in no graph.
@@ -45,8 +41,6 @@ def model_maker(given: Any) -> Callable[[], Any]:
         return lambda: given
     if is_of_graph_mode(given):
         return lambda: FunctionModel(given)
-    if may_train_itself(given):
-        return lambda: given if isinstance(given, FunctionModel | ProgramModel) else FunctionModel(given)
     if isinstance(given, (type, *FUNCTIONS)):
         _check_needs_nothing(given)
         return given
@@ -62,16 +56,6 @@ def model_maker(given: Any) -> Callable[[], Any]:
         ) from error
     # A second run of the same call would find what the first has made.
     return lambda: copy.deepcopy(untouched)
-
-
-def may_train_itself(given: Any) -> bool:
-    """Returns whether a model may make its own train op, so that no optimizer is needed."""
-    if not isinstance(given, FUNCTIONS):
-        return isinstance(given, FunctionModel | ProgramModel)
-    try:
-        return set(inspect.signature(given).parameters) >= OF_GRAPH_MODE
-    except (ValueError, TypeError):  # some of C have none
-        return False
 
 
 def describe_model(given: Any) -> str:
