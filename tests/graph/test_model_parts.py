@@ -36,7 +36,7 @@ def test_an_optimizer_keeps_the_values_that_its_maker_sets() -> None:
         for _ in range(2):
             session.initialise()
             assert session.session.run("adam/iteration/Read/ReadVariableOp:0") == 500
-            assert session.learning_rate() == np.float32(0.25)
+            assert session.learning_rates() == [np.float32(0.25)]
             session.step(1)
             assert session.session.run("adam/iteration/Read/ReadVariableOp:0") == 501
 

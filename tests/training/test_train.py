@@ -30,7 +30,7 @@ class Huge(Line):
         tf.compat.v1.get_variable("big", [1 << 20, 1 << 24], trainable=False)
 
 
-@pytest.mark.parametrize(("model", "cause"), [(Worded, "/no/vocabulary.txt; No such file"), (Huge, "free")])
+@pytest.mark.parametrize(("model", "cause"), [(Worded, "'/no/vocabulary.txt' of the look-up table"), (Huge, "free")])
 def test_a_run_that_cannot_be_initialised_leaves_nothing(tmp_path, model, cause) -> None:
     with pytest.raises(TrainerError, match=cause) as caught:
         run(tmp_path / "run", make_model=model)

@@ -40,7 +40,7 @@ def maker_of_optimizer(given: Any) -> tuple[Callable[[Any, Any], Any], bool]:
         ('SGD', True)
         >>> maker_of_optimizer("sdg")
         Traceback (most recent call last):
-        trainer.errors.RequestError: optimizer ('sdg') is not the name of a Keras optimizer; did you mean 'sgd'?
+        trainer.errors.RequestError: optimizer ('sdg') is not the name of a Keras optimizer; did you mean sgd?
     """
     if isinstance(given, str):
         given = _by_name(given)

@@ -14,7 +14,8 @@ def behave_as_tensorflow_2() -> None:
     """Undoes ``tf.compat.v1.disable_v2_behavior()`` of a user's module, which holds for the whole process.
 
     Example:
-        >>> v1.disable_v2_behavior()
+        >>> v1.disable_resource_variables()
+        >>> v1.disable_v2_tensorshape()
         >>> behave_as_tensorflow_2()
         >>> v1.resource_variables_enabled(), tf.TensorShape([2])[0]
         (True, 2)
