@@ -126,7 +126,7 @@ REFUSED_WITHOUT_TENSORFLOW = [
     (["+experiment=linear", "run.dir=gs://bucket/x"], "run.dir (gs://bucket/x) is not on this machine"),
     (["+experiment=linear", "-m", "run.root=s3://bucket/x", "seed=1,2"], "run.root (s3://bucket/x) is not on this"),
     (["+experiment=linear", "data=npz", "data.examples.path=hdfs://a/b"], "data.examples.path (hdfs://a/b) is not on"),
-    (["+experiment=linear", "--config-dir", "no"], "no' not found"),
+    (["+experiment=linear", "--config-dir", "no"], "no does not exist"),
     (["+experiment=linear", "--cfg", "jb"], "did you mean job"),
     (["checkpoint", "list"], "did you mean checkpoints"),
 ]

@@ -123,6 +123,16 @@ def test_the_job_of_a_sweep_and_the_completion_see_the_same(own) -> None:
     assert OmegaConf.to_container(first.optimizer) == {"_target_": ADAM}
 
 
+def test_a_file_of_the_user_replaces_a_shipped_one_of_the_same_name(trainer, own) -> None:
+    (own / "experiment/linear.yaml").write_text(EXPERIMENT)
+    (own / "model").mkdir()
+    (own / "model/mlp.yaml").write_text("_target_: mine.Net\n")
+    assert compose(["+experiment=linear", "model=mlp"], own)["model"] == {"_target_": "mine.Net"}
+    done = trainer("+experiment=linear", "model=mlp", "--config-dir", str(own), "--cfg", "job")
+    assert "_target_: mine.Net" in done.stdout
+    assert "_target_: keras.optimizers.AdamW" in done.stdout
+
+
 def test_a_run_from_the_command_line(trainer, own, tmp_path) -> None:
     done = trainer("+experiment=linear", "+other=mine", "data=line", "--config-dir", str(own), "--cfg", "job")
     assert f"_target_: {ADAM}\n  learning_rate: 0.1\n" in done.stdout

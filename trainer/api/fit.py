@@ -175,17 +175,11 @@ class _Fit:
 
     def _run(self, callbacks: Given, *, quiet: bool) -> Result:
         import_tensorflow(self._settings.session)
-        model = api.given_model(*(self._given[name] for name in ("model", "loss", "metrics", "class_weight")))
-        optimizer = model.optimizer if self._given["optimizer"] is None else self._given["optimizer"]
-        if optimizer is None and not model.may_train_itself:
-            raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
-        make_optimizer, rate_can_be_scaled = (None, False) if optimizer is None else api.maker_of_optimizer(optimizer)
-        data = api.source_of(self._given["data"], self._given["validation"], floats=model.floats, **self._options)
+        parts = api.given_parts(self._given, self._options)
+        model = parts.model
         recorder = Recorder(read_values=model.read_values)
         listed = CallbackList({**with_defaults(callbacks, quiet=quiet), "result": recorder})
-        described = {"model": model.description, "optimizer": api.describe_optimizer(optimizer)}
-        described |= {"data": api.describe_data(data), "batch_size": self._options["batch_size"]}
-        stored, allow = settings_to_store(self._settings, described), self._settings.may_change
+        stored, allow = settings_to_store(self._settings, parts.description), self._settings.may_change
         run = prepare(self._settings, listed, lambda path: accepted_changes(path, stored, allow=allow))
         if run.is_complete:
             if run.start.record is not None:
@@ -194,9 +188,9 @@ class _Fit:
         run.tell()
         job = run.job(
             make_model=model.make,
-            make_optimizer=make_optimizer,
-            data=data,
-            rate_can_be_scaled=rate_can_be_scaled,
+            make_optimizer=parts.make_optimizer,
+            data=parts.data,
+            rate_can_be_scaled=parts.rate_can_be_scaled,
             new_learning_rate=any(is_rate(change.key) for change in run.changes),
             invocation=Invocation(
                 config_text=f"# trainer.fit\n{json.dumps(stored, indent=2)}\n",

@@ -1,18 +1,22 @@
-"""Model of a training from Python: how it is made in the graph, and what it gets back from there."""
+"""Parts of a training from Python: how they are made in the graph, and what the model gets back from there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from trainer.api.data import describe_data, source_of
 from trainer.api.keras_models import RebuiltKerasModel
 from trainer.api.models import describe_model, is_of_graph_mode, model_maker
+from trainer.api.optimizers import describe_optimizer, maker_of_optimizer
 from trainer.api.recorder import ReadValues
 from trainer.errors import RequestError
+from trainer.graph.data_source import DataSource
+from trainer.graph.keras_state import keras_state_kept
 from trainer.model import Model
 from trainer.models.keras_compiled import Compiled
 from trainer.models.keras_model import KerasModel
@@ -41,6 +45,51 @@ class GivenModel:
     read_values: ReadValues | None = None
     take: Callable[[Any], None] = lambda _values: None
     take_from: Callable[[Path], None] = lambda _prefix: None
+
+
+@dataclass(frozen=True)
+class GivenParts:
+    """Model, optimizer and data as ``fit`` uses them.
+
+    Args:
+        model: Model.
+        make_optimizer: Function of global step and scale of the rate that makes the optimizer; None without one.
+        rate_can_be_scaled: Whether the optimizer uses the scale.
+        data: Source of the data.
+        description: Values that a resume compares, by the name of the argument.
+    """
+
+    model: GivenModel
+    make_optimizer: Callable[[Any, Any], Any] | None
+    rate_can_be_scaled: bool
+    data: DataSource
+    description: dict[str, Any]
+
+
+def given_parts(given: Mapping[str, Any], options: Mapping[str, Any]) -> GivenParts:
+    """Returns model, optimizer and data as ``fit`` uses them; waits while another thread builds a graph.
+
+    Args:
+        given: Model, optimizer, loss, metrics, class weights, data and validation as the user gave them.
+        options: Options of the data.
+
+    Raises:
+        RequestError: One of them cannot be used.
+    """
+    with keras_state_kept():
+        model = given_model(*(given[name] for name in ("model", "loss", "metrics", "class_weight")))
+        optimizer = model.optimizer if given["optimizer"] is None else given["optimizer"]
+        if optimizer is None and not model.may_train_itself:
+            raise RequestError("no optimizer is given; add one, such as 'adam'", argument="optimizer")
+        make, can_be_scaled = (None, False) if optimizer is None else maker_of_optimizer(optimizer)
+        data = source_of(given["data"], given["validation"], floats=model.floats, **options)
+        description = {
+            "model": model.description,
+            "optimizer": describe_optimizer(optimizer),
+            "data": describe_data(data),
+            "batch_size": options["batch_size"],
+        }
+    return GivenParts(model, make, can_be_scaled, data, description)
 
 
 def given_model(model: Any, loss: Any, metrics: Any, class_weight: Any) -> GivenModel:

@@ -16,6 +16,7 @@ from keras.src.models.functional import Functional
 from trainer.errors import RequestError, describe
 from trainer.export.keras_weights import load_into
 from trainer.graph.averages import chosen_averages
+from trainer.graph.keras_state import keras_state_kept
 from trainer.models.keras_compiled import Compiled, settings_of
 from trainer.models.keras_model import KerasModel
 
@@ -99,14 +100,16 @@ class RebuiltKerasModel:
         """Gives the model of the user the weights that were read; None changes nothing."""
         if values is None:
             return
-        if not self.model.weights and self._shapes is not None:
-            self.model.build_from_config(self._shapes)
-        for variable, value in zip(self.model.weights, values, strict=True):
-            variable.assign(value)
+        with keras_state_kept():
+            if not self.model.weights and self._shapes is not None:
+                self.model.build_from_config(self._shapes)
+            for variable, value in zip(self.model.weights, values, strict=True):
+                variable.assign(value)
 
     def take_from(self, prefix: Path) -> None:
         """Gives the model of the user the weights of a checkpoint."""
-        load_into(self.model, prefix)
+        with keras_state_kept():
+            load_into(self.model, prefix)
 
 
 class _WithWeights(KerasModel):

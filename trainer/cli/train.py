@@ -111,15 +111,23 @@ def _run(line: CommandLine, program: str) -> int:
 
 
 def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], None]) -> None:
+    typed = CommandLine(tuple(words), ())
+    first = conf_directory()
+    own = _sources(typed).own
+    if own is not None and not typed.has("--config-path"):
+        # Hydra looks into its main directory first, and files of the user replace shipped ones of the same name.
+        others = [each for each in words if not each.startswith("--config-dir=")]
+        first, words = own.absolute(), [f"--config-dir={first}", *others]
     sys.argv = [program, *words]
-    hydra.main(config_path=str(conf_directory()), config_name="train", version_base="1.3")(job)()
+    hydra.main(config_path=str(first), config_name="train", version_base="1.3")(job)()
 
 
 def _sources(line: CommandLine) -> ConfigSources:
-    own = line.value("--config-dir")
-    return ConfigSources(
-        conf_directory(), local_path(own, "--config-dir") if own else None, line.value("--config-name") or "train"
-    )
+    given = line.value("--config-dir")
+    own = local_path(given, "--config-dir") if given else None
+    if own is not None and not own.is_dir():
+        raise RequestError(f"--config-dir ({given}): {own.absolute()} does not exist", argument="--config-dir")
+    return ConfigSources(conf_directory(), own, line.value("--config-name") or "train")
 
 
 def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:

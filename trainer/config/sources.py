@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-SEARCH_PATH = "hydra.searchpath="
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -44,7 +46,7 @@ def conf_directory() -> Path:
 
 @dataclass(frozen=True)
 class ConfigSources:
-    """Directories of configs.
+    """Directories of configs; a file of the user replaces a shipped one of the same name.
 
     Args:
         shipped: Directory of the configs of this trainer.
@@ -66,7 +68,7 @@ class ConfigSources:
             HydraException: The config cannot be composed.
         """
         with self._opened():
-            return compose(self.name, overrides=self._with_own(overrides))
+            return compose(self.name, overrides=list(overrides))
 
     def compose_first(self, overrides: Sequence[str]) -> DictConfig:
         """Returns the composed config of the first job of a sweep.
@@ -93,7 +95,7 @@ class ConfigSources:
             HydraException: The config cannot be composed.
         """
         with self._opened() as loader:
-            defaults = loader.compute_defaults_list(self.name, self._with_own(overrides), RunMode.MULTIRUN).defaults
+            defaults = loader.compute_defaults_list(self.name, list(overrides), RunMode.MULTIRUN).defaults
         paths = [each.config_path or "" for each in defaults if each.parent == self.name]
         return [path.removeprefix(f"{group}/") for path in dict.fromkeys(paths) if path.startswith(f"{group}/")]
 
@@ -107,14 +109,13 @@ class ConfigSources:
         folders = [self.shipped, *([self.own] if self.own and self.own.is_dir() else [])]
         return sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
 
-    def _with_own(self, overrides: Iterable[str]) -> list[str]:
-        words = list(overrides)
-        if self.own is None or any(each.startswith(SEARCH_PATH) for each in words):
-            return words
-        return [*words, f"{SEARCH_PATH}['file://{self.own.absolute()}']"]
-
     @contextmanager
     def _opened(self) -> Iterator[ConfigLoader]:
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(self.shipped.absolute()), version_base="1.3"):
-            yield GlobalHydra.instance().config_loader()
+            loader = cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader())
+            if self.own is not None:
+                path = loader.get_search_path()
+                path.prepend("user", f"file://{self.own.absolute()}", SearchPathQuery(provider="main"))
+                loader.repository.initialize_sources(path)
+            yield loader
