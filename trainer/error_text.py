@@ -21,8 +21,9 @@ FRAME = (
     "Hint:",
     "0 successful operations",
     "0 derived errors",
+    "Exception encountered when calling",
 )
-"""Beginnings of the lines of TensorFlow's errors that do not tell the cause."""
+"""Beginnings of the lines of TensorFlow's and Keras's errors that do not tell the cause."""
 
 TRACEBACK = "Traceback (most recent call last):"
 END = re.compile(r"^(?:Original stack trace for|Colocation Debug Info|(?:Call a|A)rguments received)", re.MULTILINE)

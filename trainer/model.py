@@ -115,4 +115,6 @@ class NoOptimizer:
 
 def name_of(model: Any) -> str:
     """Returns the name of a model's class, or of its function, for messages."""
-    return model.name if isinstance(model, FunctionModel | ProgramModel) else type(model).__name__
+    if isinstance(model, FunctionModel | ProgramModel):
+        return model.name
+    return str(getattr(model, "name_in_messages", type(model).__name__))

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import trainer
-from tests.helpers import Line, assert_same_bits, points
+from tests.helpers import Line, assert_same_bits, dataset, points
 from trainer.callback import Callback
 from trainer.schedule import Schedule
 
@@ -164,6 +164,26 @@ def test_fits_in_threads_have_the_bits_of_one_alone(straight, tmp_path) -> None:
     assert len(results) == 2
 
 
+def test_a_data_set_that_calls_python_draws_again_what_a_run_had_drawn(tmp_path) -> None:
+    arrays = points()
+
+    def rows() -> Any:
+        yield from zip(arrays.inputs["x"], arrays.labels["y"], strict=True)
+
+    def examples() -> Any:
+        specs = (tf.TensorSpec([2], tf.float32), tf.TensorSpec([1], tf.float32))
+        return tf.data.Dataset.from_generator(rows, output_signature=specs).map(lambda x, y: ({"x": x}, {"y": y}))
+
+    with pytest.raises(trainer.RequestError, match="or save_position=skip"):
+        fit(tmp_path / "no", data=examples, shuffle=False)
+    given = {"data": examples, "shuffle": False, "save_position": "skip"}
+    straight = fit(tmp_path / "straight", **given)
+    fit(tmp_path / "run", **given, callbacks=[Kill(epoch=1)])
+    then = fit(tmp_path / "run", **given)
+    assert then.reason == "epoch 3 of 3 is complete"
+    assert_same_bits(then.checkpoints[-1].prefix, straight.checkpoints[-1].prefix)
+
+
 class Needs(Line):
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -189,11 +209,22 @@ WRONG = {
     "a loss twice": ({"loss": "mse"}, "loss is for a Keras model; Line is none, and has its own method loss"),
     "inputs alone": ({"data": np.zeros([4, 2])}, r"give inputs and labels together: \(inputs, labels\)"),
     "a data set": ({"data": tf.data.Dataset.range(3)}, "give the function that makes it"),
+    "labels apart": ({"optimizer": np.zeros(4)}, r"optimizer is a ndarray; give inputs and labels together"),
+    "no examples": ({"data": ({"x": np.zeros([0, 2])}, {"y": np.zeros([0, 1])})}, "the arrays hold no example"),
+    "padded arrays": ({"pad": True}, "pad is for a function that makes a data set; data is arrays"),
     "four parts": ({"data": (1, 2, 3, 4)}, "data is a tuple of 4 parts"),
+    "batches": (
+        {"data": lambda: dataset().batch(20)},
+        r"batch_size \(8\) is larger than the data; its elements are batches already, for which there is batched=true",
+    ),
     "objects": ({"data": ({"x": [None, {}]}, {"y": [1, 2]})}, "of objects, not of numbers"),
     "no epochs": ({"epochs": 0}, r"epochs \(0\) must be at least 1"),
     "a mode": ({"compile": "of"}, r"compile \('of'\)"),
     "no callback": ({"callbacks": [3]}, "callbacks holds int, which is no callback"),
+    "a callback of Keras": (
+        {"callbacks": [keras.callbacks.EarlyStopping()]},
+        r"holds EarlyStopping, which is no callback .*its like here is callbacks.early_stopping.EarlyStopping",
+    ),
     "a class of callbacks": ({"callbacks": [StopAt]}, r"callbacks holds the class StopAt.*add \(\)"),
     "no default": ({"callbacks": {"chekpoint": None}}, "did you mean checkpoint"),
     "nothing to go on from": ({"resume": "latest"}, "there is no run in"),

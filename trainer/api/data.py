@@ -26,7 +26,7 @@ def source_of(data: Any, validation: Any, *, floats: Any = None, **options: Any)
         data: Arrays, a tuple of them, a function that makes a data set, or a source, which is taken as it is.
         validation: Share of the examples, arrays, a function that makes a data set, or None.
         floats: Dtype to which arrays of floating-point numbers are cast, or None to leave them.
-        options: Other arguments of ``fit`` about the data: ``batch_size``, ``shuffle`` and ``steps_per_epoch``.
+        options: Other arguments of ``fit`` about the data, such as ``batch_size`` and ``shuffle``.
 
     Raises:
         RequestError: The data is none of these, or the options do not fit it.
@@ -101,6 +101,9 @@ def _as_arrays(part: Any, argument: str, floats: Any) -> Any:
 def _in_memory(arrays: Arrays, validation: Any, floats: Any, options: Mapping[str, Any]) -> InMemory:
     if isinstance(validation, tuple | list):
         validation = arrays_of(validation, "validation", floats)
+    for name in ("batched", "pad", "bucket_boundaries"):
+        if options.get(name):
+            raise RequestError(f"{name} is for a function that makes a data set; data is arrays", argument=name)
     share = validation if isinstance(validation, float) else 0.0
     batch_size = check_int("batch_size", options["batch_size"], minimum=1)
     # As Keras does it, data that does not fill a batch is one batch.

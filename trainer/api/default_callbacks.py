@@ -20,6 +20,15 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Classes by name, in running order: those of ``conf/callbacks/default.yaml`` that export nothing."""
 
+LIKE_THOSE_OF_KERAS: Mapping[str, str] = {
+    "EarlyStopping": "early_stopping.EarlyStopping",
+    "ModelCheckpoint": "checkpoint.Checkpoint",
+    "BackupAndRestore": "checkpoint.Checkpoint",
+    "TerminateOnNaN": "nan_guard.NanGuard",
+    "CSVLogger": "metrics.Metrics",
+}
+"""Callbacks of this trainer that do what those of Keras do, by the names of Keras's classes."""
+
 OPTIONS: Mapping[str, Mapping[str, object]] = {"checkpoint": {"every_n_epochs": None, "every_n_secs": 30}}
 """Arguments by name: in a notebook an epoch may be over in less time than a checkpoint takes."""
 
@@ -81,11 +90,17 @@ def named_callbacks(given: Given) -> dict[str, Callback | None]:
             )
         if callback is not None and not isinstance(callback, Callback):
             what = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
-            remedy = "make an object of it: add ()" if isinstance(callback, type) else "derive it from trainer.Callback"
+            remedy = "make an object of it: add ()" if isinstance(callback, type) else _remedy(callback)
             raise RequestError(
                 f"callbacks holds {what}, which is no callback of this trainer; {remedy}", argument="callbacks"
             )
     return named
+
+
+def _remedy(callback: object) -> str:
+    """Returns what to give in place of an object of another library."""
+    like = LIKE_THOSE_OF_KERAS.get(type(callback).__name__)
+    return "derive it from trainer.Callback" if like is None else f"its like here is callbacks.{like}"
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,9 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     seed: int = 0,
     shuffle: bool = True,
     batched: bool = False,
+    pad: bool | Mapping[str, Any] = False,
+    bucket_boundaries: Sequence[int] | None = None,
+    save_position: bool | str = True,
     steps_per_epoch: int | None = None,
     steps_per_call: int | None = None,
     trainable: Sequence[str] | None = None,
@@ -88,6 +91,11 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
         seed: Seed of initial values, of the order of the data and of random ops.
         shuffle: Whether each epoch has a new order.
         batched: Whether the data set of a function consists of batches already.
+        pad: Whether examples of varying shape are padded in each batch, with 0 or ''; a mapping of names to other
+            values.
+        bucket_boundaries: Lengths between which examples of a data set are put into one batch, or None.
+        save_position: Whether checkpoints hold the position of a data set; ``skip`` for one that calls Python: a
+            resume draws again, and leaves out, what the run had drawn; False to start it anew.
         steps_per_epoch: Number of steps in an epoch, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, or None for automatic.
         trainable: Names or patterns of the variables to train, or None for all.
@@ -141,7 +149,8 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     except (ValueError, TypeError) as error:
         raise RequestError(str(error), argument=getattr(error, "argument", "")) from None
     options: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "batched": batched}
-    options["steps_per_epoch"] = steps_per_epoch
+    options |= {"steps_per_epoch": steps_per_epoch, "save_position": save_position}
+    options |= {"pad": pad, "bucket_boundaries": bucket_boundaries}
     given = {"model": model, "optimizer": optimizer, "loss": loss, "metrics": metrics, "data": data}
     given["class_weight"] = class_weight
     with random_states_kept(), lines_shown(verbose=verbose), Signals(inside=True) as signals:

@@ -77,6 +77,12 @@ def given_parts(given: Mapping[str, Any], options: Mapping[str, Any]) -> GivenPa
         RequestError: One of them cannot be used.
     """
     with keras_state_kept():
+        if hasattr(given["optimizer"], "shape"):
+            what = type(given["optimizer"]).__name__
+            raise RequestError(
+                f"optimizer is a {what}; give inputs and labels together: fit(model, (inputs, labels), optimizer)",
+                argument="optimizer",
+            )
         model = given_model(*(given[name] for name in ("model", "loss", "metrics", "class_weight")))
         optimizer = model.optimizer if given["optimizer"] is None else given["optimizer"]
         if optimizer is None and not model.may_train_itself:

@@ -145,6 +145,8 @@ class InMemory:
         if limit is not None:
             drawn = np.random.default_rng(0).permutation(len(self.train))[:limit]
             self.train = self.train.take(np.sort(drawn))
+        if not len(self.train):
+            raise RequestError("the arrays hold no example", argument="examples")
         if self.batch_size > len(self.train):
             raise RequestError(
                 f"batch_size ({batch_size:,}) is larger than the data ({len(self.train):,} training examples); set it "

@@ -99,6 +99,13 @@ def _in_memory(data: InMemory, count_secs: float) -> DataSource:
         return {name: spec_of(name, array) for name, array in arrays.items()}
 
     train = data.train
+    if not data.shuffle and (left_out := len(train) % data.batch_size):
+        log.info(
+            "the last %d of %s examples fill no batch of %d; without a shuffle each epoch leaves them out",
+            left_out,
+            f"{len(train):,}",
+            data.batch_size,
+        )
     structure = ElementStructure(form=train.form)
     training = ElementSpecs(structure, specs(train.named_inputs), specs(train.named_labels))
     batches = lambda dataset: dataset.batch(data.batch_size)  # noqa: E731
@@ -206,8 +213,11 @@ def _first_batch(data: Streamed, dataset: Any, training: Any, specs: ElementSpec
     except tf.errors.OutOfRangeError:
         if data.batched:
             raise RequestError("the data set has no batch", argument="dataset") from None
+        twice = "; its elements are batches already, for which there is batched=true"
         raise RequestError(
-            f"batch_size ({data.batch_size:,}) is larger than the data; set a smaller one", argument="batch_size"
+            f"batch_size ({data.batch_size:,}) is larger than the data"
+            f"{twice if is_batched_twice(data, dataset) else '; set a smaller one'}",
+            argument="batch_size",
         ) from None
     except tf.errors.OpError as error:
         raise explained(error, data, dataset, session.run) from error

@@ -75,6 +75,12 @@ class KerasModel:
         self._structure: Any = None
         self._masks: dict[str, Any] = {}
 
+    @property
+    def name_in_messages(self) -> str:
+        """Name of the net's class, and of the net, where it has one of its own."""
+        kind = type(self.net).__name__
+        return kind if self.net.name.startswith(("functional", "sequential")) else f"{kind} {self.net.name!r}"
+
     def __call__(self, inputs: Any, training: bool) -> dict[str, Any]:
         """Returns the outputs under Keras's names; a dict keeps its keys."""
         self._x, self._training = fed(self.net, inputs), training
