@@ -26,8 +26,6 @@ SLOW = {
     "api/test_fit.py::test_an_error_in": "a run",
     "api/test_keras_models.py::test_it_begins": "two runs for each kind of Keras model",
     "api/test_keras_models.py::test_weights_of_examples": "a run",
-    "testing/test_contract.py::test_the_shipped": "six runs for each callback",
-    "testing/test_contract.py::test_what_breaks": "up to six runs for each mistake",
     "testing/test_contract.py::test_a_good_one": "six runs",
     "testing/test_contract.py::test_what_cannot": "six runs",
     "cli/test_assemble.py::test_a_graph_is_built": "the same run, frozen by its config",
@@ -36,7 +34,6 @@ SLOW = {
     "config/test_choices.py::test_a_choice_that_drops": "runs of a whole experiment",
     "config/test_shipped_callbacks.py::": "a process for each form of a package",
     "cli/test_main.py::test_a_sweep_with_flags": "a sweep",
-    "cli/test_stdout.py::test_it_trains": "a run for each form of a closed stream",
     "test_commands.py::test_a_sweep_makes": "a sweep of three jobs",
     "test_commands.py::test_a_finished_run_is": "three runs from the command line",
     "test_errors.py::test_the_cause_is_told_in_a_few_lines[memory": "fills the memory that a tensor may have",
@@ -79,7 +76,6 @@ SLOW = {
     "graph/test_optimizers.py::test_each_keras": "two nets, trained, for each optimizer",
     "graph/test_optimizers.py::test_an_optimizer_of_graph": "two nets, trained, for each optimizer",
     "graph/test_optimizers.py::test_the_loss_is_scaled": "two nets, trained, for each scale",
-    "graph/test_optimizers.py::test_a_rate_that": "four nets, trained, for each optimizer",
     "graph/test_updates.py::test_two_nets": "two nets, trained twice, for each pair of optimizers",
     "graph/test_updates.py::test_the_orders": "twelve nets in eager mode",
     "graph/test_updates.py::test_layers_keep": "two nets of layers, trained in eager mode too",
@@ -117,11 +113,8 @@ SLOW = {
     "models/test_keras_model.py::test_the_history": "two nets, trained, for each form of compile",
     "models/test_keras_model.py::test_a_resume": "three runs",
     "runs/test_versions.py::test_a_run_beside": "a run in a process whose metadata is hidden",
-    "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
     "training/test_inquiry.py::test_31_compiling": "three runs for each kind of op",
     "training/test_inquiry.py::test_a_nan_names": "a run for each place of a nan",
-    "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
-    "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
     "scenarios/test_kills_and_signals.py::test_01": "a run that is killed and started until it is done",
     "scenarios/test_constructor_values.py::test_30_in_every_mode": "compiles two runs",
     "scenarios/test_constructor_values.py::test_training_goes_on": "three runs of a recurrent net",
@@ -131,8 +124,33 @@ SLOW = {
 }
 """Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""
 
-SOAK = {"zoo/test_zoo.py": "[MobileNetV2]"}
-"""Ends of the names of rows that take minutes, by the prefix; ``scripts/test -m soak`` runs them."""
+SOAK = {
+    "graph/test_optimizers.py::test_every_pair": "143 nets, each trained twice; one option of each is in the suite",
+    "graph/test_optimizers.py::test_a_rate_that": "four nets, trained, for each optimizer",
+    "graph/test_optimizer_parts.py::test_a_resume_and": "up to four runs for each case",
+    "testing/test_contract.py::test_what_breaks": "up to six runs for each mistake",
+    "testing/test_contract.py::test_the_shipped": "six runs for each callback",
+    "training/test_inquiry.py::test_31_checks_change_no_result": "two runs for each kind of op",
+    "scenarios/test_another_keras.py::test_a_run": "two versions of Keras, one of them from PyPI",
+    "cli/test_stdout.py::test_it_trains": "a run for each form of a closed stream",
+}
+"""Reason why the tests of a table are left to ``scripts/test -m soak``, by the prefix of their names."""
+
+MINUTES = ("[MobileNetV2]",)
+"""Ends of the names of rows that take minutes, which are left to ``scripts/test -m soak`` too."""
+
+KEPT_OF_SOAK = (
+    "graph/test_optimizers.py::test_a_rate_that_a_rollback_scales_is_that_of_each_step[AdamOptimizer]",
+    "graph/test_optimizer_parts.py::test_a_resume_and_calls_of_any_length_have_the_same_bits[at once",
+    "testing/test_contract.py::test_what_breaks_the_contract_is_told[forgets",
+    "testing/test_contract.py::test_what_breaks_the_contract_is_told[variables",
+    "testing/test_contract.py::test_the_shipped_callbacks_keep_the_contract[checkpoint",
+    "testing/test_contract.py::test_the_shipped_callbacks_keep_the_contract[nan_guard",
+    "training/test_inquiry.py::test_31_checks_change_no_result[gather",
+    "scenarios/test_another_keras.py::test_a_run_goes_on_with_another_keras[other]",
+    "cli/test_stdout.py::test_it_trains_and_exits_with_0[all]",
+)
+"""Rows of these tables that the slow tests keep, by the prefix of their names."""
 
 KEPT = (
     "checkpoints/restoring/test_weight_readers.py::test_all_weights_are_those_of_the_file[net-h5-2]",
@@ -198,9 +216,9 @@ WORK = (subprocess, subprocess.run, subprocess.Popen, train_job)
 def mark(item: pytest.Item) -> None:
     """Adds ``slow`` or ``soak`` to the tests in the tables, ``integration`` to those that train or start a process."""
     name = item.nodeid.removeprefix("tests/")
-    if any(name.startswith(prefix) and name.endswith(end) for prefix, end in SOAK.items()):
+    if name.endswith(MINUTES) or (name.startswith(tuple(SOAK)) and not name.startswith((*KEPT, *KEPT_OF_SOAK))):
         item.add_marker("soak")
-    elif name.startswith(tuple(SLOW)) and not name.startswith(KEPT):
+    elif name.startswith((*SLOW, *SOAK)) and not name.startswith(KEPT):
         item.add_marker("slow")
     if any(reaches_work(function) for function in functions_of(item)):
         item.add_marker("integration")

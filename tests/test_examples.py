@@ -44,7 +44,7 @@ def test_it_trains_resumes_bit_for_bit_and_exports(example, tmp_path) -> None:
     last = tmp_path / "straight/checkpoints/model-2"
     assert_same_bits(last, tmp_path / "resumed/checkpoints/model-2")
     # The optimizer's slots, and its own count of the steps where it makes one, are those of the program.
-    assert any(name.endswith("/Adam_1") for name in variables(last))
+    assert any(name.endswith("/Adam_1") for name in variables(last)), sorted(variables(last))
     given, size, output, out = SHAPES[example]
     frozen = v1.GraphDef.FromString((tmp_path / "straight/export/frozen/model.pb").read_bytes())
     assert not [node.op for node in frozen.node if node.op == "Placeholder" and node.name != given]

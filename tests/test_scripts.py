@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.marks import SLOW
+from tests.marks import SLOW, SOAK
 from tests.processes import ROOT
 
 PINNED = ("requirements.txt", "requirements-test.txt")
@@ -106,7 +106,7 @@ def test_another_tensorflow_has_an_environment_of_its_own(checkout) -> None:
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize("beginning", SLOW)
+@pytest.mark.parametrize("beginning", [*SLOW, *SOAK])
 def test_a_slow_test_exists(beginning) -> None:
     file, _, name = beginning.partition("[")[0].partition("::")
     assert f"\ndef {name or 'test_'}" in (ROOT / "tests" / file).read_text()

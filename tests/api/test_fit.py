@@ -73,7 +73,7 @@ def test_an_interrupt_saves_and_returns_and_the_same_call_goes_on_to_the_same_bi
 def test_the_second_interrupt_is_as_without_a_run(tmp_path) -> None:
     class Twice(Kill):
         def on_exception(self, context: Any, error: BaseException) -> None:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # to this thread, at once
 
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "run", callbacks=[Twice(epoch=1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 RANDOM = frozenset(
@@ -14,6 +15,11 @@ RANDOM = frozenset(
     SampleDistortedBoundingBoxV2 ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler
     """.split()  # noqa: SIM905 - one name a line would fill a screen
 )
+
+
+OURS = Path(__file__).parents[2]
+LIBRARIES = ("/tensorflow/", "/keras/", f"{OURS}/trainer/", f"{OURS}/callbacks/")
+"""Parts of the paths of source files that are not the user's."""
 
 
 def note_original(copy: Any, original: Any) -> None:
@@ -27,8 +33,8 @@ def frames_of(op: Any) -> list[traceback.FrameSummary]:
 
 
 def line_of(frames: Iterable[traceback.FrameSummary]) -> str:
-    """Returns the innermost source line outside TensorFlow and Keras, such as ``, model.py:7``; empty if none."""
-    own = [each for each in frames if not any(part in each.filename for part in ("/tensorflow/", "/keras/"))]
+    """Returns the innermost source line outside the libraries, such as ``, model.py:7``; empty if none."""
+    own = [each for each in frames if not any(part in each.filename for part in LIBRARIES)]
     return f", {own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
