@@ -205,6 +205,10 @@ WRONG = {
     ),
     "no model": ({"model": 3}, "model is a int; it must be a model"),
     "a class that needs a size": ({"model": Needs}, r"Needs needs size; .*lambda: Needs\(size=...\)"),
+    "a function of two": (
+        {"model": lambda inputs, labels: inputs},
+        "has the parameters inputs, labels; a function of graph mode has inputs, labels, training",
+    ),
     "an object with variables": ({"model": Made}, None),
     "a loss twice": ({"loss": "mse"}, "loss is for a Keras model; Line is none, and has its own method loss"),
     "inputs alone": ({"data": np.zeros([4, 2])}, r"give inputs and labels together: \(inputs, labels\)"),

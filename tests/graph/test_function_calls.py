@@ -115,6 +115,13 @@ def _queue(op: Any, labels: Any) -> Any:
     return squared(op, labels) + tf.reduce_sum(v1.train.batch([tf.zeros([])], 2))
 
 
+def _drawn(make_iterator: Any) -> Any:
+    def drawn(op: Any, labels: Any) -> Any:
+        return squared(op, labels) * make_iterator(tf.data.Dataset.from_tensors(2.0).repeat()).get_next()
+
+    return _returns(drawn)
+
+
 def _from_data(op: Any, labels: Any) -> Any:
     return squared(op, labels) * tf.Variable(tf.reduce_mean(op), name="scale")
 
@@ -138,6 +145,13 @@ REFUSED = {
     ),
     "other names": (_returns(_counter()), "another variable 'scale_2' each time"),
     "a queue": (_returns(_queue), "makes input queues"),
+    "a loss that is an op": (_returns(lambda *_: tf.no_op("train")), "returned the op 'train' as its loss"),
+    "an iterator": (_drawn(v1.data.make_one_shot_iterator), "makes an iterator or a mutable table"),
+    "an iterator to initialise": (_drawn(v1.data.make_initializable_iterator), "makes an iterator or a mutable"),
+    "an iterator of a structure": (
+        _drawn(lambda dataset: v1.data.Iterator.from_structure(tf.float32, [])),
+        "makes an iterator or a mutable",
+    ),
     "a value from the data": (_returns(_from_data), "initial value of the variable 'scale' depends on the data"),
     "layers of old": (_returns(lambda op, _: v1.layers.dense(op, 1)), "tf.compat.v1.layers needs Keras 2"),
     "neither": (_returns(squared), "no optimizer is chosen, and build makes no train op"),

@@ -93,6 +93,12 @@ def _check_needs_nothing(given: Any) -> None:
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     if needed := [each.name for each in parameters if each.default is each.empty and each.kind not in kinds]:
         name = getattr(given, "__name__", type(given).__name__)
+        if len(needed) > 1 and isinstance(given, FUNCTIONS):
+            raise RequestError(
+                f"model: {name} has the parameters {', '.join(needed)}; a function of graph mode has "
+                f"{', '.join(GRAPH_MODE)}, and others with defaults: wrap it in such a function",
+                argument="model",
+            )
         raise RequestError(
             f"model: {name} needs {', '.join(needed)}; give a function without arguments that makes the model, such as "
             f"lambda: {name}({needed[0]}=...)",

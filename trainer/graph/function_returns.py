@@ -16,6 +16,9 @@ from trainer.graph.state_ops import upstream_ops, written
 
 v1 = tf.compat.v1
 
+ITERATORS = frozenset({"Iterator", "IteratorV2", "OneShotIterator", "AnonymousIterator", "MultiDeviceIterator"})
+"""Types of the ops that make an iterator over a data set."""
+
 FORMS = (
     "return a dict of outputs where labels are None, and otherwise (outputs, loss) or (outputs, loss, train_op), "
     "which a dict of metrics may follow"
@@ -66,8 +69,9 @@ def as_returned(name: str, returned: Any, *, with_loss: bool) -> Returned:
         parts.insert(2, None)
     if not 2 <= len(parts) <= 4 or parts[1] is None:
         raise RequestError(f"{name} returned {_in_words(returned)}, given labels; {FORMS}")
-    outputs_, loss, train_op, metrics = [*parts, None, None][:4]
-    del outputs_
+    loss, train_op, metrics = [*parts[1:], None, None][:3]
+    if isinstance(loss, tf.Operation):
+        raise RequestError(f"{name} returned the op {loss.name!r} as its loss; {FORMS}")
     if not isinstance(metrics, Mapping | None):
         raise RequestError(f"{name} returned its metrics as {type(metrics).__name__}; {FORMS}")
     train_ops = () if train_op is None else tuple(as_op(each) for each in tf.nest.flatten(train_op))
@@ -118,7 +122,8 @@ def check_runnable(name: str, graph: IsolatedGraph, values: Sequence[Any]) -> No
             f"{name} makes input queues ({runners[0].name}), which no one fills; take the batches from its argument "
             "inputs, and give the data by data="
         )
-    if graph.get_collection(keys.SAVEABLE_OBJECTS):
+    makes_iterator = any(op.type in ITERATORS for op in graph.get_operations())
+    if makes_iterator or graph.get_collection(keys.SAVEABLE_OBJECTS):
         raise RequestError(
             f"{name} makes an iterator or a mutable table, which each call would make anew; use the argument inputs, "
             "or a class of your own whose constructor makes it"

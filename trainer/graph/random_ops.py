@@ -40,7 +40,8 @@ def line_of(frames: Iterable[traceback.FrameSummary]) -> str:
 
 def ops_in(graph: Any) -> list[Any]:
     """Returns the ops of a graph and of all functions in it."""
-    functions = [each.graph for each in graph._functions.values()]
+    # A function of the data sets of TensorFlow 1 has no graph of its own.
+    functions = [each.graph for each in graph._functions.values() if hasattr(each, "graph")]
     return [op for each in (graph, *functions) for op in each.get_operations()]
 
 
