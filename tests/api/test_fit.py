@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import signal
 import threading
@@ -36,7 +35,7 @@ class Kill(Callback):
 
     def on_step_end(self, context: Any) -> None:
         if context.record.epoch == self.epoch:
-            os.kill(os.getpid(), self.number)
+            signal.raise_signal(self.number)  # to this thread, at once
 
 
 class StopAt(Callback):
@@ -73,7 +72,7 @@ def test_an_interrupt_saves_and_returns_and_the_same_call_goes_on_to_the_same_bi
 def test_the_second_interrupt_is_as_without_a_run(tmp_path) -> None:
     class Twice(Kill):
         def on_exception(self, context: Any, error: BaseException) -> None:
-            signal.raise_signal(signal.SIGINT)  # to this thread, at once
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "run", callbacks=[Twice(epoch=1)])
