@@ -6,6 +6,7 @@ import logging
 import random
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -48,6 +49,14 @@ class StopAt(Callback):
 
 def without_rates(metrics: Any) -> list[dict[str, float]]:
     return [{name: value for name, value in each.items() if name != "steps_per_sec"} for each in metrics]
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A shell starts a job in the background with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
