@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError
+from trainer.export.own_variables import like
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, Table, file_of, fill, in_order, read_file, same_entries
 from trainer.graph.exact_names import named, placeholder
@@ -61,9 +62,8 @@ class ServingSession:
         return self
 
     def _fill(self, stack: contextlib.ExitStack) -> None:
-        own, replaced = {}, {}
+        own, replaced = like(self._part.variables), {}
         for name, variable in self._part.variables.items():
-            own[name] = _like(name, variable)
             # Readers of a reference variable take its value, readers of a resource variable its handle.
             is_resource = variable.dtype.base_dtype == variable.dtype
             replaced[f"{name}:0"] = own[name].handle if is_resource else own[name].value()
@@ -118,16 +118,6 @@ class ServingSession:
     def outputs(self, example: Mapping[str, Array]) -> list[Array]:
         """Returns the outputs for an example batch."""
         return run_outputs(self.session, self._part, example)
-
-
-def _like(name: str, variable: Any) -> Any:
-    """Makes a resource variable of a name, with the dtype and shape of another variable."""
-    dtype, shape = variable.dtype.base_dtype, variable.shape
-    if shape.is_fully_defined():
-        return v1.get_variable(name, shape, dtype, v1.zeros_initializer(), use_resource=True)
-    # A variable of unknown shape takes that of the value that is loaded.
-    initial = v1.placeholder(dtype, shape, name=f"{name}/any")
-    return v1.get_variable(name, initializer=initial, validate_shape=False, use_resource=True)
 
 
 def session_as_is(graph: Any) -> Any:
