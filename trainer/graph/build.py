@@ -137,14 +137,14 @@ class GraphBuilder:
     Args:
         context: View of the graph for callbacks.
         update: Rule that updates the variables on one batch.
+        traced: Concrete function of the update, traced once for all that runs it without XLA.
         feed: Feed that gives the batches.
-        update_graph: ``FuncGraph`` of one update on the inputs and labels of the inference part.
     """
 
     context: GraphContext
     update: UpdateRule
+    traced: Any
     feed: Feed
-    update_graph: Any
 
 
 def open_graph(
@@ -201,7 +201,7 @@ def open_graph(
         by_loss = LossStep(*common, Updates(optimizers, global_step)) if optimizers else None
         body = own or by_loss or OwnTrainOp(*common, global_step)
         update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed)
-        update_graph = add_train_step(update, inference.inputs, inference.labels)
+        traced = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
         averages = optimizers.averages() if optimizers else []
         _warn_of_surprises(update, inference, graph)
@@ -212,7 +212,7 @@ def open_graph(
             function_op_types(graph),
             sum(elements(variable) for variable in variables),
             in_memory=isinstance(feed, ArrayFeed),
-            update_types=op_types(update_graph) if compile_setting in EXPLICIT else None,
+            update_types=op_types(traced.graph) if compile_setting in EXPLICIT else None,
         )
         if compile_setting in EXPLICIT and mode.name == "off":
             log.warning("%s", mode.reason)
@@ -236,7 +236,7 @@ def open_graph(
             learning_rates=optimizers.rate_variables if optimizers else (),
             rollback=rollback,
         )
-        return GraphBuilder(context, update, feed, update_graph)
+        return GraphBuilder(context, update, traced, feed)
 
 
 def _warn_of_surprises(update: UpdateRule, inference: Inference, graph: Any) -> None:

@@ -80,7 +80,7 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
         longest_call: Maximum number of steps between two points at which a callback is due.
         run_steps: Total number of steps of the run.
     """
-    context, update, feed = opened.context, opened.update, opened.feed
+    context, traced, feed = opened.context, opened.traced, opened.feed
     columns = len(context.columns.all)
     gathered = feed if isinstance(feed, ArrayFeed) and context.mode.name != "off" else None
     max_steps = min(longest_call, MAX_PLAIN_STEPS)
@@ -91,18 +91,18 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
         return feed.batch_indices(context.global_step.read_value(), count, run_steps)
 
     # The plain steps are also needed beside compiled ones, in case XLA cannot compile the graph.
-    plain = _fused_steps(context.global_step, max_steps, *add_steps(update, columns, feed, batch_indices, max_steps))
+    plain = _fused_steps(context.global_step, max_steps, *add_steps(traced, columns, feed, batch_indices, max_steps))
     compiled = None
     if gathered is not None:
-        checked = needs_checks(opened.update_graph)
+        checked = needs_checks(traced.graph)
         try:
-            steps = add_compiled_steps(update, columns, gathered, batch_indices, max_steps, checked=checked)
+            steps = add_compiled_steps(opened.update, columns, gathered, batch_indices, max_steps, checked=checked)
             compiled = _fused_steps(context.global_step, max_steps, *steps)
         except UncheckableError as error:
             context = replace(context, mode=without_xla(str(error)))
             log.warning("%s", context.mode.reason)
     initialise = v1.global_variables_initializer(), v1.tables_initializer()
-    return TrainingGraph(context, feed, *initialise, plain, compiled, opened.update_graph)
+    return TrainingGraph(context, feed, *initialise, plain, compiled, traced.graph)
 
 
 def _fused_steps(

@@ -78,7 +78,7 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
     """Adds the op ``train_step``, one update on fed inputs and labels, for users of the ``.meta`` file.
 
     Returns:
-        ``FuncGraph`` of the update.
+        The concrete function of the update, of batches of any size.
     """
     variables = v1.global_variables()
 
@@ -87,10 +87,10 @@ def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
         check_nothing_is_stale(v1.get_default_graph(), variables)
         return metrics
 
-    once = tf.function(checked, autograph=False)
+    once = tf.function(checked, autograph=False).get_concrete_function(inputs, labels)
     with tf.control_dependencies([once(inputs, labels)]):
         exactly("train_step", "the update on fed inputs", lambda name: tf.no_op(name=name))
-    return once.get_concrete_function(inputs, labels).graph
+    return once
 
 
 def add_steps(
