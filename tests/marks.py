@@ -135,6 +135,22 @@ SLOW = {
     "test_conformance.py::test_a_callback_survives": "two runs for each callback",
     "test_commands.py::test_refused_without": "a process for each mistake",
     "checkpoints/test_resolve.py::test_each_place_has": "a run beside ten forms of a reference",
+    "api/test_optimizers.py::test_names_objects": "a run for each form",
+    "api/test_optimizers.py::test_a_resume_has": "three runs",
+    "graph/test_keras_names.py::test_a_warm_start": "two runs",
+    "scenarios/test_constructor_values.py::test_exports_start": "a run of a recurrent net",
+    "scenarios/test_constructor_values.py::test_an_export_of_state": "a run of a recurrent net",
+    "test_commands.py::test_a_run_without_a_saver": "a run from the command line",
+    "test_commands.py::test_experiment_without": "a run from the command line",
+    "test_savers.py::test_of_two": "three runs",
+    "graph/test_frozen_state.py::test_frozen_state_keeps": "three runs",
+    "graph/test_compile_rule.py::test_the_mode": "two runs",
+    "trunks/test_trunk.py::test_a_frozen_whole": "two runs",
+    "cli/test_train.py::test_a_loss_that": "a run from the command line for each remedy",
+    "test_scripts.py::test_another_tensorflow": "an environment, and pip",
+    "test_scripts.py::test_an_installation": "an environment, and pip",
+    "test_tensorflow_import.py::test_every_session": "a process for each setting",
+    "graph/test_optimizers.py::test_weight_decay": "two nets, trained, for each form",
 }
 """Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""
 
@@ -182,12 +198,10 @@ KEPT = (
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[set_weights",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[adapted]",
     "graph/test_constructor_values.py::test_the_values_are_those_of_eager_mode[assign]",
-    "graph/test_keras_names.py::test_a_run_with_older_names_goes_on_as_if_nothing_had_happened[sgd]",
     "graph/test_keras_names.py::test_the_older_names_are_known[nested]",
     "graph/test_element_structure.py::test_a_model_gets_the_form_that_the_data_has[with weights-arrays]",
     "graph/test_element_structure.py::test_a_model_gets_the_form_that_the_data_has[nested-stream]",
     "graph/test_element_structure.py::test_ragged_and_sparse_tensors_reach_the_model[ragged]",
-    "graph/test_generator_dataset.py::test_a_resume_leaves_out_what_was_drawn[skip]",
     "graph/test_function_calls.py::test_it_does_as_a_session_loop_resumes_and_exports[counted]",
     "graph/test_function_calls.py::test_what_no_call_can_keep_is_refused_by_name[neither]",
     "api/test_models.py::test_code_of_graph_mode_is_trained_and_goes_on_to_the_same_bits[a program]",
@@ -207,7 +221,6 @@ KEPT = (
     "models/test_keras_model.py::test_the_history_is_that_of_fit[sample weights]",
     "models/test_keras_model.py::test_the_history_is_that_of_fit[dicts]",
     "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[compiled]",
-    "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[Keras layers]",
     "test_same_bits.py::test_a_resume_in_mid_epoch_ends_with_the_same_bits[tf.data]",
     "test_same_bits.py::test_the_number_of_steps_per_call_changes_no_bit[compiled]",
     "test_same_bits.py::test_random_schedules[off-0]",
@@ -234,7 +247,6 @@ KEPT = (
     "test_conformance.py::test_a_callback_survives_a_run_and_its_resume[EarlyStopping]",
     "test_commands.py::test_refused_without_tensorflow[[]",
     "test_commands.py::test_refused_without_tensorflow[['+experiment=linear', 'callbacks",
-    "zoo/test_zoo.py::test_straight_equals_killed_and_resumed[Dense]",
 )
 """Rows of slow tables that the suite keeps, by the prefix of their names."""
 
