@@ -22,6 +22,7 @@ from benchmarks.fit import compare_fits, measure_fit
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
+from benchmarks.streams import compare_streams, measure_streams
 
 WORKERS: dict[str, Callable[..., Figures]] = {
     "rate": speed.measure_rate,
@@ -35,8 +36,9 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "calls": measure_calls,
     "checks": measure_checks,
     "fit": measure_fit,
+    "streams": measure_streams,
 }
-PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "start")
+PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -109,6 +111,8 @@ def figures_of(part: str, rounds: int, secs: float) -> Figures:
         one = medians([in_a_process("calls") for _ in range(rounds)])
     elif part == "fit":
         one = compare_fits(rounds)
+    elif part == "streams":
+        one = compare_streams(rounds, secs)
     else:
         one = start_up(rounds)
     return one

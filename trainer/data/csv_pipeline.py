@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainer.checks import check_int
 from trainer.data.files import column_indices, matching_files
+from trainer.data.unparsed import Unparsed, count_lines, with_records
 from trainer.errors import RequestError, describe
 
 ROWS = 128
@@ -47,14 +48,15 @@ def csv_dataset(path: str, inputs: Columns, labels: Columns | None, delimiter: s
         given = {name: parts[name] for name in inputs}
         return given if labels is None else (given, {name: parts[name] for name in labels})
 
-    def rows(file: Any) -> Any:
-        lines = tf.data.TextLineDataset(file).skip(1).filter(lambda line: tf.strings.length(line) > 0)
-        return lines.batch(ROWS).map(parse)
+    def lines(file: Any) -> Any:
+        blocks = tf.data.TextLineDataset(file).skip(1).batch(ROWS)
+        return blocks.map(lambda block: tf.boolean_mask(block, tf.strings.length(block) > 0))
 
     count = min(check_int("side_by_side", side_by_side, minimum=1), len(files))
     names = tf.data.Dataset.from_tensor_slices(files)
-    mixed = names.interleave(rows, cycle_length=count, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return mixed.unbatch()
+    mixed = names.interleave(lines, cycle_length=count, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    rows = mixed.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+    return with_records(rows, Unparsed(mixed.unbatch(), parse, lambda: count_lines(files)))
 
 
 def _header(file: str, delimiter: str) -> list[str]:

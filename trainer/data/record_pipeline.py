@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from trainer.checks import check_int, suggestion
 from trainer.data.files import matching_files
+from trainer.data.unparsed import Unparsed, count_records, with_records
 from trainer.errors import RequestError
 
 Features = Mapping[str, Mapping[str, Any]]
@@ -21,8 +22,7 @@ def tfrecord_dataset(path: str, inputs: Features, labels: Features, side_by_side
     features = {name: _feature(name, node) for name, node in {**inputs, **labels}.items()}
     _check_first_record(files[0], features)
 
-    def parse(record: Any) -> Any:
-        read = tf.io.parse_single_example(record, features)
+    def parts(read: Any) -> Any:
         return {name: read[name] for name in inputs}, {name: read[name] for name in labels}
 
     records = tf.data.TFRecordDataset(files)
@@ -32,7 +32,13 @@ def tfrecord_dataset(path: str, inputs: Features, labels: Features, side_by_side
         records = names.interleave(
             tf.data.TFRecordDataset, cycle_length=count, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    examples = records.map(
+        lambda record: parts(tf.io.parse_single_example(record, features)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    batch = lambda together: parts(tf.io.parse_example(together, features))  # noqa: E731
+    return with_records(examples, Unparsed(records, batch, lambda: count_records(files)))
 
 
 def _feature(name: str, node: Mapping[str, Any]) -> Any:

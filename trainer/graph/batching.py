@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainer.checks import suggestion
 from trainer.data.element_form import in_sequence_of, mapped, named_parts, split_element
 from trainer.data.streamed import Streamed
+from trainer.data.unparsed import Unparsed, unparsed_of
 from trainer.errors import RequestError
 from trainer.graph.composites import is_composite
 from trainer.graph.element_structure import without_none
@@ -44,7 +45,34 @@ def batches(data: Streamed, dataset: Any, *, training: bool) -> Any:
         )
     if data.pads:
         return dataset.padded_batch(data.batch_size, padding_values=values, drop_remainder=training)
-    return dataset.batch(data.batch_size, drop_remainder=training)
+    unparsed = unparsed_of(dataset)
+    if unparsed is None:
+        return dataset.batch(data.batch_size, drop_remainder=training)
+    return _parsed(unparsed.records.batch(data.batch_size, drop_remainder=training), unparsed)
+
+
+def shuffled_batches(data: Streamed, dataset: Any, seed: int) -> Any:
+    """Returns the data set of training batches, in an order of the seed where the settings say so.
+
+    Args:
+        data: Settings.
+        dataset: Data set of single examples, or of batches where the settings say so.
+        seed: Seed of the order.
+    """
+    if data.batched or not data.shuffle_buffer:
+        return batches(data, dataset, training=True)
+
+    def shuffled(each: Any) -> Any:
+        return each.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
+
+    unparsed = unparsed_of(dataset)
+    if unparsed is None or data.pads:
+        return batches(data, shuffled(dataset), training=True)
+    return _parsed(shuffled(unparsed.records).batch(data.batch_size, drop_remainder=True), unparsed)
+
+
+def _parsed(records: Any, unparsed: Unparsed) -> Any:
+    return records.map(unparsed.parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 BATCHES = frozenset(

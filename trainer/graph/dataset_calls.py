@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.data.unparsed import unparsed_of
 from trainer.errors import RequestError, describe, place_in
 from trainer.graph.background_call import in_background
 from trainer.graph.generator_dataset import generator_dataset, is_generator
@@ -88,10 +89,12 @@ def count_elements(dataset: Any, session: Any, argument: str, count_secs: float)
     ends = f"set its {argument} to {remedy}"
     if known == tf.data.INFINITE_CARDINALITY:
         raise RequestError(f"{which} never ends; {ends}", argument=f"data.{argument}")
-    count = dataset.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
+    unparsed = unparsed_of(dataset)
+    read_all = None if unparsed else dataset.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
+    count = unparsed.count if unparsed else lambda: session.run(read_all)
     try:
         with timed(f"counting the examples of {which} ({argument} makes that needless)"):
-            return int(in_background(lambda: session.run(count), count_secs))
+            return int(in_background(count, count_secs))
     except TimeoutError as error:
         raise RequestError(
             f"{which} does not know its length, and has not ended after {count_secs:.0f} s of counting; {ends}",

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array, Arrays
 from trainer.data.streamed import Streamed
 from trainer.graph.batch_order import BatchOrder
-from trainer.graph.batching import batches, may_vary
+from trainer.graph.batching import may_vary, shuffled_batches
 from trainer.graph.dataset_calls import call_dataset
 from trainer.graph.element_structure import dense_by_name
 from trainer.graph.run_savers import PipelinePosition
@@ -144,9 +144,7 @@ class DatasetFeed:
         self._skips = skips
         dataset = call_dataset(data.dataset, "dataset", batched=data.batched)
         self.may_vary = may_vary(data, dataset)
-        if data.shuffle_buffer and not data.batched:
-            dataset = dataset.shuffle(data.shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
-        dataset = batches(data, dataset, training=True).repeat().prefetch(tf.data.AUTOTUNE)
+        dataset = shuffled_batches(data, dataset, seed).repeat().prefetch(tf.data.AUTOTUNE)
         self._iterator = v1.data.make_initializable_iterator(dataset)
         self._drawn: Any = None
         if data.stores_position:

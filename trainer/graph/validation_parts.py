@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.data.arrays import Arrays
+from trainer.data.unparsed import unparsed_of
 from trainer.errors import RequestError
 from trainer.graph.background_call import closing_in_time
 from trainer.graph.dataset_calls import call_dataset, check_dataset, count_elements
@@ -117,7 +118,9 @@ def _dataset_part(make: Any, made: Any, argument: str, rules: PartRules, session
     specs = element_specs(dataset.element_spec)
     _check_same(argument, specs.structure.form, specs.all, rules.training)
     if rules.most is None:
-        count_elements(dataset, session, "validation_steps", rules.count_secs)
+        # Records are counted without parsing them.
+        counted = dataset if unparsed_of(made) is None else made
+        count_elements(counted, session, "validation_steps", rules.count_secs)
 
     def make_batches() -> Any:
         made = rules.batches(call_dataset(make, argument, batched=rules.batched))
