@@ -84,7 +84,7 @@ def _pictures_by_hand(folder: Path) -> Any:
 
     def read(path: Any, label: Any) -> Any:
         picture = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
-        return {"image": tf.image.resize(picture, SIZE) / 255.0}, {"label": label}
+        return {"image": tf.image.resize(picture, SIZE, antialias=True) / 255.0}, {"label": label}
 
     names = tf.data.Dataset.from_tensor_slices((files, labels)).shuffle(SHUFFLE_BUFFER, seed=0)
     pictures = names.map(read, num_parallel_calls=tf.data.AUTOTUNE)
@@ -146,18 +146,16 @@ def _trainer(kind: str, folder: Path, secs: float) -> float:
 
     import trainer
     from trainer.data.csv_stream import csv_stream
-    from trainer.data.images import images
+    from trainer.data.images import Images
     from trainer.data.streamed import Streamed
     from trainer.data.tfrecord import tfrecord
 
-    make: Callable[..., Any]
+    make: Callable[..., Any] | None = None
     if kind == "records":
         features = {"x": {"shape": [64]}}, {"y": {"shape": [], "dtype": "int64"}}
         make = functools.partial(tfrecord, f"{folder}/*.tfrecord", *features)
-    elif kind == "rows":
+    if kind == "rows":
         make = functools.partial(csv_stream, f"{folder}/*.csv", {"x": [f"c{k}" for k in range(20)]}, {"y": ["label"]})
-    else:
-        make = functools.partial(images, str(folder), SIZE)
 
     class Classes(Net):
         def loss(self, outputs: Any, labels: Any) -> Any:
@@ -166,13 +164,17 @@ def _trainer(kind: str, folder: Path, secs: float) -> float:
             (y,) = labels.values()
             return loss_of(self.case, outputs["op"], tf.cast(tf.reshape(y, [-1]), tf.int32))
 
-    steps = EXAMPLES[kind] // BATCH
+    def source() -> Any:
+        if make is None:
+            return Images(str(folder), SIZE, batch_size=BATCH, shuffle_buffer=SHUFFLE_BUFFER, validation=0.0)
+        return Streamed(make, BATCH, SHUFFLE_BUFFER)
+
     began, epochs = time.perf_counter(), 1
     rates: list[float] = []
     while not rates or time.perf_counter() - began < secs:
         result = trainer.fit(
             lambda: Classes(kind),
-            Streamed(make, BATCH, SHUFFLE_BUFFER, steps_per_epoch=steps),
+            source(),
             keras.optimizers.SGD(0.01),
             epochs=epochs + 2,
             directory=folder.parent / f"run{epochs}",

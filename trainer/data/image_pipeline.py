@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.data.unparsed import Unparsed, with_records
+
 
 def image_dataset(
     files: Sequence[str], classes: Sequence[int], size: tuple[int, int], channels: int, label: str
@@ -25,8 +27,8 @@ def image_dataset(
         # The first frame, where a file has several.
         decoded = tf.io.decode_image(tf.io.read_file(path), channels, expand_animations=False)
         decoded.set_shape([None, None, channels])
-        image = tf.image.resize(tf.cast(decoded, tf.float32) / 255.0, size, antialias=True)
-        return {"image": image}, {label: number}
+        return {"image": tf.image.resize(decoded, size, antialias=True) / 255.0}, {label: number}
 
     paths = tf.data.Dataset.from_tensor_slices((list(files), tf.constant(classes, tf.int32)))
-    return paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    images = paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return with_records(images, Unparsed(paths, read, lambda: len(files), one_by_one=True))

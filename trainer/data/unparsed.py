@@ -1,4 +1,4 @@
-"""Records of a data set that are parsed only after they are put into batches, which costs a fraction of the time."""
+"""Records of a data set, which are shuffled before they are parsed, and parsed in batches where that is faster."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class Unparsed:
 
     Args:
         records: ``tf.data.Dataset`` of single records, in the order of the examples.
-        parse: Function of a batch of records that returns the batch of examples.
+        parse: Function of a batch of records that returns the batch of examples; or of one record.
         count: Function that returns the number of records, without parsing any.
+        one_by_one: Whether the function takes one record.
 
     Example:
         >>> Unparsed(None, len, lambda: 7).count()
@@ -38,8 +39,9 @@ class Unparsed:
     """
 
     records: Any
-    parse: Callable[[Any], Any]
+    parse: Callable[..., Any]
     count: Callable[[], int]
+    one_by_one: bool = False
 
 
 def with_records(dataset: Any, unparsed: Unparsed) -> Any:

@@ -48,7 +48,7 @@ def batches(data: Streamed, dataset: Any, *, training: bool) -> Any:
     unparsed = unparsed_of(dataset)
     if unparsed is None:
         return dataset.batch(data.batch_size, drop_remainder=training)
-    return _parsed(unparsed.records.batch(data.batch_size, drop_remainder=training), unparsed)
+    return _parsed(unparsed.records, unparsed, data, training=training)
 
 
 def shuffled_batches(data: Streamed, dataset: Any, seed: int) -> Any:
@@ -68,11 +68,14 @@ def shuffled_batches(data: Streamed, dataset: Any, seed: int) -> Any:
     unparsed = unparsed_of(dataset)
     if unparsed is None or data.pads:
         return batches(data, shuffled(dataset), training=True)
-    return _parsed(shuffled(unparsed.records).batch(data.batch_size, drop_remainder=True), unparsed)
+    return _parsed(shuffled(unparsed.records), unparsed, data, training=True)
 
 
-def _parsed(records: Any, unparsed: Unparsed) -> Any:
-    return records.map(unparsed.parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+def _parsed(records: Any, unparsed: Unparsed, data: Streamed, *, training: bool) -> Any:
+    in_parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    if unparsed.one_by_one:
+        return records.map(unparsed.parse, **in_parallel).batch(data.batch_size, drop_remainder=training)
+    return records.batch(data.batch_size, drop_remainder=training).map(unparsed.parse, **in_parallel)
 
 
 BATCHES = frozenset(
