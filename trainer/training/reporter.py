@@ -127,8 +127,15 @@ class RunReporter:
             good = self._run.info().newest_checkpoint or "none was saved yet"
             log.error("newest good checkpoint: %s", good)
 
-    def finished(self, context: Context, steps: int, spent: TimeSpent) -> None:
-        """Reports that the run ended in good order, after so many steps and seconds in this process."""
+    def finished(self, context: Context, steps: int, spent: TimeSpent, remedies: Sequence[str] = ()) -> None:
+        """Reports that the run ended in good order.
+
+        Args:
+            context: Context of the run, at its end.
+            steps: Number of steps in this process.
+            spent: Seconds in this process.
+            remedies: What could make the input faster, where it is the bottleneck.
+        """
         record, rate = context.record, steps / max(spent.total, 1e-9)
         self._run.update(
             lambda info: replace(
@@ -147,8 +154,8 @@ class RunReporter:
         speed = f"{steps:,} steps in {spent.total:.1f} s, {rate:,.0f} steps/s"
         log.info("finished: epoch %d, %s%s", record.epoch, speed, early)
         log.info("time: %s", spent.line())
-        if advice := spent.advice(steps):
-            log.info("%s", advice)
+        if remedies and steps:
+            log.info("%s", spent.advice(steps, remedies))
         log.info("%s", file_table(self._run.path))
 
 

@@ -15,6 +15,7 @@ from trainer.errors import CheckpointError, Interrupted, NonFiniteError, Trainer
 from trainer.graph.batching import varying_in
 from trainer.graph.calls import TrainingGraph
 from trainer.graph.feeds import DatasetFeed
+from trainer.graph.pipeline_advice import remedies_for
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed
@@ -84,7 +85,9 @@ class Runner:
         except BaseException as error:
             self._reporter.failed(error)
             raise
-        self._reporter.finished(context, self._steps, self._time_spent(self._clock() - began))
+        spent = self._time_spent(self._clock() - began)
+        faster = remedies_for(self._graph.context.graph) if spent.waits_for_input else ()
+        self._reporter.finished(context, self._steps, spent, faster)
         return context.record
 
     def _time_spent(self, total: float) -> TimeSpent:

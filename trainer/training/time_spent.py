@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ class TimeSpent:
         >>> spent = TimeSpent(compute=8.0, input=0.5, callbacks=0.1, checkpoints=0.4, exports=0.9, rest=0.1)
         >>> spent.line()
         '80 % compute, 5 % input, 1 % callbacks, 4 % checkpoints, 9 % exports, 1 % rest'
-        >>> spent.advice(steps=1000)
-        ''
+        >>> spent.waits_for_input
+        False
     """
 
     compute: float
@@ -49,20 +50,27 @@ class TimeSpent:
         shown = {name: each for name, each in shares.items() if name not in ("exports", "rest") or each >= 0.005}
         return ", ".join(f"{share:.0%} {name}".replace("%", " %") for name, share in shown.items())
 
-    def advice(self, steps: int) -> str:
-        """Returns a remedy where the input is the bottleneck, else "".
+    @property
+    def waits_for_input(self) -> bool:
+        """True where the input is the bottleneck."""
+        return self.input > 0 and self.input >= INPUT_IS_SLOW * self.total
+
+    def advice(self, steps: int, remedies: Sequence[str]) -> str:
+        """Returns a line about an input that is the bottleneck.
+
+        Args:
+            steps: Number of steps.
+            remedies: What could make it faster.
 
         Example:
             >>> slow = TimeSpent(compute=3.0, input=6.0, callbacks=0.5, checkpoints=0.5, exports=0.0, rest=0.0)
-            >>> slow.advice(steps=1000)[:75]
-            'the data set is the bottleneck: each step waits 6.0 ms for its batch and co'
+            >>> slow.advice(1000, ["cache() it", "keep the data in memory"])[75:]
+            'mputes for 3.0 ms; cache() it, or keep the data in memory'
         """
-        if self.input < INPUT_IS_SLOW * self.total or not steps:
-            return ""
         waits, computes = 1000 * self.input / steps, 1000 * self.compute / steps
         return (
             f"the data set is the bottleneck: each step waits {waits:.1f} ms for its batch and computes for "
-            f"{computes:.1f} ms; map with num_parallel_calls, cache, or keep the data in memory"
+            f"{computes:.1f} ms; {', '.join(remedies[:-1])}, or {remedies[-1]}"
         )
 
 
