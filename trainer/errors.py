@@ -112,6 +112,8 @@ class Interrupted(TrainerError):  # noqa: N818 - it is a request, not a mistake
 def describe(error: BaseException) -> str:
     """Returns the cause of an error in a few lines, with its type where the message alone says little."""
     text = str(error).strip()
+    if isinstance(error, SystemExit):
+        return "it ends the program (sys.exit), as argparse and flags do that find arguments of others"
     if isinstance(error, TrainerError) and text:
         return text
     if isinstance(error, KeyError):

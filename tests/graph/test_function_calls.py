@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,10 @@ REFUSED = {
     ),
     "other names": (_returns(_counter()), "another variable 'scale_2' each time"),
     "a queue": (_returns(_queue), "makes input queues"),
+    "the end of the program": (
+        _returns(lambda *_: argparse.ArgumentParser().parse_args(["--no-such-flag"])),
+        r"it ends the program \(sys.exit\), as argparse and flags do",
+    ),
     "a loss that is an op": (_returns(lambda *_: tf.no_op("train")), "returned the op 'train' as its loss"),
     "an iterator": (_drawn(v1.data.make_one_shot_iterator), "makes an iterator or a mutable table"),
     "an iterator to initialise": (_drawn(v1.data.make_initializable_iterator), "makes an iterator or a mutable"),

@@ -49,7 +49,7 @@ def call_dataset(function: Callable[[], Any], argument: str, *, batched: bool = 
         if error.argument.partition(".")[0] != argument.partition(".")[0]:
             error.argument = f"{argument}.{error.argument}".removesuffix(".")
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError(f"{argument} raised {describe(error)}{place_in(error)}", argument=argument) from error
 
 

@@ -196,7 +196,7 @@ class refusing:  # noqa: N801 - a context manager, read as a verb
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
         self._equality.__exit__(None, None, None)
-        if not isinstance(error, Exception) or isinstance(error, RequestError):
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, RequestError):
             return
         reason = describe(error).split("\n")[0]
         raise RequestError(f"{self._what}: {reason}{place_in(error)}") from error

@@ -132,7 +132,7 @@ def made(argument: str, make: Callable[[], Any]) -> Any:
         return make()
     except RequestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Where a value is needed, TensorFlow's own words are advice for other programs.
         reason = remedy_for(error) or describe(error)
         raise RequestError(f"{argument} cannot be made: {reason}{place_in(error)}", argument=argument) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +19,7 @@ RANDOM = frozenset(
 
 
 OURS = Path(__file__).parents[2]
-LIBRARIES = ("/tensorflow/", "/keras/", f"{OURS}/trainer/", f"{OURS}/callbacks/")
+LIBRARIES = ("/tensorflow/", "/keras/", contextlib.__file__, f"{OURS}/trainer/", f"{OURS}/callbacks/")
 """Parts of the paths of source files that are not the user's."""
 
 
