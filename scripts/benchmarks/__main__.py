@@ -19,6 +19,7 @@ from benchmarks import disk, speed
 from benchmarks.cases import CASES
 from benchmarks.checks import measure_checks
 from benchmarks.fit import compare_fits, measure_fit
+from benchmarks.nets import compare_nets, measure_net
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
@@ -36,9 +37,10 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "calls": measure_calls,
     "checks": measure_checks,
     "fit": measure_fit,
+    "net": measure_net,
     "streams": measure_streams,
 }
-PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "start")
+PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "nets", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -111,6 +113,8 @@ def figures_of(part: str, rounds: int, secs: float) -> Figures:
         one = medians([in_a_process("calls") for _ in range(rounds)])
     elif part == "fit":
         one = compare_fits(rounds)
+    elif part == "nets":
+        one = compare_nets(rounds)
     elif part == "streams":
         one = compare_streams(rounds, secs)
     else:
