@@ -133,7 +133,7 @@ def session_from_code(
         RequestError: The model does not match the checkpoint; the message lists up to seven differences.
     """
     # Keras numbers its layers over all graphs of a process; the names must be those of the run.
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with building(tf.Graph()) as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         v1.train.get_or_create_global_step()
         inference = build_model_parts(make_model, source.inputs, source.labels, source.structure).inference

@@ -85,7 +85,7 @@ def export_keras(
 
 def _built(parts: KerasParts) -> keras.Model:
     """Returns a new net outside of any graph, with the names that a run's net has."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     net = made_by(parts.make_net)
     if not net.built or not net.weights:
         source = inspect_source(parts.data)
