@@ -91,6 +91,7 @@ class Checkpoint(Callback):
         self._wants_background = check_bool("background", background)
         self._work = writing.BackgroundWork()
         self._composer = writing.RecordComposer(prefix, by_epochs_alone=self.schedule.by_epochs_alone, clock=clock)
+        self.writes = (f"checkpoints/{prefix}-*",)
         self._due_step = self._saved_step = -1
         self._saved_metrics: Mapping[str, float] = {}
         self.checkpoint_settings = CheckpointSettings(

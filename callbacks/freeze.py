@@ -54,6 +54,7 @@ class Freeze(Callback):
         self.needs_best_checkpoint = which == "best"
         self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._name = check_file_name("name", name)
+        self.writes = (f"export/frozen/{name}.pb",)
         self._state = check_choice("state", state, ("initial", "refuse"))
 
     def on_build(self, build: GraphContext) -> None:

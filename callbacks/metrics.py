@@ -27,6 +27,8 @@ class Metrics(Callback):
         True
     """
 
+    writes = ("metrics.jsonl",)
+
     def __init__(self) -> None:
         self._file: TextIOWrapper | None = None
         self._last_epoch = 0

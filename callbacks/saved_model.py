@@ -40,6 +40,7 @@ class SavedModel(Callback):
 
     phase: ClassVar[Phase] = Phase.EXPORT
     may_be_cut = True
+    writes = ("export/saved_model",)
 
     def __init__(
         self,

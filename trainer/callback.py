@@ -126,6 +126,8 @@ class Callback:
         checkpoint_settings: Settings of a callback that saves checkpoints in the run's store, else None.
         needs_best_checkpoint: Whether it reads the best checkpoint at the end, so one must be kept.
         needs_rollback: Whether the graph must be built for rollbacks.
+        writes: Files and directories of the run that it alone writes, as ``checkpoints/model-*``; two callbacks
+            with the same are refused.
         may_be_cut: Whether a signal may end ``on_epoch_end``, ``on_step_end`` and ``on_train_end`` at any point, for
             long work that leaves nothing half done. The call is made again when the run is resumed.
 
@@ -146,6 +148,7 @@ class Callback:
     checkpoint_settings: CheckpointSettings | None = None
     needs_best_checkpoint: bool = False
     needs_rollback: bool = False
+    writes: tuple[str, ...] = ()
     may_be_cut: bool = False
 
     def reported_metrics(self, build: GraphContext) -> Sequence[str]:  # noqa: ARG002 - for those that override it

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from callbacks.checkpoint import Checkpoint
+from callbacks.freeze import Freeze
+from callbacks.metrics import Metrics
+from callbacks.saved_model import SavedModel
 from tests.helpers import run
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError
@@ -59,3 +62,21 @@ def test_a_state_that_is_no_json_names_its_callback(tmp_path) -> None:
 
     with pytest.raises(CallbackError, match=r"callbacks\.s failed in state_dict"):
         run(tmp_path / "run", {"s": State(), "c": Checkpoint()})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "written"),
+    [
+        (Checkpoint(), Checkpoint(every_n_steps=3), r"checkpoints/model-\*"),
+        (Freeze(), Freeze(outputs=["op"]), r"export/frozen/model\.pb"),
+        (SavedModel(), SavedModel(tags=["mine"]), "export/saved_model"),
+        (Metrics(), Metrics(), r"metrics\.jsonl"),
+    ],
+)
+def test_two_that_write_the_same_are_refused(first, second, written) -> None:
+    with pytest.raises(RequestError, match=rf"callbacks\.a and callbacks\.b both write {written} of the run"):
+        CallbackList({"a": first, "b": second})
+
+
+def test_two_of_a_class_that_write_under_names_of_their_own_go_together() -> None:
+    CallbackList({"a": Checkpoint(), "b": Checkpoint(prefix="hourly"), "c": Freeze(), "d": Freeze(name="features")})

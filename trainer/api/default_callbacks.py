@@ -37,7 +37,9 @@ Given = Sequence[Callback] | Mapping[str, Callback | None]
 
 
 def with_defaults(given: Given, *, quiet: bool = False) -> dict[str, Callback]:
-    """Returns the default callbacks with those of a user: one of the same name takes the place of the default.
+    """Returns the default callbacks with those of a user.
+
+    One that has the name of a default one, or writes the same files, takes its place.
 
     Args:
         given: Callbacks of the user.
@@ -51,9 +53,11 @@ def with_defaults(given: Given, *, quiet: bool = False) -> dict[str, Callback]:
     if quiet:
         defaults.pop("progress", None)
     join_packages(defaults.values())
-    made: dict[str, Callback | None] = {
+    made: dict[str, Callback] = {
         name: resolve_name(target)(**OPTIONS.get(name, {})) for name, target in defaults.items()
     }
+    written = {each for callback in named.values() if callback is not None for each in callback.writes}
+    made = {name: callback for name, callback in made.items() if written.isdisjoint(callback.writes)}
     chosen = {name: made.get(name, named.get(name)) for name in [*DEFAULTS, *named]}
     return {name: callback for name, callback in chosen.items() if callback is not None}
 

@@ -34,11 +34,19 @@ class BatchOrder:
         self._examples = examples
         self._batch_size = batch_size
         self._seed = seed
+        self._traced: dict[bool, Any] = {}
 
     def planned(self, steps: Any, run_steps: int) -> Any:
         """Returns the indices, computed at once, compiled where the steps of the run make that pay."""
         compiled = run_steps * self._batch_size >= INDICES_WORTH_COMPILING
-        return tf.function(self.indices, autograph=False, jit_compile=compiled)(steps)
+        if compiled not in self._traced:
+            any_number = [tf.TensorSpec([None], tf.int64)]
+            function = tf.function(self.indices, any_number, autograph=False, jit_compile=compiled)
+            # A concrete function is used by the plain steps and by the compiled ones.
+            self._traced[compiled] = function.get_concrete_function()
+        indices = self._traced[compiled](steps)
+        indices.set_shape([steps.shape[0], self._batch_size])
+        return indices
 
     def indices(self, steps: Any) -> Any:
         """Returns the indices of the batches of some steps, int64 [steps, batch_size], for int64 [steps]."""

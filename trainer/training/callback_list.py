@@ -66,6 +66,7 @@ class CallbackList:
         self.cut_off: list[tuple[str, str]] = []
         """Names and events of the visits that a signal has left undone at the last stop, for a resume."""
 
+        check_writes(self._callbacks)
         check_best_is_kept(self._callbacks)
 
     @property
@@ -248,6 +249,24 @@ def _argument_of(error: Exception, name: str, callback: Callback) -> str:
 def _listens(callback: Callback, event: str) -> bool:
     """Returns whether a callback overrides an event: thousands of epochs may end in a second."""
     return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
+
+
+def check_writes(callbacks: Mapping[str, Callback]) -> None:
+    """Refuses two callbacks that write the same file.
+
+    Raises:
+        RequestError: Two callbacks write the same.
+    """
+    writers: dict[str, str] = {}
+    for name, callback in callbacks.items():
+        for each in callback.writes:
+            if other := writers.get(each):
+                raise RequestError(
+                    f"callbacks.{other} and callbacks.{name} both write {each} of the run; leave one of them out, "
+                    "or give its files another name where it has an argument for that (name, prefix)",
+                    argument=f"callbacks.{name}",
+                )
+            writers[each] = name
 
 
 def check_best_is_kept(callbacks: Mapping[str, Callback]) -> None:
