@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.arrays import Arrays
-from trainer.graph.variables import variables_by_key
+from trainer.graph.ops.variables import variables_by_key
 
 v1 = tf.compat.v1
 UPDATES = v1.GraphKeys.UPDATE_OPS

@@ -186,13 +186,13 @@ def makes_a_default_graph(path: Path) -> bool:
 
 def test_only_one_place_makes_a_graph_the_default_of_a_run() -> None:
     makers = {name for name, path in MODULES.items() if makes_a_default_graph(path)}
-    allowed = {"trainer.graph.devices", "trainer.training.session"}
+    allowed = {"trainer.graph.ops.devices", "trainer.training.session"}
     # Devices are opened in a separate graph; each thread has its own default graph, and saves run in another thread.
     allowed |= {"trainer.tensorflow_import", "trainer.checkpoints.writing.writer"}
     # A failed step is looked into in separate graphs; checks are added to the bodies of functions.
-    allowed |= {"trainer.training.inquiry", "trainer.training.nan_origin", "trainer.graph.checked_functions"}
+    allowed |= {"trainer.training.inquiry", "trainer.training.nan_origin", "trainer.graph.compiling.checked_functions"}
     # A call of a function of graph mode is made in a graph of its own, of which an update takes what it needs.
-    calls = ("function_calls", "isolated_graph", "known_values", "program_calls")
+    calls = ("forward.function_calls", "forward.isolated_graph", "ops.known_values", "forward.program_calls")
     allowed |= {f"trainer.graph.{name}" for name in calls}
     # These make separate graphs that no run uses.
     apart = ("export", "convert", "inspection", "models", "predict", "trunks", "checkpoints.analysis")

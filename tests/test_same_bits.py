@@ -18,8 +18,8 @@ from tests.helpers import Line, assert_same_bits, dataset, points, run
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
-from trainer.graph.learning_rates import rate_of_step
-from trainer.graph.train_step import STEPS_AHEAD
+from trainer.graph.optimizers.learning_rates import rate_of_step
+from trainer.graph.steps.train_step import STEPS_AHEAD
 from trainer.schedule import Schedule
 
 v1 = tf.compat.v1

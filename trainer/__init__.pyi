@@ -14,8 +14,8 @@ from trainer.errors import ReadBackError as ReadBackError
 from trainer.errors import RequestError as RequestError
 from trainer.errors import TrainerError as TrainerError
 from trainer.export.keras_weights import load_into as load_into
-from trainer.graph.optimizer_parts import OptimizerPart as OptimizerPart
-from trainer.graph.optimizer_parts import Optimizers as Optimizers
+from trainer.graph.optimizers.optimizer_parts import OptimizerPart as OptimizerPart
+from trainer.graph.optimizers.optimizer_parts import Optimizers as Optimizers
 from trainer.model import Model as Model
 from trainer.predict.backends.dispatch import open_predictor as open_predictor
 from trainer.predict.predictor import Predictor as Predictor

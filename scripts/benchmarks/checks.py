@@ -35,7 +35,7 @@ def compiled_graph(*, checked: bool) -> Any:
     from trainer.data.arrays import Arrays, InMemory
     from trainer.graph.build import open_graph
     from trainer.graph.calls import add_calls
-    from trainer.graph.data_source import inspect_source
+    from trainer.graph.data.data_source import inspect_source
 
     case = CASES["dense"]
     x, y = data(case)

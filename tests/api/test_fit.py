@@ -111,7 +111,7 @@ def test_a_callback_stops_and_others_are_replaced_or_left_out(tmp_path) -> None:
     assert (result.reason, len(result.metrics)) == ("two are enough", 2)
     assert [each.name for each in result.checkpoints] == ["model-3", "model-6", "model-9", "model-10"]
     named = fit(tmp_path / "named", callbacks={"saver": Checkpoint(every_n_epochs=3)})
-    assert [each.name for each in named.checkpoints] == ["model-9"]
+    assert [each.name for each in named.checkpoints] == ["model-3"]
     bare = fit(tmp_path / "bare", callbacks={"checkpoint": None, "metrics": None})
     assert (bare.checkpoints, len(bare.metrics)) == ((), 3)
     assert not (bare.directory / "metrics.jsonl").exists()

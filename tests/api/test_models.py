@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import trainer
-from tests.graph.test_program_calls import in_turn
+from tests.graph.forward.test_program_calls import in_turn
 from tests.graph_functions import counted, of_the_config
 from tests.helpers import assert_same_bits, points
 from trainer.model import FunctionModel, ProgramModel

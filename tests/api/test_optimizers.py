@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import trainer
-from tests.graph.test_optimizer_parts import real
-from tests.graph.test_updates import Gan
+from tests.graph.optimizers.test_optimizer_parts import real
+from tests.graph.steps.test_updates import Gan
 from tests.helpers import assert_same_bits, variables
 from trainer.errors import RequestError
 

@@ -86,7 +86,7 @@ def test_what_can_be_told_without_tensorflow_is(trainer, mine, no_tensorflow, se
 def test_a_rollback_needs_the_rates_of_all_parts() -> None:
     def node(*parts: Any) -> Any:
         named = {f"part_{i}": part for i, part in enumerate(parts)}
-        return OmegaConf.create({"_target_": "trainer.graph.optimizer_parts.Optimizers", "parts": named})
+        return OmegaConf.create({"_target_": "trainer.Optimizers", "parts": named})
 
     with_rate, without = {"learning_rate": 0.1}, {"_target_": "my.make"}
     assert rates_are_set(node(with_rate, with_rate))

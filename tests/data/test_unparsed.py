@@ -16,7 +16,7 @@ from trainer.data import unparsed
 from trainer.data.csv_stream import csv_stream
 from trainer.data.streamed import Streamed
 from trainer.data.tfrecord import tfrecord
-from trainer.graph.batching import shuffled_batches
+from trainer.graph.data.batching import shuffled_batches
 
 v1 = tf.compat.v1
 

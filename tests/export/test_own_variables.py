@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.export.own_variables import like
-from trainer.graph.variables import load_values
+from trainer.graph.ops.variables import load_values
 
 v1 = tf.compat.v1
 

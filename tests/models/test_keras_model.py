@@ -19,7 +19,7 @@ from callbacks.metrics import Metrics
 from tests.helpers import assert_same_bits, run, variables
 from trainer.data.arrays import Arrays, InMemory
 from trainer.errors import RequestError
-from trainer.graph.element_structure import ElementStructure
+from trainer.graph.data.element_structure import ElementStructure
 from trainer.models.keras_model import KerasModel
 from trainer.training import train
 

@@ -17,7 +17,7 @@ from trainer.callback import Callback, Context
 from trainer.data.arrays import Arrays, InMemory
 from trainer.data.streamed import Streamed
 from trainer.errors import NonFiniteError, TrainerError
-from trainer.graph.learning_rates import rate_of_step
+from trainer.graph.optimizers.learning_rates import rate_of_step
 from trainer.schedule import Schedule
 
 

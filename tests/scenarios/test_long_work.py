@@ -20,7 +20,7 @@ from tests.scenarios.running import wait_until
 from trainer.callback import Callback
 from trainer.data.streamed import Streamed
 from trainer.errors import Interrupted, RequestError
-from trainer.graph import data_source
+from trainer.graph.data import data_source
 from trainer.training.signals import Signals
 from trainer.training.train import train_job
 

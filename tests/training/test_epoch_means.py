@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.losses.metric_columns import MetricColumns
 from trainer.training.epoch_means import EpochMeans
 
 COLUMNS = MetricColumns(("loss", "error", "recall", "auc"), pairs=("recall",), running=("auc",))

@@ -10,7 +10,7 @@ import pytest
 
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError
-from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.losses.metric_columns import MetricColumns
 from trainer.runs.directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.state import RunState

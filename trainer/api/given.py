@@ -15,8 +15,8 @@ from trainer.api.models import describe_model, is_of_graph_mode, model_maker
 from trainer.api.optimizers import describe_optimizer, maker_of_optimizer
 from trainer.api.recorder import ReadValues
 from trainer.errors import RequestError
-from trainer.graph.data_source import DataSource
-from trainer.graph.keras_state import keras_state_kept
+from trainer.graph.data.data_source import DataSource
+from trainer.graph.state.keras_state import keras_state_kept
 from trainer.model import Model
 from trainer.models.keras_compiled import Compiled
 from trainer.models.keras_model import KerasModel

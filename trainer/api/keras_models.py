@@ -15,8 +15,8 @@ from keras.src.models.functional import Functional
 
 from trainer.errors import RequestError, describe
 from trainer.export.keras_weights import load_into
-from trainer.graph.averages import chosen_averages
-from trainer.graph.keras_state import keras_state_kept
+from trainer.graph.optimizers.averages import chosen_averages
+from trainer.graph.state.keras_state import keras_state_kept
 from trainer.models.keras_compiled import Compiled, settings_of
 from trainer.models.keras_model import KerasModel
 

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from trainer.errors import RequestError, describe
-from trainer.graph.find_instances import find_instances
+from trainer.graph.ops.find_instances import find_instances
 from trainer.model import FunctionModel, ProgramModel
 
 GRAPH_MODE = ("inputs", "labels", "training")

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from trainer.checks import suggestion
 from trainer.errors import RequestError, describe
-from trainer.graph.learning_rates import rate_of_step
-from trainer.graph.optimizer_parts import Optimizers
+from trainer.graph.optimizers.learning_rates import rate_of_step
+from trainer.graph.optimizers.optimizer_parts import Optimizers
 
 v1 = tf.compat.v1
 

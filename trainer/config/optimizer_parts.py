@@ -9,7 +9,7 @@ from typing import Any
 from trainer.checks import check_int, check_names, check_number, suggestion
 from trainer.errors import RequestError
 
-SEVERAL = "trainer.graph.optimizer_parts.Optimizers"
+SEVERAL = "trainer.Optimizers"
 """Target of a node that has an optimizer for each part."""
 
 KEYS = ("_target_", "parts", "in_turn")

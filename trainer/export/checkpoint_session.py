@@ -21,13 +21,13 @@ from trainer.checkpoints.restoring.restore import restore_all
 from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
-from trainer.graph.data_source import DataSource
-from trainer.graph.devices import building
-from trainer.graph.keras_names import older_names
-from trainer.graph.model_parts import build_model_parts
-from trainer.graph.optimizer_names import names_in_file, under_names
-from trainer.graph.run_savers import RunSavers, make_saver
-from trainer.graph.variables import key_of
+from trainer.graph.data.data_source import DataSource
+from trainer.graph.forward.model_parts import build_model_parts
+from trainer.graph.ops.devices import building
+from trainer.graph.ops.variables import key_of
+from trainer.graph.optimizers.optimizer_names import names_in_file, under_names
+from trainer.graph.state.keras_names import older_names
+from trainer.graph.state.run_savers import RunSavers, make_saver
 from trainer.graphdef.averages import average_names
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.signatures import EVAL, SERVING

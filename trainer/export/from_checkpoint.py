@@ -25,7 +25,7 @@ from trainer.export.serving import ReadValues, run_outputs, values_in
 from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
 from trainer.export.tables import words_in
 from trainer.files import local_path
-from trainer.graph.data_source import inspect_source
+from trainer.graph.data.data_source import inspect_source
 from trainer.graphdef.output_names import likely_outputs
 from trainer.model import Model
 from trainer.runs.versions import versions

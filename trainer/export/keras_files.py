@@ -18,7 +18,7 @@ from trainer.errors import ReadBackError, RequestError, describe
 from trainer.export.from_checkpoint import export_directory
 from trainer.export.keras_weights import find_weights
 from trainer.files import local_path, make_directory, sync_directory, sync_file
-from trainer.graph.data_source import inspect_source
+from trainer.graph.data.data_source import inspect_source
 from trainer.models.keras_model import fed, made_by
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from trainer.errors import ReadBackError, RequestError
 from trainer.export.own_variables import like
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, Table, file_of, fill, in_order, read_file, same_entries
-from trainer.graph.exact_names import named, placeholder
-from trainer.graph.variables import key_of, load_values, own_part
+from trainer.graph.ops.exact_names import named, placeholder
+from trainer.graph.ops.variables import key_of, load_values, own_part
 from trainer.graphdef.averages import AverageName
 
 v1 = tf.compat.v1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trainer.errors import RequestError
 
 if TYPE_CHECKING:
-    from trainer.graph.inference import Inference
+    from trainer.graph.forward.inference import Inference
 
 
 def check_state(choice: str, inference: Inference) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.export.tables import Table, tables_in
-from trainer.graph.variables import elements
+from trainer.graph.ops.variables import elements
 from trainer.graphdef.op_types import TABLE_CHANGING_OP, TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError, RequestError, describe
-from trainer.graph.exact_names import exactly
-from trainer.graph.table_checks import tables_in_checkpoints
+from trainer.graph.ops.exact_names import exactly
+from trainer.graph.state.table_checks import tables_in_checkpoints
 from trainer.graphdef.op_types import INITIALIZER, TABLE_FILE_OP, TABLE_INITIALIZER_OP, TABLE_OP
 
 v1 = tf.compat.v1

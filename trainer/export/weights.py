@@ -13,7 +13,7 @@ from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
 from trainer.export.serving import ReadValues, run_outputs, values_in, values_of
 from trainer.export.subgraph import InferenceSubgraph
-from trainer.graph.averages import Averages
+from trainer.graph.optimizers.averages import Averages
 from trainer.state import RunState, SavedCheckpoint
 
 

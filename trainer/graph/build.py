@@ -10,34 +10,34 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.graph.averages import Averages
-from trainer.graph.checked_functions import op_types
-from trainer.graph.compile_rule import EXPLICIT, Mode, choose
-from trainer.graph.constructor_checks import check_not_run_again
-from trainer.graph.constructor_values import ConstructorValues, given_by, in_order_of_creation
-from trainer.graph.data_source import DataSource
-from trainer.graph.devices import building
-from trainer.graph.feeds import ArrayFeed, Feed, Skips
-from trainer.graph.frozen_state import FrozenState, frozen_state
-from trainer.graph.inference import Inference
-from trainer.graph.metric_columns import MetricColumns
-from trainer.graph.metrics import ModelMetrics
-from trainer.graph.model_calls import ModelCalls
-from trainer.graph.model_parts import build_model_parts, made
-from trainer.graph.optimizer_names import stable_names
-from trainer.graph.optimizer_parts import BoundOptimizers
-from trainer.graph.own_step import OwnStep, has_own_step
-from trainer.graph.own_train_op import OwnTrainOp, used_optimizer
-from trainer.graph.precision import clear_names
-from trainer.graph.random_ops import frames_of, line_of, stateful_random_ops
-from trainer.graph.rollback import RollbackVariables, make_variables
-from trainer.graph.run_savers import RunSavers
-from trainer.graph.side_losses import SideLosses
-from trainer.graph.step_bodies import LossStep
-from trainer.graph.train_step import UpdateRule, add_train_step
-from trainer.graph.trainable import trainable_variables
-from trainer.graph.updates import Updates
-from trainer.graph.variables import elements, variables_by_name
+from trainer.graph.compiling.checked_functions import op_types
+from trainer.graph.compiling.compile_rule import EXPLICIT, Mode, choose
+from trainer.graph.data.data_source import DataSource
+from trainer.graph.data.feeds import ArrayFeed, Feed, Skips
+from trainer.graph.forward.inference import Inference
+from trainer.graph.forward.metrics import ModelMetrics
+from trainer.graph.forward.model_calls import ModelCalls
+from trainer.graph.forward.model_parts import build_model_parts, made
+from trainer.graph.forward.precision import clear_names
+from trainer.graph.losses.metric_columns import MetricColumns
+from trainer.graph.losses.side_losses import SideLosses
+from trainer.graph.ops.devices import building
+from trainer.graph.ops.random_ops import frames_of, line_of, stateful_random_ops
+from trainer.graph.ops.variables import elements, variables_by_name
+from trainer.graph.optimizers.averages import Averages
+from trainer.graph.optimizers.optimizer_names import stable_names
+from trainer.graph.optimizers.optimizer_parts import BoundOptimizers
+from trainer.graph.state.constructor_checks import check_not_run_again
+from trainer.graph.state.constructor_values import ConstructorValues, given_by, in_order_of_creation
+from trainer.graph.state.frozen_state import FrozenState, frozen_state
+from trainer.graph.state.rollback import RollbackVariables, make_variables
+from trainer.graph.state.run_savers import RunSavers
+from trainer.graph.state.trainable import trainable_variables
+from trainer.graph.steps.own_step import OwnStep, has_own_step
+from trainer.graph.steps.own_train_op import OwnTrainOp, used_optimizer
+from trainer.graph.steps.step_bodies import LossStep
+from trainer.graph.steps.train_step import UpdateRule, add_train_step
+from trainer.graph.steps.updates import Updates
 from trainer.model import Model
 
 v1 = tf.compat.v1

@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.graph.build import GraphBuilder, GraphContext
-from trainer.graph.checked_functions import needs_checks
-from trainer.graph.compile_rule import without_xla
-from trainer.graph.feeds import ArrayFeed, Feed
-from trainer.graph.range_checks import UncheckableError
-from trainer.graph.train_step import add_compiled_steps, add_steps
+from trainer.graph.compiling.checked_functions import needs_checks
+from trainer.graph.compiling.compile_rule import without_xla
+from trainer.graph.compiling.range_checks import UncheckableError
+from trainer.graph.data.feeds import ArrayFeed, Feed
+from trainer.graph.steps.train_step import add_compiled_steps, add_steps
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)

@@ -10,17 +10,17 @@ import tensorflow as tf
 
 from trainer.data.arrays import Arrays
 from trainer.errors import RequestError
-from trainer.graph.batching import varying_in
 from trainer.graph.build import GraphContext
-from trainer.graph.dataset_calls import warn_of_unsaved
-from trainer.graph.element_structure import dense_by_name
-from trainer.graph.feeds import fill_tables, local_tables
-from trainer.graph.metric_columns import MetricColumns, Values
-from trainer.graph.metric_state import StateAside
-from trainer.graph.metrics import Measured
-from trainer.graph.random_ops import ops_in
-from trainer.graph.side_losses import with_side_losses
-from trainer.graph.validation_parts import DatasetPart, Part
+from trainer.graph.data.batching import varying_in
+from trainer.graph.data.dataset_calls import warn_of_unsaved
+from trainer.graph.data.element_structure import dense_by_name
+from trainer.graph.data.feeds import fill_tables, local_tables
+from trainer.graph.data.validation_parts import DatasetPart, Part
+from trainer.graph.forward.metrics import Measured
+from trainer.graph.losses.metric_columns import MetricColumns, Values
+from trainer.graph.losses.metric_state import StateAside
+from trainer.graph.losses.side_losses import with_side_losses
+from trainer.graph.ops.random_ops import ops_in
 
 v1 = tf.compat.v1
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from trainer.checks import suggestion
 from trainer.errors import RequestError
-from trainer.graph.losses import Loss
+from trainer.graph.losses.losses import Loss
 from trainer.model import Tensors
 from trainer.models.keras_compiled import Compiled, check_trains_as_in_fit, compiled
 

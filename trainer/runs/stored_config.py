@@ -18,7 +18,7 @@ RENAMED_KEYS: Mapping[str, str] = {
 }
 """Current dotted keys by those of earlier versions; both are in the same node."""
 
-RENAMED_TARGETS: Mapping[str, str] = {}
+RENAMED_TARGETS: Mapping[str, str] = {"trainer.graph.optimizer_parts.Optimizers": "trainer.Optimizers"}
 """Current ``_target_`` by that of earlier versions."""
 
 OURS = ("trainer.", "callbacks.")

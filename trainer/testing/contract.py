@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from trainer.callback import Callback, Context
 from trainer.errors import CallbackError, RequestError, TrainerError, describe
-from trainer.graph.find_instances import find_instances
+from trainer.graph.ops.find_instances import find_instances
 from trainer.tensorflow_import import import_tensorflow
 from trainer.testing.small_run import ENDS, Ending, run_to
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.losses.metric_columns import MetricColumns
 
 Values = np.ndarray[Any, Any]
 

@@ -13,8 +13,8 @@ from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.checkpoints.weight_files import weights_at
 from trainer.errors import RequestError
 from trainer.graph.build import GraphContext
-from trainer.graph.find_instances import find_instances
-from trainer.graph.table_digests import table_digests
+from trainer.graph.ops.find_instances import find_instances
+from trainer.graph.state.table_digests import table_digests
 from trainer.training.job import Job
 from trainer.trunks.trunk import Trunk
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from trainer.errors import NonFiniteError, TrainerError
 from trainer.graph.calls import TrainingGraph
-from trainer.graph.feeds import ArrayFeed
+from trainer.graph.data.feeds import ArrayFeed
 from trainer.training.nan_origin import UpdateInputs, find_origin
 
 v1 = tf.compat.v1

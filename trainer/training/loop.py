@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.callback import Context
 from trainer.errors import TrainerError
-from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.losses.metric_columns import MetricColumns
 from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from math import isfinite
 
-from trainer.graph.metric_columns import MetricColumns
+from trainer.graph.losses.metric_columns import MetricColumns
 
 log = logging.getLogger(__name__)
 

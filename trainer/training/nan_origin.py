@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.error_text import user_place
-from trainer.graph.random_ops import frames_of
+from trainer.graph.ops.random_ops import frames_of
 
 v1 = tf.compat.v1
 

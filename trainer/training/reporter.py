@@ -10,7 +10,7 @@ from trainer.callback import Context
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.checks import finite_or_none
 from trainer.errors import Interrupted, NonFiniteError, describe
-from trainer.graph.compile_rule import Mode
+from trainer.graph.compiling.compile_rule import Mode
 from trainer.runs.run_info import RollbackEntry
 from trainer.runs.versions import changed, versions
 from trainer.state import Rollback

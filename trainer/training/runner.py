@@ -12,10 +12,10 @@ from trainer.callback import Context, Phase
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.store import DAMAGED, SUPERSEDED
 from trainer.errors import CheckpointError, Interrupted, NonFiniteError, TrainerError, describe
-from trainer.graph.batching import varying_in
 from trainer.graph.calls import TrainingGraph
-from trainer.graph.feeds import DatasetFeed
-from trainer.graph.pipeline_advice import remedies_for
+from trainer.graph.data.batching import varying_in
+from trainer.graph.data.feeds import DatasetFeed
+from trainer.graph.data.pipeline_advice import remedies_for
 from trainer.runs.saved_checkpoints import SavedCheckpoints
 from trainer.state import RunState, SavedCheckpoint
 from trainer.timing import timed

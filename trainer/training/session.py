@@ -15,9 +15,9 @@ import tensorflow as tf
 from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, NonFiniteError, RequestError, TrainerError, describe
-from trainer.graph.background_call import closing_in_time
 from trainer.graph.calls import FusedSteps, TrainingGraph
-from trainer.graph.run_savers import is_variable, origin_of, saved_tensors
+from trainer.graph.data.background_call import closing_in_time
+from trainer.graph.state.run_savers import is_variable, origin_of, saved_tensors
 from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult
 

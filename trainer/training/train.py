@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from trainer.errors import CallbackError, RequestError
 from trainer.files import check_free_space
-from trainer.graph.background_call import in_background
 from trainer.graph.build import open_graph
 from trainer.graph.calls import TrainingGraph, add_calls
-from trainer.graph.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
-from trainer.graph.devices import building
-from trainer.graph.keras_state import keras_state_kept
-from trainer.graph.precision import computed_in, tell_precision
-from trainer.graph.variables import variable_bytes
+from trainer.graph.data.background_call import in_background
+from trainer.graph.data.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
+from trainer.graph.forward.precision import computed_in, tell_precision
+from trainer.graph.ops.devices import building
+from trainer.graph.ops.variables import variable_bytes
+from trainer.graph.state.keras_state import keras_state_kept
 from trainer.runs.lock import RunLock
 from trainer.state import RunState
 from trainer.timing import timed

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
-from trainer.graph.find_instances import find_instances
+from trainer.graph.ops.find_instances import find_instances
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.subgraph import extract_subgraph
 from trainer.graphdef.traverse import tensor_of

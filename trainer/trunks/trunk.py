@@ -10,7 +10,7 @@ import tensorflow as tf
 from trainer.checks import check_file_name, check_names, suggestion
 from trainer.errors import RequestError
 from trainer.files import local_path
-from trainer.graph.model_calls import described
+from trainer.graph.forward.model_calls import described
 from trainer.model import Tensors
 from trainer.trunks.trunk_file import (
     ARGUMENT,

@@ -26,8 +26,8 @@ from trainer.checks import check_file_name
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError
 from trainer.files import local_path, make_directory, sync_directory, temporary_beside
-from trainer.graph.optimizer_names import names_in_file, under_names
-from trainer.graph.variables import key_of, load_values
+from trainer.graph.ops.variables import key_of, load_values
+from trainer.graph.optimizers.optimizer_names import names_in_file, under_names
 from trainer.graphdef.averages import average_names
 from trainer.timing import utc_now
 

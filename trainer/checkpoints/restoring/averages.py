@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.reader import stored_tensors
 from trainer.errors import RequestError
-from trainer.graph.variables import variables_by_name
+from trainer.graph.ops.variables import variables_by_name
 from trainer.graphdef.averages import AverageName
 from trainer.state import WEIGHTS
 

@@ -13,10 +13,10 @@ from typing import Any
 from trainer.checkpoints.contents import Entry, Tensor, differences, type_of, whole_tensors
 from trainer.checkpoints.reader import stored_tensors
 from trainer.errors import RequestError
-from trainer.graph.keras_names import older_names
-from trainer.graph.optimizer_names import names_in_file, under_names
-from trainer.graph.run_savers import saved_tensors
-from trainer.graph.variables import ROLLBACK_SCOPE, key_of, slice_spec_of
+from trainer.graph.ops.variables import ROLLBACK_SCOPE, key_of, slice_spec_of
+from trainer.graph.optimizers.optimizer_names import names_in_file, under_names
+from trainer.graph.state.keras_names import older_names
+from trainer.graph.state.run_savers import saved_tensors
 
 
 def wanted_by(saver: Any) -> dict[str, Tensor]:

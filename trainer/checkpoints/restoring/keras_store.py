@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras.src.saving import saving_lib
 
-from trainer.graph.find_instances import find_instances
+from trainer.graph.ops.find_instances import find_instances
 
 
 def places_in_store(model: Any) -> list[dict[str, str]]:

@@ -16,10 +16,10 @@ from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, RANDOM_STATE,
 from trainer.checkpoints.restoring.weight_names import names_of_weights
 from trainer.checkpoints.restoring.weight_readers import open_weights
 from trainer.errors import RequestError
-from trainer.graph.keras_names import older_names, older_names_in_file
-from trainer.graph.optimizer_names import names_in_file, under_names
-from trainer.graph.run_savers import saved_tensors
-from trainer.graph.variables import load_values, own_part, variables_by_key, variables_by_name
+from trainer.graph.ops.variables import load_values, own_part, variables_by_key, variables_by_name
+from trainer.graph.optimizers.optimizer_names import names_in_file, under_names
+from trainer.graph.state.keras_names import older_names, older_names_in_file
+from trainer.graph.state.run_savers import saved_tensors
 from trainer.warm_start import WarmStart
 
 v1 = tf.compat.v1

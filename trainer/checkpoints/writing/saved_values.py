@@ -13,8 +13,8 @@ from trainer.checkpoints.restoring.compatibility import wanted_by
 from trainer.checkpoints.writing.snapshot import LiveValues, Snapshot
 from trainer.checks import matching, suggestion
 from trainer.graph.build import GraphContext
-from trainer.graph.run_savers import make_saver, saveables_of
-from trainer.graph.variables import key_of, slice_spec_of, variable_bytes, variables_by_key
+from trainer.graph.ops.variables import key_of, slice_spec_of, variable_bytes, variables_by_key
+from trainer.graph.state.run_savers import make_saver, saveables_of
 from trainer.graphdef.signatures import signatures_of
 
 v1 = tf.compat.v1

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.training.saving.saveable_object import SaveableObject, SaveSpec
 
 from trainer.errors import NonFiniteError
-from trainer.graph.run_savers import origin_of, saved_tensors
+from trainer.graph.state.run_savers import origin_of, saved_tensors
 
 v1 = tf.compat.v1
 

@@ -1,0 +1,1 @@
+"""Compiling of steps: the rule that decides, and the checks of values that XLA drops."""

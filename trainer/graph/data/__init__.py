@@ -1,0 +1,1 @@
+"""Data sources in the graph: specs, batches, order, position, validation parts."""

@@ -1,0 +1,1 @@
+"""Ops, variables and objects of a graph: found, named, replaced and copied."""

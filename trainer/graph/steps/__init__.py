@@ -1,0 +1,1 @@
+"""Updates: the step of one batch, and many in one call."""
