@@ -18,12 +18,14 @@ from tabulate import tabulate
 from benchmarks import disk, speed
 from benchmarks.cases import CASES
 from benchmarks.checks import measure_checks
+from benchmarks.evaluate import compare_evaluations, measure_evaluations
 from benchmarks.fit import compare_fits, measure_fit
 from benchmarks.nets import compare_nets, measure_net
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
 from benchmarks.start import start_up
 from benchmarks.streams import compare_streams, measure_streams
+from benchmarks.tables import compare_tables, measure_table
 
 WORKERS: dict[str, Callable[..., Figures]] = {
     "rate": speed.measure_rate,
@@ -39,8 +41,11 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "fit": measure_fit,
     "net": measure_net,
     "streams": measure_streams,
+    "table": measure_table,
+    "evaluate": measure_evaluations,
 }
-PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "nets", "start")
+PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "nets", "tables")
+PARTS += ("evaluate", "start")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -101,25 +106,20 @@ def measured(part: str, chosen: argparse.Namespace) -> tuple[Any, str]:
 
 def figures_of(part: str, rounds: int, secs: float) -> Figures:
     """Returns the figures of a part that has one table."""
-    if part == "checks":
-        one = medians([in_a_process("checks", secs=4 * secs) for _ in range(rounds)])
-    elif part == "flat":
-        one = speed.flatness(rounds, secs)
-    elif part == "resume":
-        one = medians([in_a_process("resume", megabytes=400) for _ in range(rounds)])
-    elif part == "export":
-        one = medians([in_a_process("exports", megabytes=50) for _ in range(rounds)])
-    elif part == "predict":
-        one = medians([in_a_process("calls") for _ in range(rounds)])
-    elif part == "fit":
-        one = compare_fits(rounds)
-    elif part == "nets":
-        one = compare_nets(rounds)
-    elif part == "streams":
-        one = compare_streams(rounds, secs)
-    else:
-        one = start_up(rounds)
-    return one
+    compared: dict[str, Callable[[], Figures]] = {
+        "checks": lambda: medians([in_a_process("checks", secs=4 * secs) for _ in range(rounds)]),
+        "flat": lambda: speed.flatness(rounds, secs),
+        "resume": lambda: medians([in_a_process("resume", megabytes=400) for _ in range(rounds)]),
+        "export": lambda: medians([in_a_process("exports", megabytes=50) for _ in range(rounds)]),
+        "predict": lambda: medians([in_a_process("calls") for _ in range(rounds)]),
+        "fit": lambda: compare_fits(rounds),
+        "nets": lambda: compare_nets(rounds),
+        "streams": lambda: compare_streams(rounds, secs),
+        "tables": lambda: compare_tables(rounds, secs),
+        "evaluate": lambda: compare_evaluations(rounds),
+        "start": lambda: start_up(rounds),
+    }
+    return compared[part]()
 
 
 def plain_table(figures: Figures) -> str:

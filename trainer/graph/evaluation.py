@@ -24,6 +24,9 @@ from trainer.graph.ops.random_ops import ops_in
 
 v1 = tf.compat.v1
 
+BATCHES_PER_CALL = 100
+"""Max batches of a data set in one call, after which a signal or an error is seen."""
+
 
 class Evaluation(Protocol):
     """Ops in a graph that evaluate the validation part."""
@@ -120,44 +123,64 @@ class _OverArrays:
 
 
 class _OverDataset:
-    """Evaluation of a data set: a new pass each time, one call into the graph per batch."""
+    """Evaluation of a data set: a new pass each time, many batches in each call into the graph."""
 
     def __init__(self, build: GraphContext, part: DatasetPart) -> None:
+        self._build = build
         self._columns = build.evaluated
         self._part = part
-        source = build.source
         before = set(ops_in(build.graph))
         dataset = part.make()
         if not part.is_known:
             ops = [op for op in ops_in(build.graph) if op not in before]
             warn_of_unsaved(part.argument, ops, buffered=False, restarts=True)
         iterator = v1.data.make_initializable_iterator(dataset.prefetch(2))
-        inputs, labels = dense_by_name(iterator.get_next())
+        self._start = iterator.initializer
+        self._call = tf.function(lambda: self._sums(iterator), autograph=False)()
+        self._state = StateAside(build.metrics.state)
+
+    def _sums(self, iterator: Any) -> Any:
+        """Returns sums over the next batches, their examples, the last row, and whether the data set goes on."""
+
+        def one(i: Any, sums: Any, examples: Any, last: Any, _more: Any) -> Any:
+            batch = tf.data.experimental.get_next_as_optional(iterator)
+
+            def with_it() -> Any:
+                row, size = self._measured(batch.get_value())
+                weights = tf.where(self._columns.weighted, tf.cast(size, tf.float64), 1.0)
+                return sums + tf.cast(row, tf.float64) * weights, examples + size, row, tf.constant(True)
+
+            return i + 1, *tf.cond(batch.has_value(), with_it, lambda: (sums, examples, last, tf.constant(False)))
+
+        zeros = [tf.zeros([len(self._columns.all)], dtype) for dtype in (tf.float64, tf.float32)]
+        start = [0, zeros[0], tf.constant(0, tf.int64), zeros[1], True]
+        return tf.while_loop(
+            lambda i, _sums, _examples, _last, more: (i < BATCHES_PER_CALL) & more, one, start, parallel_iterations=1
+        )[1:]
+
+    def _measured(self, element: Any) -> tuple[Any, Any]:
+        source = self._build.source
+        inputs, labels = dense_by_name(element)
         inputs = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in source.inputs.items()}
         labels = {name: tf.ensure_shape(labels[name], spec.shape) for name, spec in source.labels.items()}
-        self._start = iterator.initializer
-        self._row = tf.function(lambda *batch: measure(build, *batch).row, autograph=False)(inputs, labels)
-        self._state = StateAside(build.metrics.state)
-        self._size = source.structure.examples(inputs)
+        return measure(self._build, inputs, labels).row, tf.cast(source.structure.examples(inputs), tf.int64)
 
     def initialise(self, session: Any) -> None:
         """Does nothing: each run starts a new pass."""
 
     def run(self, session: Any) -> dict[str, float]:
         session.run(self._start)
-        sums, examples, row = np.zeros(len(self._columns.all)), 0, np.zeros(0)
+        sums, examples, last, more = np.zeros(len(self._columns.all)), 0, np.zeros(0), True
         with self._state.aside(session):
-            while True:
+            while more:
                 try:
-                    row, size = session.run([self._row, self._size])
-                except tf.errors.OutOfRangeError:
-                    break
+                    more_sums, count, row, more = session.run(self._call)
                 except tf.errors.InvalidArgumentError as error:
                     if varying := varying_in(str(error), self._part.may_vary):
                         raise RequestError(f"{self._part.argument}: {varying}", argument="pad") from error
                     raise
-                sums += row.astype(float) * np.where(self._columns.weighted, float(size), 1.0)
-                examples += int(size)
+                sums, examples = sums + more_sums, examples + int(count)
+                last = row if count else last
         if not examples:
             raise RequestError(f"{self._part.argument} has no examples", argument=self._part.argument)
-        return by_name(self._columns, sums, examples, row)
+        return by_name(self._columns, sums, examples, last)
