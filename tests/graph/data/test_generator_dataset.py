@@ -17,7 +17,7 @@ from trainer.data.generated import Generated
 from trainer.data.streamed import Streamed
 from trainer.errors import RequestError, TrainerError
 from trainer.graph.data.data_source import inspect_source
-from trainer.graph.data.generator_dataset import generator_dataset
+from trainer.graph.data.generator_dataset import CHUNK, generator_dataset
 
 
 def rows() -> Iterator[Any]:
@@ -52,6 +52,48 @@ def test_an_axis_that_differs_in_the_first_elements_may_differ() -> None:
     with tf.Graph().as_default():
         made = generator_dataset(lambda: (np.zeros([n, 3]) for n in (2, 5)), "dataset", batched=False)
         assert made.element_spec.shape.as_list() == [None, 3]
+
+
+def elements_of(function: Callable[[], Any]) -> list[Any]:
+    """Returns what a data set of the elements yields, up to an error, whose message is the last."""
+    found: list[Any] = []
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        dataset = generator_dataset(function, "dataset", batched=False)
+        following = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        try:
+            while True:
+                found.append(session.run(following))
+        except tf.errors.OutOfRangeError:
+            return found
+        except tf.errors.OpError as error:
+            return [*found, error.message]
+
+
+@pytest.mark.parametrize("count", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_each_element_comes_once_and_in_order(count) -> None:
+    found = elements_of(lambda: ({"a": np.full(n % 3, n), "b": str(n)} for n in range(count)))
+    assert [each["a"].tolist() for each in found] == [[n] * (n % 3) for n in range(count)]
+    assert [each["b"] for each in found] == [str(n).encode() for n in range(count)]
+
+
+def test_an_array_may_be_yielded_again_and_again() -> None:
+    def refilled() -> Iterator[Any]:
+        row = np.zeros(2, np.float32)
+        for number in range(100):
+            row[:] = number
+            yield row, number
+
+    assert [(row.tolist(), number) for row, number in elements_of(refilled)] == [([n, n], n) for n in range(100)]
+
+
+def test_what_comes_before_an_error_is_seen() -> None:
+    def broken() -> Iterator[Any]:
+        yield from range(40)
+        raise OSError("the socket is closed")
+
+    *numbers, message = elements_of(broken)
+    assert numbers == list(range(40))
+    assert "the socket is closed" in message
 
 
 @pytest.mark.parametrize("kind", ["skip", "shuffled", "own batches"])

@@ -16,6 +16,12 @@ from trainer.graph.data.batching import leaves_of
 SEEN = 32
 """Number of elements that are looked at for their shapes and dtypes; an axis whose size differs in them may differ."""
 
+CHUNK = 64
+"""Max number of examples that ``tf.data`` takes from Python at a time."""
+
+CHUNK_BYTES = 2**22
+"""Size of examples that is enough for ``tf.data`` to take them."""
+
 
 def is_generator(made: Any) -> bool:
     """Returns whether what a function has made yields elements one after the other, and is no data set."""
@@ -61,7 +67,46 @@ def generator_dataset(function: Callable[[], Any], argument: str, *, batched: bo
 
     names = iter(first)
     signature = mapped(lambda leaf: _spec(leaf, shapes[next(names)]), seen[0])
-    return tf.data.Dataset.from_generator(elements, output_signature=signature)
+    if batched:
+        return tf.data.Dataset.from_generator(elements, output_signature=signature)
+    many = tf.nest.map_structure(lambda spec: tf.TensorSpec([None, *spec.shape], spec.dtype), signature)
+    chunks = tf.data.Dataset.from_generator(lambda: _in_chunks(elements()), output_signature=many)
+
+    def one_by_one(*chunk: Any) -> Any:
+        return tf.data.Dataset.from_tensor_slices(tf.nest.pack_sequence_as(many, tf.nest.flatten(chunk)))
+
+    # The method unbatch ends the process where an element has an axis of size 0.
+    return chunks.flat_map(one_by_one)
+
+
+def _in_chunks(elements: Iterator[Any]) -> Iterator[Any]:
+    """Yields elements of equal shapes together, since each call from ``tf.data`` costs as much as many elements.
+
+    What came before an error of the generator is yielded before it is raised.
+    """
+    chunk: list[Any] = []
+    shapes: list[Any] = []
+    size = 0
+    try:
+        for element in elements:
+            leaves = leaves_of(element).values()
+            if chunk and (len(chunk) == CHUNK or size > CHUNK_BYTES or [leaf.shape for leaf in leaves] != shapes):
+                yield _stacked(chunk)
+                chunk, size = [], 0
+            shapes = [leaf.shape for leaf in leaves]
+            size += sum(leaf.nbytes for leaf in leaves)
+            # A generator may yield one array again and again, filled anew.
+            chunk.append(mapped(np.copy, element))
+    except Exception:
+        if chunk:
+            yield _stacked(chunk)
+        raise
+    if chunk:
+        yield _stacked(chunk)
+
+
+def _stacked(chunk: list[Any]) -> Any:
+    return tf.nest.map_structure(lambda *each: np.stack(each), *chunk)
 
 
 def _arrays(element: Any) -> Any:
