@@ -34,6 +34,7 @@ WHOLE = {
     "test_savers": "savers that are known by what they do, not by their names",
     "test_scripts": "scripts/",
     "test_serving": "SERVING.md",
+    "test_session_calls": "exports, predictors and warm starts of nets of any size",
     "test_tutorials": "snippets of graph-mode tutorials",
 }
 """Subject of each test file at the root that shows more than one module; ``scenarios/`` and ``zoo/`` have others."""
