@@ -38,7 +38,15 @@ def trained(directory: Path, layers: int, callbacks: dict[str, Callback] | None 
     """Trains the net for two epochs, and returns the directory."""
     x = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
     data = InMemory(Arrays({"x": x}, {"y": x}), 8)
-    run(directory, callbacks, make_model=lambda: KerasModel(net(layers)), data=data, epochs=2, steps_per_call=2, **changes)
+    run(
+        directory,
+        callbacks,
+        make_model=lambda: KerasModel(net(layers)),
+        data=data,
+        epochs=2,
+        steps_per_call=2,
+        **changes,
+    )
     return directory
 
 
