@@ -78,8 +78,12 @@ def trainer_table(name: str, secs: float, *, save: bool, one_by_one: bool = Fals
     if save:
         callbacks["checkpoint"] = Checkpoint(every_n_epochs=None, every_n_secs=SECS_BETWEEN_SAVES, max_to_keep=2)
     words, classes = examples(TABLES[name][0])
-    compiled = net(*TABLES[name])
-    compiled.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+    def compiled() -> Any:
+        model = net(*TABLES[name])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "run"
         train_job(
@@ -87,7 +91,7 @@ def trainer_table(name: str, secs: float, *, save: bool, one_by_one: bool = Fals
                 name="table",
                 callbacks=CallbackList(callbacks),
                 start=decide(Request("auto", directory.parent, "table", directory, ("model",), datetime(2026, 1, 1))),
-                make_model=lambda: KerasModel(compiled),
+                make_model=lambda: KerasModel(compiled()),
                 make_optimizer=lambda _step, _scale: keras.optimizers.SGD(0.01),
                 data=InMemory(Arrays({"words": words}, {"classes": classes}), BATCH),
                 epochs=10**7,
