@@ -15,6 +15,7 @@ from trainer.graph.data.background_call import in_background
 from trainer.graph.data.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
 from trainer.graph.forward.precision import computed_in, tell_precision
 from trainer.graph.ops.devices import building
+from trainer.graph.ops.row_reads import rows_read_alone
 from trainer.graph.ops.variables import variable_bytes
 from trainer.graph.state.keras_state import keras_state_kept
 from trainer.runs.lock import RunLock
@@ -53,7 +54,7 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     try:
         with requests.at_once():
             source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
-            with timed("building the graph"), computed_in(job.precision), keras_state_kept():
+            with timed("building the graph"), computed_in(job.precision), keras_state_kept(), rows_read_alone():
                 graph, length, initial_values = _build(job, source)
             _check_disk(job, graph)
         with TrainingSession(graph, clock) as session:

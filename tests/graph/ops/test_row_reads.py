@@ -136,7 +136,11 @@ def test_a_run_has_the_same_bits_as_one_that_reads_all(optimizer, tmp_path, monk
     words = rng.integers(0, ROWS, (40, 5)).astype(np.int32)
     arrays = Arrays({"words": words}, {"y": rng.normal(size=(40, COLUMNS)).astype(np.float32)})
     make = {"make_optimizer": lambda _step, _scale: getattr(keras.optimizers, optimizer)(0.5)}
+    handles: list[Any] = []
+    handle_of = row_reads._handle_of
+    monkeypatch.setattr(row_reads, "_handle_of", lambda value: handles.append(handle_of(value)) or handles[-1])
     run(tmp_path / "alone", make_model=Words, data=InMemory(arrays, 8), **make)
+    assert any(handle is not None for handle in handles)
     monkeypatch.setattr(row_reads, "WORTH_IT", 10**9)
     run(tmp_path / "whole", make_model=Words, data=InMemory(arrays, 8), **make)
     assert_same_bits(tmp_path / "alone/checkpoints/model-3", tmp_path / "whole/checkpoints/model-3")

@@ -9,14 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.graph.ops.behaviour import behave_as_tensorflow_2
-from trainer.graph.ops.row_reads import rows_read_alone
 
 
 @contextlib.contextmanager
 def building(graph: Any) -> Iterator[Any]:
-    """Makes a graph the default one, with what holds for each graph of a run.
-
-    Rows of large variables are read alone, and soft placement also holds for the tasks of a cluster.
+    """Makes a graph the default one; soft placement then also holds for the tasks of a cluster.
 
     TensorFlow's soft placement moves an op from a missing GPU, but not from ``/job:ps/task:1``, as code for
     parameter servers has it.
@@ -28,7 +25,7 @@ def building(graph: Any) -> Iterator[Any]:
         '/device:CPU:0'
     """
     behave_as_tensorflow_2()
-    with graph.as_default(), rows_read_alone():
+    with graph.as_default():
         if not tf.config.get_soft_device_placement():
             yield graph
             return

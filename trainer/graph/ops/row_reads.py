@@ -22,7 +22,8 @@ def rows_read_alone() -> Iterator[None]:
     """Lets a gather from the value of a variable read the rows alone, in functions that are traced inside the block.
 
     Once an update has written rows of a variable, TensorFlow copies all of it for each read of its value: 20 ms for
-    1,000,000 x 32, where the rows of a batch take 0.1 ms. Keras's Embedding reads the value.
+    1,000,000 x 32, where the rows of a batch take 0.1 ms. Keras's Embedding reads the value. It holds for the whole
+    process: only one thread at a time may be inside.
 
     Example:
         >>> with tf.Graph().as_default(), rows_read_alone():
