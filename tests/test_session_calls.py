@@ -120,7 +120,8 @@ def of_a_file(export: Callable[[Path], Path]) -> Callable[[Path, int], int]:
 
 
 def warm_started(path: Path, layers: int) -> None:
-    trained(path.parent / "next", layers, warm_start=trainer.WarmStart(path))
+    # Without a saver, whose calls in the background depend on the clock.
+    trained(path.parent / "next", layers, {}, warm_start=trainer.WarmStart(path))
 
 
 COUNTS: dict[str, Callable[[Path, int], int]] = {

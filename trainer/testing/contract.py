@@ -22,6 +22,9 @@ from trainer.testing.small_run import ENDS, Ending, run_to
 
 NAME = "checked"
 
+ENDING_SECS = 1.0
+"""Seconds that a thread has to end after the run, as one does that has just been told to."""
+
 LATE_OP = "adds ops in {event}, after the graph is closed; make them in on_build, and keep the tensors"
 
 
@@ -123,7 +126,9 @@ class _Trial:
         elif find_instances(callback, tf.compat.v1.Session):
             self._notes.append("holds the session after close; let go of it there")
         for each in set(threading.enumerate()) - threads:
-            self._notes.append(f"leaves the thread {each.name} running after close; end it there")
+            each.join(ENDING_SECS)
+            if each.is_alive():
+                self._notes.append(f"leaves the thread {each.name} running after close; end it there")
         self._check_state(callback)
         return ending
 
