@@ -119,9 +119,18 @@ def of_a_file(export: Callable[[Path], Path]) -> Callable[[Path, int], int]:
     return count
 
 
-def warm_started(path: Path, layers: int) -> None:
-    # Without a saver, whose calls in the background depend on the clock.
-    trained(path.parent / "next", layers, {}, warm_start=trainer.WarmStart(path))
+def warm_start(directory: Path, layers: int) -> int:
+    """Returns the number of calls before the first step of a warm start; those of steps depend on the clock."""
+    calls, before_steps = Calls(), []
+
+    class Begin(Callback):
+        def on_train_begin(self, context: Context) -> None:
+            before_steps.append(calls.count)
+
+    path = trained(directory / "run", layers)
+    with calls.counted():
+        trained(directory / "next", layers, {"begin": Begin()}, warm_start=trainer.WarmStart(path))
+    return before_steps[0]
 
 
 COUNTS: dict[str, Callable[[Path, int], int]] = {
@@ -132,7 +141,7 @@ COUNTS: dict[str, Callable[[Path, int], int]] = {
     "predictor of a checkpoint": afterwards(lambda path, _layers: predicted(path)),
     "predictor of a .pb": of_a_file(checkpoints.freeze),
     "predictor of a SavedModel": of_a_file(checkpoints.export),
-    "warm start": afterwards(warm_started),
+    "warm start": warm_start,
     "resume": afterwards(lambda path, layers: trained(path, layers)),
     "load_into": afterwards(lambda path, layers: trainer.load_into(net(layers), path)),
 }
