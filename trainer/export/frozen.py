@@ -16,11 +16,11 @@ from trainer.export.serving import (
     check_equal,
     describe_part,
     run_outputs,
-    session_as_is,
 )
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, check_entries
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
+from trainer.graph.compiling.session_config import session_as_is
 from trainer.graphdef.frozen_file import read_frozen
 from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, VARIABLE_OPS
 

@@ -16,6 +16,7 @@ from trainer.export.serving import ReadValues, ServingSession, check_equal, desc
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, check_entries
 from trainer.files import sync_directory, sync_file, temporary_beside, write_json
+from trainer.graph.compiling.session_config import session_as_is
 from trainer.graphdef.signatures import SERVING, predict_signature
 from trainer.model import Tensors
 
@@ -120,7 +121,7 @@ def read_saved_model_back(
     Raises:
         ReadBackError: The signature or the outputs differ from the part's.
     """
-    with tf.Graph().as_default(), v1.Session() as session:
+    with tf.Graph().as_default() as graph, session_as_is(graph) as session:
         signature = v1.saved_model.load(session, list(tags), str(directory)).signature_def[SERVING]
         for kind, names, infos in (
             ("inputs", part.inputs, signature.inputs),

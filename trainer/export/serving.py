@@ -15,6 +15,7 @@ from trainer.errors import ReadBackError, RequestError
 from trainer.export.own_variables import like
 from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, Table, file_of, fill, in_order, read_file, same_entries
+from trainer.graph.compiling.session_config import session_as_is
 from trainer.graph.ops.exact_names import named, placeholder
 from trainer.graph.ops.variables import key_of, load_values, own_part
 from trainer.graphdef.averages import AverageName
@@ -68,7 +69,7 @@ class ServingSession:
             is_resource = variable.dtype.base_dtype == variable.dtype
             replaced[f"{name}:0"] = own[name].handle if is_resource else own[name].value()
         self._import(replaced)
-        self.session = stack.enter_context(contextlib.closing(v1.Session(graph=self.graph)))
+        self.session = stack.enter_context(contextlib.closing(session_as_is(self.graph)))
         values = self._read_values()
         load_values(self.session, [(variable, values[name]) for name, variable in own.items()])
         self.tables = {name: in_order(*values[name]) for name in self._part.tables}
@@ -118,14 +119,6 @@ class ServingSession:
     def outputs(self, example: Mapping[str, Array]) -> list[Array]:
         """Returns the outputs for an example batch."""
         return run_outputs(self.session, self._part, example)
-
-
-def session_as_is(graph: Any) -> Any:
-    """Returns a session without graph rewriting: rewriting takes longer than running one batch."""
-    options = v1.GraphOptions()
-    options.rewrite_options.disable_meta_optimizer = True
-    options.optimizer_options.opt_level = v1.OptimizerOptions.L0
-    return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
 
 
 def values_in(session: Any, part: InferenceSubgraph, instead: Mapping[str, Any] | None = None) -> ReadValues:

@@ -96,7 +96,7 @@ def add_calls(opened: GraphBuilder, longest_call: int, run_steps: int) -> Traini
     if gathered is not None:
         checked = needs_checks(traced.graph)
         try:
-            steps = add_compiled_steps(opened.update, columns, gathered, batch_indices, max_steps, checked=checked)
+            steps = add_compiled_steps(opened.traced, columns, gathered, batch_indices, max_steps, checked=checked)
             compiled = _fused_steps(context.global_step, max_steps, *steps)
         except UncheckableError as error:
             context = replace(context, mode=without_xla(str(error)))

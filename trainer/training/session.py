@@ -16,6 +16,7 @@ from trainer.checkpoints.restoring.restore import assign, restore_all
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.errors import CheckpointError, NonFiniteError, RequestError, TrainerError, describe
 from trainer.graph.calls import FusedSteps, TrainingGraph
+from trainer.graph.compiling.session_config import session_config
 from trainer.graph.data.background_call import closing_in_time
 from trainer.graph.state.run_savers import is_variable, origin_of, saved_tensors
 from trainer.training.inquiry import Inquiry
@@ -57,11 +58,16 @@ class TrainingSession:
         # A Saver refuses to work where no graph is the default one.
         with contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
-            self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph)))
+            self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph, config=self._config())))
             self._stack = stack.pop_all()
         self._inquiry = Inquiry(self._graph, self.session, self._clock)
         self.use(self.mode)
         return self
+
+    def _config(self) -> Any:
+        definition = self._graph.update_graph.as_graph_def()
+        inside = sum(len(function.node_def) for function in definition.library.function)
+        return session_config(len(definition.node) + inside)
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)

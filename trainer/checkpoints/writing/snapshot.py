@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -71,9 +72,8 @@ class _Copy:
 
     def __init__(self, shared_name: str, source: Any) -> None:
         with tf.device(source.device):
-            handle = tf.raw_ops.VarHandleOp(
-                dtype=source.dtype.base_dtype, shape=tf.TensorShape(None), shared_name=shared_name
-            )
+            shape = source.shape if source.shape.is_fully_defined() else tf.TensorShape(None)
+            handle = tf.raw_ops.VarHandleOp(dtype=source.dtype.base_dtype, shape=shape, shared_name=shared_name)
             self.take = tf.raw_ops.AssignVariableOp(resource=handle, value=_unshared(source))
             self.release = tf.raw_ops.DestroyResourceOp(resource=handle)
             self.value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=source.dtype.base_dtype)
@@ -110,7 +110,14 @@ class FiniteCheck:
 
     def __init__(self, values: Iterable[tuple[str, Any]]) -> None:
         self._values = [(name, checked) for name, value in values if (checked := _reals(value)) is not None]
-        checks = [tf.reduce_all(tf.math.is_finite(value)) for _, value in self._values]
+        axes = functools.cache(lambda rank: tf.constant(list(range(rank)), tf.int32))
+
+        def check(value: Any) -> Any:
+            finite, rank = tf.raw_ops.IsFinite(x=value), value.shape.rank
+            # ``tf.reduce_all`` adds ops for the axes of each variable, which nets of a thousand variables start by.
+            return tf.reduce_all(finite) if rank is None else tf.raw_ops.All(input=finite, axis=axes(rank))
+
+        checks = [check(value) for _, value in self._values]
         self._finite = tf.stack(checks or [tf.constant(True)])
 
     def check(self, session: Any, step: int) -> None:

@@ -10,10 +10,15 @@ TensorFlow's ``RandomIndexShuffle`` does the same, but took most of the step tim
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+Constant = Callable[[int], Any]
+"""Returns a number of the graph, int64 scalar."""
 
 ROUNDS = 4
 MASK = 0xFFFFFFFF
@@ -38,14 +43,16 @@ def shuffled(indices: Any, passes: Any, examples: int, seed: int) -> Any:
         return indices
     a = math.isqrt(examples - 1) + 1
     b = -(-examples // a)
-    key = _mixed(passes + _constant(seed * 0x9E3779B9))
+    constant = _constants()
+    key = _mixed(passes + constant(seed * 0x9E3779B9), constant)
 
     def once(x: Any) -> Any:
-        left, right = x // b, x % b
+        constant = _constants()
+        left, right = x // constant(b), x % constant(b)
         for round_ in range(ROUNDS):
-            left = _added(left, _mixed(right + key + _constant(2 * round_ * STRIDE)), a)
-            right = _added(right, _mixed(left + key + _constant((2 * round_ + 1) * STRIDE)), b)
-        return left * b + right
+            left = _added(left, _mixed(right + key + constant(2 * round_ * STRIDE), constant), a, constant)
+            right = _added(right, _mixed(left + key + constant((2 * round_ + 1) * STRIDE), constant), b, constant)
+        return left * constant(b) + right
 
     def walk(x: Any, outside: Any) -> Any:
         x = tf.where(outside, once(x), x)
@@ -55,21 +62,22 @@ def shuffled(indices: Any, passes: Any, examples: int, seed: int) -> Any:
     return tf.while_loop(lambda _, outside: tf.reduce_any(outside), walk, start, parallel_iterations=1)[0]
 
 
-def _constant(value: int) -> Any:
-    return tf.constant(value & MASK, tf.int64)
+def _constants() -> Constant:
+    """Returns a function that returns 32 bits as int64, one op for each number: ops are what a start waits for."""
+    return functools.cache(lambda value: tf.constant(value & MASK, tf.int64))
 
 
-def _mixed(x: Any) -> Any:
+def _mixed(x: Any, constant: Constant) -> Any:
     """Returns 32 mixed bits as int64; each depends on all of the 32 low bits of ``x``."""
-    x = tf.bitwise.bitwise_and(x, MASK)
+    x = tf.bitwise.bitwise_and(x, constant(MASK))
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(shift, tf.int64)))
+        x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, constant(shift)))
         # The product wraps at 64 bits, which leaves its 32 low bits correct; only these are kept.
-        x = tf.bitwise.bitwise_and(x * factor, MASK)
-    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(16, tf.int64)))
+        x = tf.bitwise.bitwise_and(x * constant(factor), constant(MASK))
+    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, constant(16)))
 
 
-def _added(x: Any, bits: Any, modulus: int) -> Any:
+def _added(x: Any, bits: Any, modulus: int, constant: Constant) -> Any:
     """Returns ``x`` plus a number below ``modulus`` derived from ``bits``, modulo ``modulus``."""
-    total = x + tf.bitwise.right_shift(bits * modulus, tf.constant(32, tf.int64))
-    return tf.where(total >= modulus, total - modulus, total)
+    total = x + tf.bitwise.right_shift(bits * constant(modulus), constant(32))
+    return tf.where(total >= constant(modulus), total - constant(modulus), total)
