@@ -224,6 +224,6 @@ def local_tables(scope: str, arrays: Mapping[str, Array]) -> dict[str, tuple[Any
 
 
 def fill_tables(session: Any, tables: Mapping[str, tuple[Any, Any]], arrays: Mapping[str, Array]) -> None:
-    """Sets the variable of each array by feeding its placeholder."""
-    for name, (table, initial) in tables.items():
-        session.run(table.initializer, {initial: arrays[name]})
+    """Sets the variable of each array by feeding its placeholder, all in one call: each new call costs a start."""
+    fed = {initial: arrays[name] for name, (_, initial) in tables.items()}
+    session.run([table.initializer for table, _ in tables.values()], fed)
