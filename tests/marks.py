@@ -71,6 +71,7 @@ SLOW = {
     "test_same_bits.py::test_the_number_of_steps": "three runs for each kind of model",
     "test_same_bits.py::test_random_schedules": "eight runs for each row",
     "test_session_calls.py::test_the_number": "two runs for each way in or out",
+    "test_growth.py::test_ten_times": "a run of a net of 150 layers",
     "graph/optimizers/test_averages.py::test_averages_are_evaluated_and_exported": "runs, their exports and a resume",
     "graph/state/test_constructor_values.py::test_the_values_are": "a graph and a net for each way to give values",
     "graph/forward/test_metrics.py::test_state_in_mid_epoch": "four runs",

@@ -21,6 +21,7 @@ WHOLE = {
     "test_artefacts": "the files of a run, read by plain TensorFlow",
     "test_commands": "the command line of training",
     "test_conformance": "every callback, config file and experiment",
+    "test_growth": "a run of a net of ten times the layers",
     "test_examples": "the programs under examples/",
     "test_mirror": "this rule",
     "test_models_page": "docs/models.md",

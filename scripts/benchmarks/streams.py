@@ -14,10 +14,10 @@ from benchmarks.cases import Case, loss_of, net
 from benchmarks.processes import Figures, in_a_process, medians
 
 BATCH = 64
-FEATURES = {"records": 64, "rows": 20}
+FEATURES = {"records": 64, "own": 64, "rows": 20}
 """Numbers in an example, by the kind of the stream."""
 
-EXAMPLES = {"records": 100_000, "rows": 400_000, "pictures": 2000}
+EXAMPLES = {"records": 100_000, "own": 100_000, "rows": 400_000, "pictures": 2000}
 SHUFFLE_BUFFER = 1000
 SIZE = (96, 96)
 """Height and width to which pictures are resized."""
@@ -54,12 +54,28 @@ def write(kind: str, folder: Path) -> None:
                 writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
 
 
+def own_examples(folder: Path) -> Any:
+    """Returns the examples of TFRecord files as a person's own function makes them: parsed one by one."""
+    import tensorflow as tf
+
+    features = {"x": tf.io.FixedLenFeature([64], tf.float32), "y": tf.io.FixedLenFeature([], tf.int64)}
+
+    def parse(record: Any) -> Any:
+        read = tf.io.parse_single_example(record, features)
+        return {"x": read["x"] * 2.0 - 1.0}, {"y": read["y"]}
+
+    return tf.data.TFRecordDataset(sorted(str(each) for each in folder.iterdir())).map(parse)
+
+
 def by_hand(kind: str, folder: Path) -> Any:
     """Returns the batches that someone who knows ``tf.data`` would write: parsed together, in parallel."""
     import tensorflow as tf
 
     if kind == "pictures":
         return _pictures_by_hand(folder)
+    if kind == "own":
+        examples = own_examples(folder).shuffle(SHUFFLE_BUFFER, seed=0)
+        return examples.batch(BATCH, drop_remainder=True).repeat().prefetch(2)
     files = sorted(str(each) for each in folder.iterdir())
     if kind == "rows":
         types = [tf.float32] * FEATURES[kind] + [tf.int32]
@@ -127,7 +143,7 @@ def measure_streams(kind: str, contender: str, secs: float) -> Figures:
     """Returns the steps per second of one contender on files of its own.
 
     Args:
-        kind: ``records``, ``rows`` or ``pictures``.
+        kind: ``records``, ``own``, ``rows`` or ``pictures``.
         contender: ``trainer``, ``by hand``, ``keras`` or ``pipeline``.
         secs: Seconds to measure.
     """
@@ -154,6 +170,8 @@ def _trainer(kind: str, folder: Path, secs: float) -> float:
     if kind == "records":
         features = {"x": {"shape": [64]}}, {"y": {"shape": [], "dtype": "int64"}}
         make = functools.partial(tfrecord, f"{folder}/*.tfrecord", *features)
+    if kind == "own":
+        make = functools.partial(own_examples, folder)
     if kind == "rows":
         make = functools.partial(csv_stream, f"{folder}/*.csv", {"x": [f"c{k}" for k in range(20)]}, {"y": ["label"]})
 

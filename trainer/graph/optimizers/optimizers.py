@@ -16,6 +16,7 @@ from trainer.errors import RequestError, describe, place_in
 from trainer.graph.losses.side_losses import layers_of
 from trainer.graph.ops.equality import compared_by_value
 from trainer.graph.ops.variables import variables_by_name
+from trainer.graph.optimizers.whole_tables import tables_written_whole
 
 v1 = tf.compat.v1
 log = logging.getLogger(__name__)
@@ -48,9 +49,13 @@ class OptimizerStep:
     def __init__(self, optimizer: Any, variables: Sequence[Any], global_step: Any, scope: str = "") -> None:
         _check_kind(optimizer)
         self._optimizer = optimizer
+        self.kind = type(optimizer).__name__
+        """Name of the optimizer's class."""
         self.variables = list(variables)
         self.made: set[str] = set()
         """Names of the variables that the optimizer made in a step, such as its slots."""
+        self.whole: list[str] = []
+        """Names of large tables of which a step writes more than the rows that a batch touches."""
         self._global_step = global_step
         self._scope = scope
         self._is_keras = isinstance(optimizer, keras.optimizers.Optimizer)
@@ -80,13 +85,16 @@ class OptimizerStep:
         Raises:
             RequestError: The optimizer cannot train these variables.
         """
+        graph = v1.get_default_graph()
+        before = len(graph.get_operations())
         with _refusing(self._optimizer), self._scoped():
             if self._is_keras:
                 self._optimizer.apply_gradients(list(pairs))
-                return
-            apply = self._optimizer.apply_gradients
-            with self._uncounted(apply) as given:
-                apply(list(pairs), **given)
+            else:
+                apply = self._optimizer.apply_gradients
+                with self._uncounted(apply) as given:
+                    apply(list(pairs), **given)
+        self.whole += tables_written_whole(pairs, graph.get_operations()[before:])
 
     def lower(self, loss: Any, variables: Sequence[Any]) -> None:
         """Adds an update in the way of an optimizer that makes its gradients; it gets what a session loop gives.
