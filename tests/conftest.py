@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -40,9 +41,13 @@ def trainer(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which importing TensorFlow ends the process with code 99."""
+    """An environment in which importing TensorFlow ends the process with code 99; the messages of its formats are there."""
     folder = tmp_path_factory.mktemp("no_tensorflow")
-    (folder / "tensorflow.py").write_text("import os, sys\nsys.stderr.write('TensorFlow was imported')\nos._exit(99)\n")
+    package = folder / "tensorflow"
+    package.mkdir()
+    (package / "__init__.py").write_text("import os, sys\nsys.stderr.write('TensorFlow was imported')\nos._exit(99)\n")
+    spec, *_ = importlib.util.find_spec("tensorflow").submodule_search_locations
+    (package / "core").symlink_to(Path(spec) / "core")
     return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 

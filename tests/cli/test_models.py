@@ -33,14 +33,14 @@ def test_a_mistake_in_the_arguments_is_one_line(models, args, message) -> None:
     [
         (["show", "{run}/none"], 2, "there is no file, directory or checkpoint"),
         (["show", "empty.pb"], 1, "empty.pb is empty"),
-        (["show", "text.pb"], 1, "is not a frozen graph, or is truncated"),
+        (["show", "text.pb"], 1, "is not a GraphDef, or is damaged"),
         (["run", "{run}"], 2, "the input 'x' (float32 [?, 2]) of"),
         (["run", "{run}", "--input", "xx=1"], 2, "did you mean x?"),
         (["run", "{run}", "--input", "x=1,2,3"], 2, "x has the shape [3] and must have [?, 2]"),
         (["run", "{run}", "--input", "x=a,b"], 2, "must be float32"),
         (["run", "{run}", "--input", "x=1,2", "--output", "opp"], 2, "did you mean op? [--output NODE]"),
         (["run", "{run}", "--input", "x=1,2", "--save", "no/where.npz"], 1, "No such file or directory"),
-        (["run", "{run}/export/saved_model", "--input", "x=1,2"], 2, "there are: serve, gpu [--tags TAGS]"),
+        (["run", "{run}/export/saved_model", "--tags", "fast"], 2, "there are: gpu serve [--tags TAGS]"),
         (["compare", "{run}", "{run}/none"], 2, "there is no file"),
         (["graph", "{run}", "--depth", "-1"], 2, "--depth (-1) must be at least 0"),
         (

@@ -16,7 +16,7 @@ from tests.readers import X, line, run_frozen
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import CheckpointError
 from trainer.export.from_checkpoint import export_checkpoint, freeze_checkpoint
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.runs.lock import RunLock
 
 v1 = tf.compat.v1
@@ -39,7 +39,7 @@ def test_the_best_afterwards_is_what_the_callbacks_took(tool, copy) -> None:
 def test_the_loss_can_be_frozen_with_the_labels(copy) -> None:
     file = freeze_checkpoint(resolve_checkpoint(copy), copy / "loss.pb", ["loss"])
     assert sorted(json.loads((copy / "loss.json").read_text())["inputs"]) == ["x", "y"]
-    assert [node.name for node in read_frozen(file).node if node.op == "Placeholder"] == ["x", "y"]
+    assert [node.name for node in read_graph(file).node if node.op == "Placeholder"] == ["x", "y"]
 
 
 def test_an_export_of_a_run_that_is_going_on_leaves_its_run_json_alone(tool, copy, caplog) -> None:

@@ -15,7 +15,7 @@ from trainer.errors import RequestError
 from trainer.export.checkpoint_session import session_from_meta
 from trainer.export.from_checkpoint import freeze_checkpoint
 from trainer.export.subgraph import check_outputs, extract_inference
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, PLACEHOLDERS
 from trainer.graphdef.output_names import likely_outputs
 from trainer.inspection.static import read_model
@@ -87,7 +87,7 @@ def in_trunk(_prefix: Path, pb: Path) -> dict[str, bool]:
 
 def in_export(prefix: Path, _pb: Path) -> dict[str, bool]:
     file = freeze_checkpoint(resolve_checkpoint(str(prefix)), prefix.with_name("made.pb"), ["op"], {"x": X})
-    assert [node.name for node in read_frozen(file).node if node.op in PLACEHOLDERS] == ["x"]
+    assert [node.name for node in read_graph(file).node if node.op in PLACEHOLDERS] == ["x"]
     return in_predict_frozen(prefix, file)
 
 
@@ -124,7 +124,7 @@ def test_a_checkpoint_session_feeds_it(files) -> None:
 
 def test_it_is_no_output_and_what_depends_on_it_is(files) -> None:
     _, prefix, pb = files
-    assert likely_outputs(read_frozen(pb)) == ["op"]
+    assert likely_outputs(read_graph(pb)) == ["op"]
     with pytest.raises(RequestError, match=r"trunk\.outputs: 'x' is an input"):
         read_trunk(pb, ["x"])
     with session_from_meta(prefix, Path(f"{prefix}.meta")) as live:

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graphdef.node_names import is_named_by_hand
 from trainer.graphdef.output_names import (
     check_output_nodes,
     final_outputs,
-    is_named_by_hand,
     likely_outputs,
     named_tensors,
     op_types_of,
@@ -59,12 +59,12 @@ def trained_graph() -> tf.Graph:
 
 def test_likely_outputs_of_a_graph_of_training() -> None:
     graph_def = trained_graph().as_graph_def()
-    assert likely_outputs(graph_def) == ["loss", "probability", "ArgMax", "net/features"]
-    assert likely_outputs(graph_def, limit=1) == ["loss"]
+    assert likely_outputs(graph_def) == ["probability", "matmul", "net/features", "ArgMax"]
+    assert likely_outputs(graph_def, limit=1) == ["probability"]
     nodes = list(graph_def.node)
     del graph_def.node[:]
     graph_def.node.extend(reversed(nodes))
-    assert set(likely_outputs(graph_def)) == {"loss", "probability", "ArgMax", "net/features"}
+    assert set(likely_outputs(graph_def)) == {"probability", "matmul", "ArgMax", "net/features"}
 
 
 def test_a_graph_without_inputs_has_no_likely_output() -> None:

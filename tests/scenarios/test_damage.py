@@ -14,7 +14,7 @@ from tests.damage import DAMAGE, flip
 from tests.helpers import assert_same_bits, run
 from trainer.checkpoints.record import read_record
 from trainer.errors import CheckpointError, RequestError
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 
 
 @pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index", "meta", "json"])
@@ -70,11 +70,11 @@ def test_05_all_damaged_is_an_error_that_lists_what_was_tried(three) -> None:
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_19_a_damaged_pb_is_refused(linear_run, tmp_path, damage) -> None:
     shutil.copytree(linear_run[0] / "export/frozen", tmp_path / "frozen")
-    assert read_frozen(tmp_path / "frozen/model.pb").node
+    assert read_graph(tmp_path / "frozen/model.pb").node
     DAMAGE[damage](tmp_path / "frozen/model.pb")
     with pytest.raises(RequestError, match=r"model\.pb"):
-        read_frozen(tmp_path / "frozen/model.pb")
+        read_graph(tmp_path / "frozen/model.pb")
     (tmp_path / "frozen/model.json").unlink()
     if damage != "flipped":  # nothing in the format tells of a flipped byte
         with pytest.raises(RequestError, match=r"model\.pb"):
-            read_frozen(tmp_path / "frozen/model.pb")
+            read_graph(tmp_path / "frozen/model.pb")

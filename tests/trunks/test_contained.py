@@ -10,14 +10,14 @@ import pytest
 import tensorflow as tf
 
 from trainer.errors import ReadBackError
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.trunks.contained import check_contained
 from trainer.trunks.trunk import Trunk
 
 
 @pytest.mark.parametrize("of_outputs", [False, True])
 def test_a_whole_that_holds_another_trunk_is_noticed(trunk_file, on_trunk, of_outputs) -> None:
-    whole = read_frozen(on_trunk / "export/frozen/model.pb")
+    whole = read_graph(on_trunk / "export/frozen/model.pb")
     example: Mapping[str, Any] = {"x": np.ones((3, 2), np.float32)}
     with tf.Graph().as_default():
         trunk = Trunk(path=str(trunk_file), outputs=["features"])

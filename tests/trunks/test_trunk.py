@@ -14,7 +14,7 @@ from tests.helpers import assert_same_bits, run, variables
 from tests.processes import python
 from tests.trunks.nets import UNITS, Head, constants, freeze, net, train_on, with_exports
 from trainer.errors import RequestError
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.trunks.trunk import Trunk
 
 v1 = tf.compat.v1
@@ -80,7 +80,7 @@ def test_constants_become_variables_are_trained_and_frozen_again(trunk_file, tmp
     after = constants(whole)
     assert after["trunk/dense/kernel"].tobytes() == trained.tobytes()
     assert after["trunk/dense/bias"].tobytes() == before["dense/bias"].tobytes()
-    assert not {node.op for node in read_frozen(whole).node} & {"VarHandleOp", "ReadVariableOp"}
+    assert not {node.op for node in read_graph(whole).node} & {"VarHandleOp", "ReadVariableOp"}
     (told,) = json.loads(whole.with_suffix(".json").read_text())["trunks"]
     assert told["variables"] == ["dense/kernel"]
     assert told["outputs_compared"] is False
@@ -115,7 +115,7 @@ def test_a_frozen_whole_is_a_trunk_again(trunk_file, tmp_path) -> None:
 def test_another_file_under_the_same_name_is_refused_at_a_resume(tmp_path) -> None:
     file = freeze(tmp_path / "old.pb", net, ["features"])
     train_on(file, tmp_path / "run", epochs=1, callbacks=None)
-    graph_def = read_frozen(file)
+    graph_def = read_graph(file)
     kernel = next(node for node in graph_def.node if node.name == "dense/kernel")
     kernel.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(constants(file)["dense/kernel"] + 1))
     file.write_bytes(graph_def.SerializeToString())
@@ -136,7 +136,7 @@ def unfrozen(file: Path) -> Path:
 WRONG = [
     ({"path": "no/such.pb"}, "trunk.path: there is no no/such.pb"),
     ({"path": "EMPTY"}, "is empty"),
-    ({"path": "TEXT"}, "is not a frozen graph"),
+    ({"path": "TEXT"}, "is not a GraphDef"),
     ({"path": "UNFROZEN"}, "still has variables (dense/"),
     ({"path": "FOLDER"}, "has no run with a frozen graph"),
     ({"outputs": ["featurs"]}, "trunk.outputs: the graph has no node 'featurs'; did you mean features?"),

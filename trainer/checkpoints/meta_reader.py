@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.framework.variable_pb2 import VariableDef
-
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.store import META
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
-from trainer.errors import CheckpointError, RequestError
+from trainer.errors import CheckpointError
+from trainer.graphdef.graph_file import parse, read_bytes
+from trainer.graphdef.protos import MetaGraphDef, VariableDef
 
-v1 = tf.compat.v1
+TRAINABLE_VARIABLES = "trainable_variables"
+"""Key of the collection of trainable variables (``tf.compat.v1.GraphKeys``)."""
 
 
 def read_graph_of(checkpoint: StoredCheckpoint) -> Any:
@@ -42,12 +41,7 @@ def read_meta(file: Path) -> Any:
         CheckpointError: The file is damaged.
         RequestError: The file cannot be opened.
     """
-    try:
-        meta = v1.MetaGraphDef.FromString(file.read_bytes())
-    except OSError as error:
-        raise RequestError(f"{file} cannot be read: {error.strerror}") from error
-    except DecodeError as error:
-        raise CheckpointError(f"{file} is not a graph, or only a part of one ({error})") from error
+    meta = parse(file, read_bytes(file, CheckpointError), MetaGraphDef, CheckpointError)
     if not meta.graph_def.node:
         raise CheckpointError(f"{file} holds no node of a graph")
     return meta
@@ -55,7 +49,7 @@ def read_meta(file: Path) -> Any:
 
 def trainable_names(meta: Any) -> set[str]:
     """Returns the names of a MetaGraphDef's trainable variables, as a checkpoint stores them."""
-    values = meta.collection_def[v1.GraphKeys.TRAINABLE_VARIABLES].bytes_list.value
+    values = meta.collection_def[TRAINABLE_VARIABLES].bytes_list.value
     variables = [VariableDef.FromString(value) for value in values]
     # The parts of a partitioned variable are one tensor in the file.
     return {v.save_slice_info_def.full_name or v.variable_name.partition(":")[0] for v in variables}

@@ -29,6 +29,7 @@ FLAGS = {
     "representative": ("--representative",),
     "signature": ("--signature",),
     "tags": ("--tags",),
+    "trust": ("--trust",),
 }
 """Flags by the argument of a RequestError that they set; a command has one of them."""
 

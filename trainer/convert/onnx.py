@@ -13,7 +13,7 @@ from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
 from trainer.files import local_path
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.compare import random_batch
 from trainer.predict.predictor import Predictor
@@ -59,7 +59,7 @@ def convert_to_onnx(
         try:
             with tf.Graph().as_default():
                 model, _ = tf2onnx.convert.from_graph_def(
-                    read_frozen(source),
+                    read_graph(source),
                     input_names=[info.tensor for info in predictor.inputs.values()],
                     output_names=[info.tensor for info in predictor.outputs.values()],
                     tensors_to_rename=names,

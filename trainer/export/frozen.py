@@ -21,7 +21,7 @@ from trainer.export.subgraph import InferenceSubgraph
 from trainer.export.tables import Entries, check_entries
 from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside, write_json
 from trainer.graph.compiling.session_config import session_as_is
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, VARIABLE_OPS
 
 v1 = tf.compat.v1
@@ -112,7 +112,7 @@ def read_frozen_back(
     Raises:
         ReadBackError: The file's inputs or outputs differ from the part's, or it holds variables.
     """
-    graph_def = read_frozen(file)
+    graph_def = read_graph(file)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         placeholders = {node.name for node in graph_def.node if node.op in PLACEHOLDERS}

@@ -48,6 +48,17 @@ RESTORE_OP = re.compile(r"^Restore(V2|Slice)?$")
 NO_OUTPUT_OP = re.compile(r"^(Const|NoOp|Assert|Print|Placeholder.*|.*Summary.*|Var.*|.*Variable.*|.*HashTable.*)$")
 """Ops whose values are not predictions."""
 
+OUTPUT_COUNTS = {"TopK": 2, "TopKV2": 2, "Unique": 2, "UniqueV2": 2, "UniqueWithCounts": 3, "UniqueWithCountsV2": 3}
+OUTPUT_COUNTS |= {"ListDiff": 2, "MaxPoolWithArgmax": 2, "Qr": 2, "SelfAdjointEigV2": 2, "Svd": 3, "Eig": 2, "Lu": 2}
+OUTPUT_COUNTS |= {"NonMaxSuppressionV4": 2, "NonMaxSuppressionV5": 3, "CombinedNonMaxSuppression": 4}
+OUTPUT_COUNTS |= {"CTCGreedyDecoder": 4, "LookupTableExportV2": 2, "LookupTableExport": 2}
+"""Number of outputs of ops that have several results."""
+
+OUTPUT_LISTS = {"Split": "num_split", "SplitV": "num_split", "Unpack": "num", "IdentityN": "T", "While": "T"}
+OUTPUT_LISTS |= dict.fromkeys(("If", "StatelessIf", "Case", "StatelessCase"), "Tout") | {"StatelessWhile": "T"}
+OUTPUT_LISTS |= dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall", "PyFunc"), "Tout")
+"""Attributes that say how many outputs an op has."""
+
 SAVER_SCOPE = re.compile(r"save(_\d+)?/")
 """Scope of a Saver's ops; a placeholder in it takes a file name."""
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainer.checks import check_names, close_matches
 from trainer.errors import RequestError
+from trainer.graphdef.node_names import is_named_by_hand
 from trainer.graphdef.op_types import (
     NO_OUTPUT_OP,
+    OUTPUT_COUNTS,
+    OUTPUT_LISTS,
     PLACEHOLDERS,
     RESOURCE_VARIABLE,
+    SAVER_SCOPE,
     TRAINING_OP,
     TRAINING_SCOPE,
     VARIABLE_OPS,
 )
+from trainer.graphdef.proposals import proposed_outputs
 from trainer.graphdef.traverse import Reads, downstream, ends, node_of, reads_of, tensor_of
 
 Likely = Callable[[], Sequence[str]]
@@ -24,21 +28,21 @@ Likely = Callable[[], Sequence[str]]
 Names = Sequence[str] | Mapping[str, str]
 """Tensors as the user names them: ``op`` or ``op:0``, or a mapping from new names to them."""
 
-NAMES_OF_PYTHON_FUNCTIONS = {"div", "matmul", "mod", "pow", "rtruediv", "stack", "truediv", "unstack", "zeros", "ones"}
-"""Names that TensorFlow's Python functions give to ops of another type (``Pack``, ``RealDiv``, ``BatchMatMulV2``)."""
-
-
 def likely_outputs(graph_def: Any, limit: int = 10) -> list[str]:
     """Returns nodes that may be outputs, the likeliest first.
 
-    Candidates depend on a placeholder and belong to neither training nor saving. The order is: named by
-    hand outside all scopes, then not read by another candidate, then named by hand inside a scope; in
-    each group the last node of the graph comes first.
+    Those that a person would predict with come first. A graph in which none stands out, such as one that only
+    computes, gets the nodes that depend on a placeholder: named by hand outside all scopes, then not read by
+    another one, then named by hand inside a scope.
 
     Args:
         graph_def: Whole graph.
         limit: Maximum number of names.
     """
+    return (proposed_outputs(graph_def) or _dependent_outputs(graph_def))[:limit]
+
+
+def _dependent_outputs(graph_def: Any) -> list[str]:
     nodes = {node.name: node for node in graph_def.node}
     reads = reads_of(graph_def)
     usable: Reads = {name: reads[name] for name, node in nodes.items() if _may_be_of_the_model(node)}
@@ -48,34 +52,35 @@ def likely_outputs(graph_def: Any, limit: int = 10) -> list[str]:
     outside = [name for name in named if "/" not in name]
     last = set(ends({name: usable[name] for name in usable if name in dependent}))
     groups = (outside, [name for name in candidates if name in last], named)
-    return list(dict.fromkeys(name for group in groups for name in reversed(group)))[:limit]
+    return list(dict.fromkeys(name for group in groups for name in reversed(group)))
 
 
 def _may_be_of_the_model(node: Any) -> bool:
     return not TRAINING_SCOPE.match(node.name) and not TRAINING_OP.search(node.op)
 
 
-def is_named_by_hand(name: str, op_type: str) -> bool:
-    """Returns whether the author of a graph named an op: whether its name is not derived from its type.
-
-    Example:
-        >>> [is_named_by_hand(*each) for each in [("net/op", "Identity"), ("add_1", "AddV2"), ("BiasAdd", "BiasAdd")]]
-        [True, False, False]
-    """
-    last = re.sub(r"(_\d+)+$", "", name.rpartition("/")[2])
-    if last in NAMES_OF_PYTHON_FUNCTIONS:
-        return False
-
-    def plain(text: str) -> str:
-        return re.sub(r"V\d$", "", text).replace("_", "").lower()
-
-    return plain(last) != plain(op_type)
-
-
 def final_outputs(graph_def: Any) -> list[str]:
-    """Returns the nodes that no other node reads: the outputs of a frozen graph without a manifest."""
-    types = op_types_of(graph_def)
-    return [name for name in ends(reads_of(graph_def)) if not NO_OUTPUT_OP.match(types[name])]
+    """Returns the tensors of nodes that no other node reads: the outputs of a frozen graph without a manifest.
+
+    The first output of a node has the node's name.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    found = [name for name in ends(reads_of(graph_def)) if not _gives_no_prediction(nodes[name])]
+    return [tensor for name in found for tensor in [name, *(f"{name}:{i}" for i in range(1, output_count(nodes[name])))]]
+
+
+def _gives_no_prediction(node: Any) -> bool:
+    return bool(NO_OUTPUT_OP.match(node.op) or (SAVER_SCOPE.match(node.name) and TRAINING_OP.search(node.op)))
+
+
+def output_count(node: Any) -> int:
+    """Returns the number of outputs of a node that are results; 1 for an op that is not known to have several."""
+    if node.op in OUTPUT_COUNTS:
+        return OUTPUT_COUNTS[node.op]
+    if node.op in OUTPUT_LISTS:
+        attribute = node.attr[OUTPUT_LISTS[node.op]]
+        return len(attribute.list.type) or attribute.i or 1
+    return 1
 
 
 def op_types_of(graph_def: Any) -> dict[str, str]:

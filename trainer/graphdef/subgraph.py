@@ -6,12 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, RESTORE_OP, TABLE_INITIALIZER_OP, VARIABLE_OPS
+from trainer.graphdef.protos import GraphDef
 from trainer.graphdef.traverse import needed_functions, node_of, reads_of, upstream
-
-v1 = tf.compat.v1
 
 
 @dataclass(frozen=True)
@@ -26,8 +23,9 @@ class Subgraph:
         tables: Names of the ops that fill the look-up tables; those of a Saver, from a checkpoint, are left out.
 
     Example:
+        >>> import tensorflow as tf
         >>> with tf.Graph().as_default() as graph:
-        ...     x = v1.placeholder(tf.float32, [None], name="x")
+        ...     x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
         ...     twice, unused = tf.multiply(x, 2.0, name="twice"), tf.negative(x, name="unused")
         >>> part = extract_subgraph(graph.as_graph_def(), {"twice": "twice:0"})
         >>> [node.name for node in part.graph_def.node], list(part.placeholders)
@@ -78,7 +76,7 @@ def graph_def_of(whole: Any, nodes: Collection[Any]) -> Any:
         whole: GraphDef that the nodes come from.
         nodes: NodeDef messages.
     """
-    result = v1.GraphDef(versions=whole.versions, node=nodes)
+    result = GraphDef(versions=whole.versions, node=nodes)
     result.library.function.extend(needed_functions(whole.library, nodes))
     for node in result.node:
         # A node colocated with another one cannot be imported without it.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
+from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.traverse import downstream, node_of, upstream
+from trainer.inspection.ops import Op
 from trainer.predict.tensor_info import format_shape
 
 MAX_BOXES = 60
@@ -41,23 +41,25 @@ class Boxes:
     edges: tuple[tuple[str, str], ...]
 
 
-def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> Boxes:
+def boxes_of(operations: Sequence[Op], outputs: Collection[str], depth: int | None = None) -> Boxes:
     """Returns the boxes of an inference graph.
 
     Ops that depend on no placeholder are constant; they are shown as parameters of the boxes that use them.
 
     Args:
-        graph: ``tf.Graph`` of the inference part alone.
+        operations: Ops of the inference part.
         outputs: Names of its output tensors.
         depth: Levels of name scopes to open; None for as many as ``MAX_BOXES`` allows.
     """
     ends = {node_of(name) for name in outputs}
-    operations = graph.get_operations()
-    reads = {op.name: [tensor.op.name for tensor in op.inputs] for op in operations}
+    ops = {op.name: op for op in operations}
+    reads = {op.name: op.inputs for op in operations}
     dependent = downstream(reads, [op.name for op in operations if op.type in PLACEHOLDERS]) | ends
     shown = [op for op in operations if op.name in dependent]
     constant = {name: tensors for name, tensors in reads.items() if name not in dependent}
-    parameters = {op.name: _parameters(graph, upstream(constant, reads[op.name])) for op in shown}
+    parameters = {
+        op.name: [ops[name] for name in upstream(constant, op.inputs) if ops[name].is_parameter] for op in shown
+    }
     if depth is not None:
         return _at_depth(shown, ends, parameters, depth)
     deepest = max((op.name.count("/") for op in shown), default=0)
@@ -68,19 +70,8 @@ def boxes_of(graph: Any, outputs: Collection[str], depth: int | None = None) -> 
     return found
 
 
-def _parameters(graph: Any, names: Iterable[str]) -> list[Any]:
-    """Returns the variables and the floating constants among some ops, without scalars."""
-    found = []
-    for name in names:
-        op = graph.get_operation_by_name(name)
-        is_parameter = op.type in VARIABLE_OPS or (op.type == "Const" and op.outputs[0].dtype.is_floating)
-        if is_parameter and op.outputs[0].shape.rank:
-            found.append(op)
-    return found
-
-
-def _at_depth(shown: list[Any], ends: Collection[str], parameters: Mapping[str, Sequence[Any]], depth: int) -> Boxes:
-    groups: dict[str, list[Any]] = {}
+def _at_depth(shown: list[Op], ends: Collection[str], parameters: Mapping[str, Sequence[Op]], depth: int) -> Boxes:
+    groups: dict[str, list[Op]] = {}
     group_of = {}
     names = {op.name for op in shown}
     for op in shown:
@@ -89,11 +80,11 @@ def _at_depth(shown: list[Any], ends: Collection[str], parameters: Mapping[str, 
         group_of[op.name] = op.name if alone else scope
         groups.setdefault(group_of[op.name], []).append(op)
     edges = {
-        (group_of[tensor.op.name], group): None
+        (group_of[name], group): None
         for group, ops in groups.items()
         for op in ops
-        for tensor in op.inputs
-        if tensor.op.name in group_of and group_of[tensor.op.name] != group
+        for name in op.inputs
+        if name in group_of and group_of[name] != group
     }
     return Boxes({name: _box(name, ops, ends, parameters) for name, ops in groups.items()}, tuple(edges))
 
@@ -104,20 +95,19 @@ def _scope(name: str, names: Collection[str]) -> str:
     return _scope(scope, names) if scope in names else scope
 
 
-def _box(name: str, ops: list[Any], ends: Collection[str], parameters: Mapping[str, Sequence[Any]]) -> Box:
+def _box(name: str, ops: list[Op], ends: Collection[str], parameters: Mapping[str, Sequence[Op]]) -> Box:
     types = Counter(op.type for op in ops if op.type not in PLACEHOLDERS)
     lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MAX_LINES))]
     if len(types) > MAX_LINES:
         lines[0] += ", ..."
     own = {each.name: each for op in ops for each in parameters[op.name]}
     lines += [
-        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {format_shape(each.outputs[0].shape)}"
+        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {format_shape(each.sizes)}"
         for each in list(own.values())[:MAX_LINES]
     ]
-    last = ops[-1].outputs
-    if last:
-        shape = None if last[0].shape.rank is None else last[0].shape.as_list()
-        lines.append(f"{last[0].dtype.base_dtype.name} {format_shape(shape)}")
+    last = ops[-1]
+    if last.has_output:
+        lines.append(f"{last.dtype} {format_shape(last.sizes)}")
     kind = "op" if len(ops) == 1 else "scope"
     if ops[0].type in PLACEHOLDERS:
         kind = "input"

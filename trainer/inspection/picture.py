@@ -9,6 +9,7 @@ from trainer import inspection
 from trainer.errors import RequestError
 from trainer.inspection.boxes import Box, Boxes, boxes_of
 from trainer.inspection.geometry import GAP, Point
+from trainer.inspection.ops import ops_of
 from trainer.inspection.static import StaticModel
 
 COLOURS = {"input": "#dbeafe", "output": "#dcfce7", "scope": "#f3f4f6", "op": "#ffffff"}
@@ -26,10 +27,10 @@ def draw(model: StaticModel, depth: int | None = None) -> str:
     Raises:
         RequestError: The outputs are not known, or grandalf is not installed.
     """
-    if model.prediction is None:
-        raise RequestError(f"{model.path} does not declare its outputs; name them", argument="outputs")
-    graph, _, outputs = model.imported()
-    return svg(boxes_of(graph, [info.tensor for info in outputs.values()], depth), str(model.path))
+    if model.part is None:
+        likely = f"; likely: {', '.join(model.likely)}" if model.likely else ""
+        raise RequestError(f"{model.path} does not declare its outputs; name them{likely}", argument="outputs")
+    return svg(boxes_of(ops_of(model), list(model.part.outputs.values()), depth), model.path.name)
 
 
 def svg(drawn: Boxes, title: str) -> str:

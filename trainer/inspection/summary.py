@@ -1,4 +1,4 @@
-"""Summary of a model's file."""
+"""Summary of a model's file; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
-from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, VARIABLE_OPS
-from trainer.graphdef.traverse import model_placeholders
+from trainer.graphdef.declared import dtype_name, element_count, sizes_of
+from trainer.graphdef.op_types import VARIABLE_OPS
+from trainer.graphdef.subgraph import extract_subgraph
+from trainer.graphdef.traverse import tensor_of
 from trainer.inspection.static import Infos, StaticModel
-from trainer.predict.tensor_info import TensorInfo
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,14 @@ class Summary:
 
     Args:
         path: Path of the file or directory.
-        format: Format of the model: ``frozen``, ``meta`` or ``saved_model``.
+        format: Format of the model: ``frozen``, ``graph``, ``meta`` or ``saved_model``.
         size: Size in bytes, including the variables of a SavedModel.
         inputs: Inputs of the inference part by name; all placeholders if its outputs are not known.
         outputs: Outputs of the inference part by name.
         signatures: Inputs and outputs of each signature of a SavedModel, by the signature's name.
         tag_sets: Tags of each graph in a SavedModel.
-        parameters: Number of values in the variables, or constants, that the outputs need.
+        likely: Names of nodes that may be the outputs, the likeliest first, where the file does not declare them.
+        parameters: Number of values in the variables and constants that the outputs need, or the likely ones.
         ops: Number of ops of each type in the whole graph, functions included, the most common type first.
         inference_ops: Number of ops of each type in the inference part, the most common type first.
     """
@@ -40,6 +40,7 @@ class Summary:
     outputs: Infos
     signatures: Mapping[str, tuple[Infos, Infos]]
     tag_sets: Sequence[Sequence[str]]
+    likely: Sequence[str]
     parameters: int
     ops: Mapping[str, int]
     inference_ops: Mapping[str, int]
@@ -60,25 +61,28 @@ def _json(infos: Infos) -> dict[str, Any]:
 
 
 def summarize(model: StaticModel) -> Summary:
-    """Returns the summary of a model.
-
-    Raises:
-        RequestError: This version of TensorFlow cannot import its inference part.
-    """
-    _, inputs, outputs = model.imported()
-    part_graph_def = model.prediction.part.graph_def if model.prediction else None
+    """Returns the summary of a model."""
+    part = model.part.graph_def if model.part else None
     return Summary(
         path=str(model.path),
         format=model.format,
         size=_size(model.path),
-        inputs=inputs if model.prediction else _placeholders(model.graph_def),
-        outputs=outputs,
+        inputs=model.inputs,
+        outputs=model.outputs,
         signatures=model.signatures or {},
         tag_sets=model.tag_sets,
-        parameters=parameter_count(part_graph_def or model.graph_def),
+        likely=model.likely,
+        parameters=parameter_count(part or _likely_part(model)),
         ops=_op_counts(model.graph_def),
-        inference_ops=_op_counts(part_graph_def) if part_graph_def else {},
+        inference_ops=_op_counts(part) if part else {},
     )
+
+
+def _likely_part(model: StaticModel) -> Any:
+    """Returns what the likely outputs need: without slots and initial values, which a prediction does not read."""
+    if not model.likely:
+        return model.graph_def
+    return extract_subgraph(model.graph_def, {name: tensor_of(name) for name in model.likely}).graph_def
 
 
 def parameter_count(graph_def: Any) -> int:
@@ -86,10 +90,11 @@ def parameter_count(graph_def: Any) -> int:
     count = 0
     for node in graph_def.node:
         if node.op in VARIABLE_OPS:
-            count += tf.TensorShape(node.attr["shape"].shape).num_elements() or 0
-        elif node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating:
-            shape = tf.TensorShape(node.attr["value"].tensor.tensor_shape)
-            count += shape.num_elements() if shape.rank else 0
+            sizes = sizes_of(node.attr["shape"].shape)
+            count += 0 if sizes is None else element_count(sizes)
+        elif node.op == "Const" and "float" in dtype_name(node.attr["dtype"].type):
+            sizes = sizes_of(node.attr["value"].tensor.tensor_shape)
+            count += element_count(sizes) if sizes else 0
     return count
 
 
@@ -97,16 +102,6 @@ def _op_counts(graph_def: Any) -> dict[str, int]:
     counted: Counter[str] = Counter(node.op for node in graph_def.node)
     counted.update(node.op for function in graph_def.library.function for node in function.node_def)
     return dict(counted.most_common())
-
-
-def _placeholders(graph_def: Any) -> dict[str, TensorInfo]:
-    found = {}
-    for node in model_placeholders(graph_def.node):
-        shape = tf.TensorShape(node.attr["shape"].shape)
-        sizes = None if shape.rank is None else tuple(shape.as_list())
-        dtype = tf.as_dtype(node.attr["dtype"].type).name
-        found[node.name] = TensorInfo(f"{node.name}:0", dtype, sizes, node.op == OPTIONAL_PLACEHOLDER)
-    return found
 
 
 def _size(path: Path) -> int:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer.data.arrays import Array
 from trainer.errors import ReadBackError
 from trainer.graph.ops.find_instances import find_instances
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.subgraph import extract_subgraph
 from trainer.graphdef.traverse import tensor_of
 from trainer.trunks.trunk import Trunk
@@ -34,7 +34,7 @@ def check_of_trunks(model: Any, example: Mapping[str, Array]) -> Check:
     trunks = find_instances(model, Trunk)
 
     def check(file: Path) -> dict[str, Any]:
-        whole = read_frozen(file) if trunks else None
+        whole = read_graph(file) if trunks else None
         found = [{**trunk.metadata(), **check_contained(trunk, whole, str(file), example)} for trunk in trunks]
         return {"trunks": found} if found else {}
 

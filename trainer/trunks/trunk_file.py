@@ -13,7 +13,7 @@ from trainer.checks import matching, suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import sha256_of
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import REQUIRED_PLACEHOLDERS
 from trainer.graphdef.output_names import check_output_nodes, final_outputs, op_types_of
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
@@ -143,7 +143,7 @@ def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
         RequestError: The file is not a frozen graph, or lacks a node.
     """
     try:
-        whole = read_frozen(file)
+        whole = read_graph(file)
     except RequestError as error:
         raise RequestError(f"{PATH}: {error}", argument=PATH) from error
     types = op_types_of(whole)

@@ -221,7 +221,7 @@ def without_variables(folder):
         (damaged("w.npz"), r"w.npz cannot be read as .npz"),
         (damaged("w.weights.h5"), r"w.weights.h5 cannot be read as .h5"),
         (damaged("w.keras"), r"w.keras cannot be read as .keras"),
-        (damaged("w.pb"), r"w.pb is not a frozen graph"),
+        (damaged("w.pb"), r"w.pb is not a GraphDef"),
         (one_array, "it is one array, and has no names"),
         (named(), "holds no weights"),
         (named(w=np.ones((3, 1), "f4"), b=np.ones(1, "f4")), r"w: graph float32 \[2, 1\], file float32 \[3, 1\]"),

@@ -11,7 +11,7 @@ from callbacks.freeze import Freeze
 from callbacks.saved_model import SavedModel
 from tests.helpers import Line, run
 from trainer.errors import TrainerError
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 
 DEVICES = ["/device:GPU:1", "/job:worker/task:1", "/job:ps/replica:0/task:3/cpu:0", "/cpu:3"]
 
@@ -42,7 +42,7 @@ def test_an_op_on_a_missing_device_runs_on_another(tmp_path, placement, device) 
     compiled = "xla" if device == DEVICES[0] else "off"
     exports = {"f": Freeze(), "s": SavedModel()}
     run(tmp_path / "run", exports, make_model=pinned(device), epochs=1, compile=compiled)
-    nodes = read_frozen(tmp_path / "run/export/frozen/model.pb").node
+    nodes = read_graph(tmp_path / "run/export/frozen/model.pb").node
     assert {node.device for node in nodes} == {""}
 
 

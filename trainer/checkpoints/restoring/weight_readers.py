@@ -21,7 +21,7 @@ from trainer.checkpoints.restoring.keras_store import places_in_store
 from trainer.checkpoints.weight_files import weights_at
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """Key in a checkpoint of objects (``tf.train.Checkpoint``) under which it describes them."""
@@ -159,7 +159,7 @@ def _of_npz(path: Path) -> StoredWeights:
 
 
 def _of_frozen(path: Path) -> StoredWeights:
-    constants = [node for node in read_frozen(path).node if node.op == "Const"]
+    constants = [node for node in read_graph(path).node if node.op == "Const"]
     values = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in constants}
     return StoredWeights(path, {name: _type_of(each) for name, each in values.items()}, _all_read(values))
 

@@ -38,6 +38,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signature", help="signature of a SavedModel (default: serving_default)")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that opens models which do more than compute."""
+    parser.add_argument(
+        "--trust", action="store_true", help="open it even if it reads or writes files, uses a network or runs Python"
+    )
+
+
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Adds the seed of random inputs."""
     parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default: %(default)s)")

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from trainer import convert, predict
 from trainer.cli.command import Answer, Tool, path_argument
 from trainer.cli.input_values import parse_inputs
-from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed
+from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed, add_trust
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import write_atomically
@@ -31,12 +31,14 @@ def add_commands(tool: Tool) -> None:
     each = add_command(tool, "run", "compute the outputs of a model", _run, f"{ANY}, a .tflite or an .onnx")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
+    add_trust(each)
     each.add_argument("--save", type=path_argument, metavar="FILE.npz", help="file for the outputs")
     each = add_command(tool, "compare", "compare two models on one batch", _compare, "reference model")
     each.add_argument("second", type=path_argument, metavar="SECOND", help="model to compare with it")
     add_choice(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
     add_seed(each)
+    add_trust(each)
     each.add_argument(
         "--tolerance", type=float, default=1e-5, help="absolute and relative tolerance (default: %(default)s)"
     )
@@ -53,7 +55,7 @@ def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -
     tags, signature = chosen.tags, chosen.signature
     if one_of_two and detect_format(file)[0] != "saved_model":
         tags = signature = None
-    return predict.open_predictor(file, chosen.output, tags=tags, signature=signature)
+    return predict.open_predictor(file, chosen.output, tags=tags, signature=signature, trust=chosen.trust)
 
 
 def _run(chosen: argparse.Namespace) -> Answer:

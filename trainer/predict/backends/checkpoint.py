@@ -17,6 +17,7 @@ from trainer.files import local_path
 from trainer.graphdef.averages import average_names
 from trainer.graphdef.op_types import TABLE_OP
 from trainer.graphdef.output_names import Names, likely_outputs
+from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.graphdef.signatures import signature_outputs
 from trainer.predict.backends.restore import restore, restore_tables, stored_names
 from trainer.predict.backends.session import predictor_session, session_predictor
@@ -32,6 +33,7 @@ def open_checkpoint(
     inputs: Names | None = None,
     meta: str | Path | None = None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Predictor:
     """Opens a checkpoint with the graph of its ``.meta``; external checkpoints too, without model code.
 
@@ -45,9 +47,10 @@ def open_checkpoint(
         inputs: Tensors to feed besides the placeholders, such as the outputs of an input pipeline.
         meta: Path of the ``.meta``; None for the one that ``trainer.checkpoints.meta_graph.find_meta`` finds.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        trust: Whether the graph may do more than compute, such as write files.
 
     Raises:
-        RequestError: There is no checkpoint or no graph, or the graph lacks a node.
+        RequestError: There is no checkpoint or no graph, the graph lacks a node, or does more than compute.
         CheckpointError: The checkpoint is damaged.
 
     Example:
@@ -67,6 +70,9 @@ def open_checkpoint(
             argument="outputs",
         )
     prediction = extract_prediction(meta_graph.graph_def, wanted, inputs, str(file))
+    check_declared_sizes(str(file), prediction.part.graph_def)
+    if not trust:
+        refuse_forbidden(str(file), forbidden_ops(prediction.part.graph_def))
     with predictor_session() as session:
         infos = import_prediction(prediction, str(file))
         try:

@@ -22,6 +22,7 @@ def open_predictor(
     tags: Sequence[str] | None = None,
     signature: str | None = None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Predictor:
     """Opens a run, a checkpoint, a frozen ``.pb`` or a SavedModel.
 
@@ -31,12 +32,14 @@ def open_predictor(
         outputs: Nodes to compute, ``op`` or ``op:0``, or a mapping from new names to nodes; names in the
             signature of a SavedModel; None for those that the file declares.
         inputs: Tensors to feed besides the placeholders; not for a SavedModel.
-        tags: Tags of a SavedModel's meta graph; None for ``serve``.
+        tags: Tags of a SavedModel's meta graph; None for ``serve``, or the only graph.
         signature: Signature of a SavedModel; None for ``serving_default``, or the only one.
         weights: Weights of a checkpoint: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        trust: Whether the model may do more than compute: read and write other files, use a network, run Python.
 
     Raises:
-        RequestError: There is nothing to open, or an output, the tags or the signature does not exist.
+        RequestError: There is nothing to open; an output, the tags or the signature does not exist; or the model
+            does more than compute.
         CheckpointError: The checkpoint is damaged.
 
     Example:
@@ -59,7 +62,7 @@ def open_predictor(
                 f"{path} is a SavedModel: its signature names inputs and outputs",
                 argument="outputs" if inputs is None else "inputs",
             )
-        return open_saved_model(path, ("serve",) if tags is None else tags, signature, outputs)
+        return open_saved_model(path, tags, signature, outputs, trust)
     if tags is not None or signature is not None:
         raise RequestError(
             f"tags and signature are for a SavedModel; {path} is not one",
@@ -68,5 +71,5 @@ def open_predictor(
     if kind == "meta":
         raise RequestError(f"{path} is a graph without weights: there is no {path.stem}.index beside it")
     if kind == "checkpoint":
-        return open_checkpoint(path, outputs, inputs, weights=weights)
-    return open_frozen(path, outputs, inputs)
+        return open_checkpoint(path, outputs, inputs, weights=weights, trust=trust)
+    return open_frozen(path, outputs, inputs, trust)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from trainer.errors import RequestError
 from trainer.files import local_path
-from trainer.graphdef.frozen_file import read_frozen
+from trainer.graphdef.graph_file import read_graph, read_manifest
 from trainer.graphdef.output_names import Names, final_outputs
+from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.predict.backends.session import predictor_session, session_predictor
 from trainer.predict.backends.subgraph import extract_prediction, import_prediction
 from trainer.predict.predictor import Predictor
 
 
-def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | None = None) -> Predictor:
+def open_frozen(
+    path: str | Path, outputs: Names | None = None, inputs: Names | None = None, trust: bool = False
+) -> Predictor:
     """Opens a frozen graph, compared with the manifest beside it if there is one.
 
     Args:
@@ -23,9 +25,10 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
         outputs: Nodes to compute, ``op`` or ``op:0``, or a mapping from new names to nodes; None for
             those of the manifest, or for all nodes that no other node reads.
         inputs: Tensors to feed besides the placeholders that the outputs need.
+        trust: Whether the graph may do more than compute, such as write files.
 
     Raises:
-        RequestError: The file is missing, damaged or not a frozen graph, or lacks a node.
+        RequestError: The file is missing, damaged or not a frozen graph, lacks a node, or does more than compute.
 
     Example:
         >>> open_frozen("no.pb")
@@ -33,9 +36,12 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
         trainer.errors.RequestError: no.pb cannot be read: No such file or directory
     """
     path = local_path(path)
-    graph_def = read_frozen(path)
+    graph_def = read_graph(path)
     wanted = manifest_outputs(path, graph_def) if outputs is None else outputs
+    check_declared_sizes(str(path), graph_def)
     prediction = extract_prediction(graph_def, wanted, inputs, str(path))
+    if not trust:
+        refuse_forbidden(str(path), forbidden_ops(graph_def, [*prediction.part.outputs.values(), *prediction.part.tables]))
     if prediction.part.variables:
         raise RequestError(
             f"{path} is not frozen: it has the variable {min(prediction.part.variables)!r} without its value; freeze "
@@ -49,14 +55,9 @@ def open_frozen(path: str | Path, outputs: Names | None = None, inputs: Names | 
 
 def manifest_outputs(path: Path, graph_def: Any) -> list[str]:
     """Returns the outputs of the manifest, or without one the nodes that no other node reads."""
-    manifest = path.with_suffix(".json")
-    if manifest.is_file():
-        try:
-            return list(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RequestError(
-                f"{manifest} is not a manifest ({error}); remove it to open the .pb without one"
-            ) from error
+    manifest = read_manifest(path)
+    if manifest is not None:
+        return list(manifest["outputs"])
     found = final_outputs(graph_def)
     if not found:
         raise RequestError(f"{path} has no node that computes an output")

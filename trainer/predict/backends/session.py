@@ -81,7 +81,7 @@ class SessionBackend:
             self._calls[names] = call
         try:
             return call(*fed.values())
-        except (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError) as error:
+        except (tf.errors.OpError, ValueError) as error:
             given = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in fed.items())
             raise RequestError(f"{self._source} cannot be run on {given}: {describe(error)}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from trainer.predict.backends.session import tensor_info
 from trainer.predict.tensor_info import TensorInfo
 
 v1 = tf.compat.v1
+
+UNKNOWN_OP = re.compile(r"Op type not registered '(?P<op>[^']+)'")
+"""Part of TensorFlow's message about an op that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def _refuse_pipelines(part: Subgraph, what: str) -> None:
 def _declared(graph_def: Any, tensor: str, what: str) -> TensorInfo:
     """Returns dtype and shape of a tensor, inferred by TensorFlow from the nodes upstream."""
     with tf.Graph().as_default() as graph:
-        _import(extract_subgraph(graph_def, {tensor: tensor}).graph_def, {}, what)
+        import_part(extract_subgraph(graph_def, {tensor: tensor}).graph_def, {}, what)
         return tensor_info(_tensor(graph, tensor, what))
 
 
@@ -89,7 +93,7 @@ def import_prediction(prediction: PredictionSubgraph, what: str) -> tuple[dict[s
         name: v1.placeholder(info.dtype, info.shape, name=f"fed_inputs/{i}")
         for i, (name, info) in enumerate(prediction.fed.items())
     }
-    _import(part.graph_def, {info.tensor: fed[name] for name, info in prediction.fed.items()}, what)
+    import_part(part.graph_def, {info.tensor: fed[name] for name, info in prediction.fed.items()}, what)
     inputs = {name: tensor_info(tensor) for name, tensor in fed.items()}
     for name, node in part.placeholders.items():
         optional = node.op == OPTIONAL_PLACEHOLDER
@@ -97,10 +101,26 @@ def import_prediction(prediction: PredictionSubgraph, what: str) -> tuple[dict[s
     return inputs, {name: tensor_info(_tensor(graph, tensor, what)) for name, tensor in part.outputs.items()}
 
 
-def _import(graph_def: Any, replaced: Mapping[str, Any], what: str) -> None:
+def import_part(graph_def: Any, replaced: Mapping[str, Any], what: str, producer_ops: Any = None) -> None:
+    """Imports a graph into the default one.
+
+    Args:
+        graph_def: GraphDef to import.
+        replaced: Tensors of the default graph by the names of those that they replace.
+        what: Path of the file, for messages.
+        producer_ops: OpList of the TensorFlow that wrote the graph, if known: defaults that only it knows are dropped.
+
+    Raises:
+        RequestError: This version of TensorFlow cannot import it.
+    """
     try:
-        tf.import_graph_def(graph_def, replaced, name="")
-    except (ValueError, tf.errors.OpError) as error:
+        tf.import_graph_def(graph_def, replaced, name="", producer_op_list=producer_ops)
+    except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        unknown = UNKNOWN_OP.search(str(error))
+        if unknown:
+            raise RequestError(
+                f"{what} needs the op {unknown['op']!r}, which TensorFlow {tf.__version__} does not have"
+            ) from error
         raise RequestError(f"{what} cannot be imported: {str(error).splitlines()[0]}") from error
 
 
