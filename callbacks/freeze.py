@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import export, graph, trunks
 from trainer.callback import Callback, Context, Phase
-from trainer.checks import check_choice, check_file_name, check_names, check_optional_choice
+from trainer.checks import check_bool, check_choice, check_file_name, check_names, check_optional_choice
 from trainer.runs.versions import versions
 from trainer.state import WEIGHTS
 from trainer.timing import utc_now
@@ -28,6 +28,7 @@ class Freeze(Callback):
         name: Name of the file, without ``.pb``.
         state: State of a model whose inference changes variables, such as a stateful RNN: ``initial`` for a file
             that starts each call from their initial values, ``refuse`` to refuse such a model.
+        trust: Whether the file may do more than compute, such as read other files, if the model does.
 
     Raises:
         TypeError, ValueError: A value is out of range.
@@ -48,6 +49,7 @@ class Freeze(Callback):
         weights: str | None = None,
         name: str = "model",
         state: str = "initial",
+        trust: bool = False,
     ) -> None:
         self._outputs = None if outputs is None else check_names("outputs", outputs)
         self._which = check_choice("which", which, ("last", "best"))
@@ -56,6 +58,7 @@ class Freeze(Callback):
         self._name = check_file_name("name", name)
         self.writes = (f"export/frozen/{name}.pb",)
         self._state = check_choice("state", state, ("initial", "refuse"))
+        self._trust = check_bool("trust", trust)
 
     def on_build(self, build: GraphContext) -> None:
         """Extracts the inference part, which finds wrong names and what cannot be frozen."""
@@ -63,7 +66,7 @@ class Freeze(Callback):
         export.check_state(self._state, inference)
         names = list(inference.outputs) if self._outputs is None else self._outputs
         nodes = export.check_outputs(names, build.graph, list(inference.outputs))
-        self._part = export.extract_inference(build.graph, {**inference.inputs, **inference.labels}, nodes)
+        self._part = export.extract_inference(build.graph, {**inference.inputs, **inference.labels}, nodes, self._trust)
         try:
             export.check_fits_a_pb(self._part)
         except ValueError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer import export, graph
 from trainer.callback import Callback, Context, Phase
-from trainer.checks import check_choice, check_names, check_optional_choice
+from trainer.checks import check_bool, check_choice, check_names, check_optional_choice
 from trainer.runs.versions import versions
 from trainer.state import WEIGHTS
 from trainer.timing import utc_now
@@ -28,6 +28,7 @@ class SavedModel(Callback):
         state: State of a model whose inference changes variables, such as a stateful RNN: ``initial`` for an export
             that starts each call from their initial values, ``refuse`` to refuse such a model.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer keeps any.
+        trust: Whether the export may do more than compute, such as read other files, if the model does.
 
     Raises:
         TypeError: The tags are a string, whose letters would become tags.
@@ -49,17 +50,21 @@ class SavedModel(Callback):
         which: str = "last",
         weights: str | None = None,
         state: str = "initial",
+        trust: bool = False,
     ) -> None:
         self.tags = tuple(dict.fromkeys([SERVE, *check_names("tags", tags)]))
         self._which = check_choice("which", which, ("last", "best"))
         self.needs_best_checkpoint = which == "best"
         self._weights = check_optional_choice("weights", weights, WEIGHTS)
         self._state = check_choice("state", state, ("initial", "refuse"))
+        self._trust = check_bool("trust", trust)
 
     def on_build(self, build: GraphContext) -> None:
         """Extracts the inference part, which finds what cannot be exported."""
         export.check_state(self._state, build.inference)
-        self._part = export.extract_inference(build.graph, build.inference.inputs, list(build.inference.outputs))
+        self._part = export.extract_inference(
+            build.graph, build.inference.inputs, list(build.inference.outputs), self._trust
+        )
         self._example = build.source.example
         self._averages = graph.chosen_averages(build.averages, self._weights)
 

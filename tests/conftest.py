@@ -41,7 +41,7 @@ def trainer(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which importing TensorFlow ends the process with code 99; the messages of its formats are there."""
+    """An environment in which importing TensorFlow ends the process with code 99, but its formats."""
     folder = tmp_path_factory.mktemp("no_tensorflow")
     package = folder / "tensorflow"
     package.mkdir()

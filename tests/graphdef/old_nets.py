@@ -88,10 +88,14 @@ def sparse_labels() -> Tensors:
         hidden = dense(images, (784, 16), tf.nn.relu)
     with v1.name_scope("softmax_linear"):
         logits = dense(hidden, (16, 10))
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(labels, tf.int64), logits=logits, name="xentropy")
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.cast(labels, tf.int64), logits=logits, name="xentropy"
+    )
     loss = tf.reduce_mean(losses, name="xentropy_mean")
     v1.summary.scalar("loss", loss)
-    v1.train.GradientDescentOptimizer(0.01).minimize(loss, global_step=v1.Variable(0, name="global_step", trainable=False))
+    v1.train.GradientDescentOptimizer(0.01).minimize(
+        loss, global_step=v1.Variable(0, name="global_step", trainable=False)
+    )
     tf.reduce_sum(tf.cast(tf.nn.in_top_k(labels, logits, 1), tf.int32))
     return [logits]
 
@@ -163,7 +167,10 @@ def recurrent_of_lengths() -> Tensors:
 
 
 def text_convolution() -> Tensors:
-    input_x, input_y = v1.placeholder(tf.int32, [None, 9], name="input_x"), v1.placeholder(tf.float32, [None, 2], name="input_y")
+    input_x, input_y = (
+        v1.placeholder(tf.int32, [None, 9], name="input_x"),
+        v1.placeholder(tf.float32, [None, 2], name="input_y"),
+    )
     dropout_keep_prob = v1.placeholder(tf.float32, name="dropout_keep_prob")
     with v1.name_scope("embedding"):
         chars = tf.expand_dims(tf.nn.embedding_lookup(weight(20, 6), input_x), -1)
@@ -194,7 +201,9 @@ def batch_normalised() -> Tensors:
     scale, offset = v1.Variable(tf.ones([4])), v1.Variable(tf.zeros([4]))
     mean, variance = v1.Variable(tf.zeros([4]), trainable=False), v1.Variable(tf.ones([4]), trainable=False)
     batch_mean, batch_variance = tf.nn.moments(h, [0, 1, 2])
-    used = v1.cond(is_training, lambda: (batch_mean, batch_variance), lambda: (mean.read_value(), variance.read_value()))
+    used = v1.cond(
+        is_training, lambda: (batch_mean, batch_variance), lambda: (mean.read_value(), variance.read_value())
+    )
     h = tf.nn.relu(tf.nn.batch_normalization(h, *used, offset, scale, 1e-3))
     logits = dense(tf.reshape(h, [-1, 256]), (256, 5))
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
@@ -259,7 +268,10 @@ def q_network() -> Tensors:
 
 def policy_gradient() -> Tensors:
     observations = v1.placeholder(tf.float32, [None, 4], name="observations")
-    actions, values = v1.placeholder(tf.int32, [None], name="actions_num"), v1.placeholder(tf.float32, [None], name="actions_value")
+    actions, values = (
+        v1.placeholder(tf.int32, [None], name="actions_num"),
+        v1.placeholder(tf.float32, [None], name="actions_value"),
+    )
     acts = dense(dense(observations, (4, 10), tf.nn.tanh), (10, 3))
     act_prob = tf.nn.softmax(acts, name="act_prob")
     neg_log_prob = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=acts, labels=actions)
@@ -286,7 +298,9 @@ def language_model() -> Tensors:
     cost = tf.reduce_sum(loss) / 4
     variables = v1.trainable_variables()
     gradients, _ = tf.clip_by_global_norm(tf.gradients(cost, variables), 5)
-    v1.train.GradientDescentOptimizer(v1.Variable(0.0, trainable=False)).apply_gradients(zip(gradients, variables, strict=True))
+    v1.train.GradientDescentOptimizer(v1.Variable(0.0, trainable=False)).apply_gradients(
+        zip(gradients, variables, strict=True)
+    )
     return [logits]
 
 
@@ -326,13 +340,18 @@ def object_detector() -> Tensors:
     h = tf.nn.leaky_relu(tf.nn.conv2d(images, weight(3, 3, 3, 4), 4, "SAME"))
     net_out = tf.nn.bias_add(tf.nn.conv2d(h, weight(1, 1, 4, 6), 1, "SAME"), bias(6))
     boxes = tf.identity(tf.sigmoid(net_out), name="output")
-    loss = tf.reduce_sum(tf.square(boxes[..., :4] - truth[..., :4])) + tf.reduce_sum(tf.square(boxes[..., 4:] - truth[..., 4:]))
+    loss = tf.reduce_sum(tf.square(boxes[..., :4] - truth[..., :4])) + tf.reduce_sum(
+        tf.square(boxes[..., 4:] - truth[..., 4:])
+    )
     v1.train.AdamOptimizer(1e-4).minimize(loss)
     return [boxes, boxes.op.inputs[0]]
 
 
 def super_resolution() -> Tensors:
-    images, labels = v1.placeholder(tf.float32, [None, 9, 9, 1], name="images"), v1.placeholder(tf.float32, [None, 9, 9, 1], name="labels")
+    images, labels = (
+        v1.placeholder(tf.float32, [None, 9, 9, 1], name="images"),
+        v1.placeholder(tf.float32, [None, 9, 9, 1], name="labels"),
+    )
     h = tf.nn.relu(tf.nn.conv2d(images, weight(3, 3, 1, 4), 1, "SAME") + bias(4))
     pred = tf.nn.conv2d(h, weight(3, 3, 4, 1), 1, "SAME") + bias(1)
     loss = tf.reduce_mean(tf.square(labels - pred))
@@ -341,7 +360,10 @@ def super_resolution() -> Tensors:
 
 
 def siamese() -> Tensors:
-    left, right = v1.placeholder(tf.float32, [None, 6], name="left"), v1.placeholder(tf.float32, [None, 6], name="right")
+    left, right = (
+        v1.placeholder(tf.float32, [None, 6], name="left"),
+        v1.placeholder(tf.float32, [None, 6], name="right"),
+    )
     label = v1.placeholder(tf.float32, [None], name="label")
     w, b = weight(6, 3), bias(3)
     a, c = tf.nn.relu(tf.matmul(left, w) + b), tf.nn.relu(tf.matmul(right, w) + b)

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from trainer.checkpoints.catalog import run_of
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.errors import RequestError
 from trainer.files import sha256_of
+
+
+def vocabulary_paths(checkpoint: StoredCheckpoint, graph_def: Any) -> set[str]:
+    """Returns the names of constants that are paths of vocabulary files of the checkpoint's run, unchanged since then.
+
+    Args:
+        checkpoint: Checkpoint, of a run or not.
+        graph_def: GraphDef of its ``.meta``, or a part of it.
+    """
+    run = run_of(checkpoint)
+    known = {table["file"]: table.get("sha256") for table in (run.info().tables if run else ()) if table.get("file")}
+    texts = {node.name: node.attr["value"].tensor.string_val for node in graph_def.node if node.op == "Const"}
+    paths = {name: value[0].decode(errors="replace") for name, value in texts.items() if len(value) == 1}
+    intact = {file for file, sha256 in known.items() if Path(file).is_file() and sha256_of(Path(file)) == sha256}
+    return {name for name, path in paths.items() if path in intact}
 
 
 def check_vocabularies(checkpoint: StoredCheckpoint, tables: Collection[str]) -> None:

@@ -30,6 +30,7 @@ FLAGS = {
     "signature": ("--signature",),
     "tags": ("--tags",),
     "trust": ("--trust",),
+    "export.trust": ("--trust",),
 }
 """Flags by the argument of a RequestError that they set; a command has one of them."""
 

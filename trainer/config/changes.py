@@ -21,11 +21,15 @@ HARMLESS = (
     "session",
     "loop.epochs",
     "loop.steps_per_call",
+    "trust",
     "vars",
 )
 """Keys that may change without changing a bit of the training after a resume, on one machine."""
 
-UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "vars")
+TRUST = "trust"
+"""Last part of keys that only decide whether a file is opened."""
+
+UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "trust", "vars")
 """Keys that determine only how a run starts, or that act only through others; a change of one is not recorded."""
 
 ABSENT = "(absent)"
@@ -49,7 +53,8 @@ class Change:
     @property
     def is_harmless(self) -> bool:
         """True if a resume accepts the change without ``resume_changes=allow``."""
-        return self.key.startswith(tuple(f"{each}." for each in HARMLESS)) or self.key in HARMLESS
+        within = self.key.startswith(tuple(f"{each}." for each in HARMLESS))
+        return within or self.key in HARMLESS or self.key.rpartition(".")[2] == TRUST
 
     def __str__(self) -> str:
         return f"{self.key}: {self.old} -> {self.new}"
@@ -103,4 +108,4 @@ def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool
             f"the config differs from the run's:\n  {lines}{more}\n"
             "use the values of the run, or set resume_changes=allow"
         )
-    return [each for each in found if each.key.split(".")[0] not in UNRECORDED]
+    return [each for each in found if each.key.split(".")[0] not in UNRECORDED and not each.key.endswith(f".{TRUST}")]

@@ -45,6 +45,7 @@ CONFIG_KEYS = {
     "shuffle": "data.shuffle",
     "shuffle_buffer": "data.shuffle_buffer",
     "trainable": "trainable",
+    "trust": "trust",
     "trunk": "model.trunk",
     "trunk.input_map": "model.trunk.input_map",
     "trunk.outputs": "model.trunk.outputs",

@@ -30,8 +30,9 @@ from trainer.graph.state.keras_names import older_names
 from trainer.graph.state.run_savers import RunSavers, make_saver
 from trainer.graphdef.averages import average_names
 from trainer.graphdef.op_types import PLACEHOLDERS
+from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.graphdef.signatures import EVAL, SERVING
-from trainer.graphdef.traverse import model_placeholders, tensor_of
+from trainer.graphdef.traverse import model_placeholders, node_of, tensor_of
 from trainer.model import Model, Tensors
 
 v1 = tf.compat.v1
@@ -60,10 +61,10 @@ class CheckpointSession:
 
 
 @contextlib.contextmanager
-def session_from_meta(prefix: Path, meta_file: Path, weights: str | None = None) -> Iterator[CheckpointSession]:
+def session_from_meta(
+    prefix: Path, meta_file: Path, weights: str | None = None, trust: bool = False
+) -> Iterator[CheckpointSession]:
     """Imports the graph of a ``.meta`` and restores the checkpoint with the Saver that is in it.
-
-    Importing and restoring run ops that the file names: open only trusted files.
 
     Inputs and outputs come from the signatures in the ``.meta``. External checkpoints (plain
     ``tf.compat.v1.train.Saver``) have none; then any placeholder may be fed.
@@ -72,11 +73,18 @@ def session_from_meta(prefix: Path, meta_file: Path, weights: str | None = None)
         prefix: Prefix of the checkpoint's files.
         meta_file: ``.meta`` of this checkpoint, or of another one of the same graph.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        trust: Whether the ops that restore may do more than read the checkpoint.
 
     Raises:
+        RequestError: The ops that restore do more than that.
         CheckpointError: Graph or values cannot be read, or do not match.
     """
     meta = read_meta(meta_file)
+    check_declared_sizes(str(meta_file), meta.graph_def)
+    if not trust:
+        saver = meta.saver_def
+        run, own = [saver.restore_op_name], [node_of(saver.filename_tensor_name)]
+        refuse_forbidden(str(meta_file), forbidden_ops(meta.graph_def, run, own, whole=False))
     with tf.Graph().as_default() as graph, contextlib.closing(v1.Session(graph=graph)) as session:
         try:
             saver = v1.train.import_meta_graph(meta, clear_devices=True)

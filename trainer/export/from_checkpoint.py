@@ -15,7 +15,7 @@ from trainer.checkpoints.meta_graph import find_meta, require_meta
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import INDEX
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
-from trainer.checkpoints.vocabularies import check_vocabularies
+from trainer.checkpoints.vocabularies import check_vocabularies, vocabulary_paths
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
@@ -63,6 +63,7 @@ def freeze_checkpoint(
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Path:
     """Freezes a checkpoint into one ``.pb`` with a manifest, and compares it with the checkpoint.
 
@@ -76,6 +77,7 @@ def freeze_checkpoint(
         example: Batch to check the file with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        trust: Whether the graph may do more than compute, such as write files.
 
     Returns:
         The path of the ``.pb``.
@@ -103,7 +105,7 @@ def freeze_checkpoint(
         raise RequestError(
             f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
         )
-    with opened(checkpoint, outputs, example, parts, weights) as export:
+    with opened(checkpoint, outputs, example, parts, weights, trust) as export:
         check_fits_a_pb(export.part)
         export_frozen(target, export.part, export.read_values, export.example, export.expected, export.metadata)
     return target
@@ -117,6 +119,7 @@ def export_checkpoint(
     example: Mapping[str, Array] | None = None,
     parts: MakeParts | None = None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Path:
     """Exports a checkpoint as a SavedModel, and compares it with the checkpoint.
 
@@ -129,6 +132,7 @@ def export_checkpoint(
         example: Batch to check the export with, by input; missing inputs are generated.
         parts: Function that builds model and data from code; None to read the ``.meta``.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
+        trust: Whether the graph may do more than compute, such as write files.
 
     Returns:
         The numbered directory.
@@ -145,7 +149,7 @@ def export_checkpoint(
     target = local_path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
-    with opened(checkpoint, outputs, example, parts, weights) as export:
+    with opened(checkpoint, outputs, example, parts, weights, trust) as export:
         return export_saved_model(
             target, export.part, export.read_values, export.example, export.expected, tags, export.metadata
         )
@@ -164,11 +168,12 @@ def opened(
     example: Mapping[str, Array] | None,
     parts: MakeParts | None,
     weights: str | None = None,
+    trust: bool = False,
 ) -> Iterator[Export]:
     """Opens a verified checkpoint, extracts the inference part and runs it on an example."""
     checkpoint.verify()
-    with _session(checkpoint, parts, weights) as live:
-        part = _inference_part(live, outputs, checkpoint)
+    with _session(checkpoint, parts, weights, trust) as live:
+        part = _inference_part(live, outputs, checkpoint, trust)
         _fill_tables(live, part, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         missing = {name: each for name, each in part.inputs.items() if name not in known}
@@ -191,17 +196,17 @@ def opened(
 
 
 def _session(
-    checkpoint: StoredCheckpoint, parts: MakeParts | None, weights: str | None
+    checkpoint: StoredCheckpoint, parts: MakeParts | None, weights: str | None, trust: bool
 ) -> contextlib.AbstractContextManager[CheckpointSession]:
     if parts is not None:
         make_model, data = parts()
         return session_from_code(checkpoint.prefix, make_model, inspect_source(data), weights, find_meta(checkpoint))
     meta = require_meta(checkpoint, "without one the graph must come from the config of a run")
-    return session_from_meta(checkpoint.prefix, meta, weights)
+    return session_from_meta(checkpoint.prefix, meta, weights, trust)
 
 
 def _inference_part(
-    live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint
+    live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint, trust: bool
 ) -> InferenceSubgraph:
     graph = live.session.graph
     likely = live.outputs or likely_outputs(graph.as_graph_def())
@@ -212,7 +217,8 @@ def _inference_part(
             f"the graph of {checkpoint.prefix} does not declare the model's outputs; name them{perhaps}",
             argument="outputs",
         )
-    return extract_inference(graph, live.fed, check_outputs(names, graph, likely))
+    nodes = check_outputs(names, graph, likely)
+    return extract_inference(graph, live.fed, nodes, trust, vocabulary_paths(checkpoint, graph.as_graph_def()))
 
 
 def _fill_tables(live: CheckpointSession, part: InferenceSubgraph, checkpoint: StoredCheckpoint) -> None:

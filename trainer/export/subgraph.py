@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,11 @@ import tensorflow as tf
 from trainer.errors import RequestError
 from trainer.export.tables import Table, tables_in
 from trainer.graph.ops.variables import elements
-from trainer.graphdef.op_types import TABLE_CHANGING_OP, TABLE_OP, TRAINING_OP
+from trainer.graphdef.op_types import TABLE_CHANGING_OP, TABLE_FILE_OP, TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
+from trainer.graphdef.safety import forbidden_ops
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
-from trainer.graphdef.traverse import reads_of, tensor_of, upstream
+from trainer.graphdef.traverse import node_of, reads_of, tensor_of, upstream
 from trainer.model import Tensors
 
 v1 = tf.compat.v1
@@ -62,16 +63,24 @@ def check_outputs(names: Sequence[str], graph: Any, likely: Sequence[str]) -> tu
     return check_output_nodes(names, types, lambda: likely)
 
 
-def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> InferenceSubgraph:
+def extract_inference(
+    graph: Any,
+    fed: Tensors,
+    outputs: Sequence[str],
+    trust: bool = False,
+    own_files: Collection[str] | None = None,
+) -> InferenceSubgraph:
     """Returns the part of a live graph that the outputs need.
 
     Args:
         graph: The whole graph.
         fed: Placeholders that may be fed, by name.
         outputs: Names of existing nodes.
+        trust: Whether the part may do more than compute, such as write files.
+        own_files: Names of nodes that give the paths of vocabulary files which the part may read; None for all.
 
     Raises:
-        RequestError: An output needs an op that an inference graph cannot have.
+        RequestError: An output needs an op that an inference graph cannot have, or that does more than compute.
 
     Example:
         >>> with tf.Graph().as_default() as graph:
@@ -86,6 +95,8 @@ def extract_inference(graph: Any, fed: Tensors, outputs: Sequence[str]) -> Infer
     part = _without_initializers(whole, tables)
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
+    if not trust:
+        _check_computes(whole, list(outputs), own_files)
     if local := set(part.variables) - set(live):
         raise _refusal(f"outputs {list(outputs)} read {min(local)!r}, which is not a variable of the model")
     if unknown := set(part.placeholders) - set(fed):
@@ -129,6 +140,17 @@ def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
         raise _refusal(
             f"outputs {outputs} need the op {wrong.name!r} of type {wrong.op}, which belongs to training; "
             "name outputs of the inference part"
+        )
+
+
+def _check_computes(part: Subgraph, outputs: list[str], own_files: Collection[str] | None) -> None:
+    fills = {node_of(node.input[1]) for node in part.graph_def.node if TABLE_FILE_OP.search(node.op)}
+    found = forbidden_ops(part.graph_def, own_files=fills if own_files is None else own_files)
+    if found:
+        raise RequestError(
+            f"outputs {outputs} need {found[0]}; an export that does more than compute is written only if asked for: "
+            "trust=true of what exports it",
+            argument="export.trust",
         )
 
 

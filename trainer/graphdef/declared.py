@@ -22,7 +22,17 @@ Source: the shape function of Placeholder, tensorflow/core/ops/array_ops.cc.
 NAMES = {"float": "float32", "double": "float64", "half": "float16"}
 """TensorFlow's names of types where they are not those of the format."""
 
-TYPE_ATTRIBUTES = ("dtype", "output_type", "out_type", "DstT", "Tparams", "T", "output_types", "Tout", "component_types")
+TYPE_ATTRIBUTES = (
+    "dtype",
+    "output_type",
+    "out_type",
+    "DstT",
+    "Tparams",
+    "T",
+    "output_types",
+    "Tout",
+    "component_types",
+)
 """Attributes that hold the type of an op's first output, the likeliest first."""
 
 BOOLEAN_OPS = {"Equal", "Greater", "GreaterEqual", "InTopK", "InTopKV2", "Less", "LessEqual", "NotEqual"}
@@ -42,7 +52,7 @@ def dtype_name(number: int) -> str:
     """
     if number not in types_pb2.DataType.values():
         return f"type {number}"
-    name = types_pb2.DataType.Name(number).removeprefix("DT_").removesuffix("_REF").lower()
+    name = str(types_pb2.DataType.Name(number)).removeprefix("DT_").removesuffix("_REF").lower()
     return NAMES.get(name, name)
 
 

@@ -90,7 +90,7 @@ def parse(file: Path, data: bytes, message_type: Any, error_type: Callable[[str]
 
 
 def is_text(data: bytes, message_type: Any) -> bool:
-    """Returns whether a message is given as text: whether it begins with the name of one of its fields.
+    r"""Returns whether a message is given as text: whether it begins with the name of one of its fields.
 
     Example:
         >>> is_text(b'# a net\\nnode {\\n  name: "x"\\n}', GraphDef), is_text(b"\\n\\x04node", GraphDef)

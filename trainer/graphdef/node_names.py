@@ -5,8 +5,22 @@ from __future__ import annotations
 import re
 
 NAMES_OF_PYTHON_FUNCTIONS = {"div", "matmul", "mod", "pow", "rtruediv", "stack", "truediv", "unstack", "zeros", "ones"}
-NAMES_OF_PYTHON_FUNCTIONS |= {"MaxPool2d", "AvgPool2d", "embedding_lookup", "random_normal", "random_uniform", "dropout"}
-NAMES_OF_PYTHON_FUNCTIONS |= {"conv2d_transpose", "truncated_normal", "Tensordot", "l2_normalize", "xw_plus_b", "concat"}
+NAMES_OF_PYTHON_FUNCTIONS |= {
+    "MaxPool2d",
+    "AvgPool2d",
+    "embedding_lookup",
+    "random_normal",
+    "random_uniform",
+    "dropout",
+}
+NAMES_OF_PYTHON_FUNCTIONS |= {
+    "conv2d_transpose",
+    "truncated_normal",
+    "Tensordot",
+    "l2_normalize",
+    "xw_plus_b",
+    "concat",
+}
 """Names that TensorFlow's Python functions give to ops of another type (``Pack``, ``RealDiv``, ``BatchMatMulV2``)."""
 
 

@@ -45,7 +45,10 @@ INITIALIZER = "init_all_tables"
 RESTORE_OP = re.compile(r"^Restore(V2|Slice)?$")
 """Ops that read a checkpoint."""
 
-NO_OUTPUT_OP = re.compile(r"^(Const|NoOp|Assert|Print|Placeholder.*|.*Summary.*|Var.*|.*Variable.*|.*HashTable.*)$")
+NO_OUTPUT_OP = re.compile(
+    r"^(Const|NoOp|Assert|Print(V2)?|Placeholder.*|.*Summary.*|Var.*|.*Variable.*|.*HashTable.*|(Write|Save|Delete|Close).*"
+    r"|.*(Enqueue|Close)(Many)?(V2)?|InitializeTable.*|LookupTable(Import|Insert|Remove).*)$"
+)
 """Ops whose values are not predictions."""
 
 OUTPUT_COUNTS = {"TopK": 2, "TopKV2": 2, "Unique": 2, "UniqueV2": 2, "UniqueWithCounts": 3, "UniqueWithCountsV2": 3}

@@ -28,6 +28,7 @@ Likely = Callable[[], Sequence[str]]
 Names = Sequence[str] | Mapping[str, str]
 """Tensors as the user names them: ``op`` or ``op:0``, or a mapping from new names to them."""
 
+
 def likely_outputs(graph_def: Any, limit: int = 10) -> list[str]:
     """Returns nodes that may be outputs, the likeliest first.
 
@@ -66,7 +67,9 @@ def final_outputs(graph_def: Any) -> list[str]:
     """
     nodes = {node.name: node for node in graph_def.node}
     found = [name for name in ends(reads_of(graph_def)) if not _gives_no_prediction(nodes[name])]
-    return [tensor for name in found for tensor in [name, *(f"{name}:{i}" for i in range(1, output_count(nodes[name])))]]
+    return [
+        tensor for name in found for tensor in [name, *(f"{name}:{i}" for i in range(1, output_count(nodes[name])))]
+    ]
 
 
 def _gives_no_prediction(node: Any) -> bool:

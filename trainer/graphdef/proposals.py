@@ -9,10 +9,20 @@ weights meets a label, or an input that has met no weight, the loss or a metric 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainer.graphdef.dependence import (
+    WEIGHING_OP,
+    dependent_on,
+    fed_or_read,
+    is_flag,
+    is_label,
+    of_each_example,
+    weights_alone,
+    weights_of,
+)
 from trainer.graphdef.node_names import is_named_by_hand
 from trainer.graphdef.op_types import (
     NO_OUTPUT_OP,
@@ -20,7 +30,6 @@ from trainer.graphdef.op_types import (
     SAVER_SCOPE,
     SOURCE_OP,
     TRAINING_OP,
-    VARIABLE_OPS,
 )
 from trainer.graphdef.traverse import downstream, node_of
 
@@ -29,15 +38,6 @@ GRADIENTS = re.compile(r"(^|/)gradients(_\d+)?/")
 
 ON_THE_WAY_BACK = re.compile(r"(?:^|/)gradients(?:_\d+)?/(?P<name>.+)_grad/")
 """Name of an op of the gradient; the group is the op of the net that it belongs to."""
-
-REDUCING_OP = re.compile(r"^(Sum|Mean|Max|Min|Prod|L2Loss|All|Any|Size|Shape|ShapeN|Rank|.*Norm)$")
-"""Ops after which a weight is only a number about it."""
-
-WEIGHING_OP = re.compile(r"MatMul|Conv|Gather|Bias|BatchNorm|Einsum|LSTMBlock|GRUBlock|CudnnRNN|^Mul$|^Add(V2)?$|^Sub$")
-"""Ops by which an input meets a weight."""
-
-REDUCTIONS = ("Sum", "Mean", "Max", "Min", "Prod")
-"""Ops that reduce over the axes that their second input lists."""
 
 SHAPE_OP = re.compile(r"^(Shape|ShapeN|Size|Rank|StridedSlice|Pack|ConcatOffset|Range)$")
 """Ops that compute with sizes; what they give is no prediction by itself."""
@@ -48,13 +48,16 @@ PASSIVE_OP = re.compile(r"^(Identity|Reshape|Squeeze|ExpandDims|StopGradient|Tra
 CLIPPING_OP = re.compile(r"^(ClipByValue|Maximum|Minimum|Add(V2)?|Sub|Mul|Identity)$")
 """Ops that keep a logarithm finite."""
 
-FLAG_NAME = re.compile(r"keep_?prob|drop_?out|is_?train|training|phase|learning_?rate|batch_?size|(^|_)lr$", re.IGNORECASE)
-"""Names of inputs that set how a net computes."""
-
-METRIC_NAME = re.compile(r"accura|precision|recall|(^|[/_])(loss|cost|error|mse|rmse|mae|auc|metrics?|xent)([/_]|$)|cross_entropy", re.IGNORECASE)
+METRIC_NAME = re.compile(
+    r"accura|precision|recall|(^|[/_])(loss|cost|error|mse|rmse|mae|auc|metrics?|xent)([/_]|$)|cross_entropy",
+    re.IGNORECASE,
+)
 """Names of losses and metrics."""
 
-OUTPUT_NAME = re.compile(r"pred|prob|softmax|logit|output|out$|score|class|hypothesis|final|result|infer|(^|_)y_?(hat|conv|pred)?$", re.IGNORECASE)
+OUTPUT_NAME = re.compile(
+    r"pred|prob|softmax|logit|output|out$|score|class|hypothesis|final|result|infer|(^|_)y_?(hat|conv|pred)?$",
+    re.IGNORECASE,
+)
 """Names that people give to predictions."""
 
 ANSWER_OPS = ("Softmax", "Sigmoid", "LogSoftmax", "ArgMax", "TopK", "TopKV2")
@@ -87,16 +90,15 @@ def proposed_outputs(graph_def: Any) -> list[str]:
     """
     nodes = {node.name: node for node in graph_def.node if not _belongs_to_training(node)}
     reads = {name: [tensor for tensor in node.input if not tensor.startswith("^")] for name, node in nodes.items()}
-    weights = _reached(reads, nodes, _weights(nodes, reads))
-    sources = {name: tensors for name, tensors in _sources(nodes, reads).items() if not _is_flag(nodes, name)}
-    labels = {each for each in sources if _is_label(each, sources[each], nodes, reads, weights)}
+    variables = weights_of(nodes)
+    weights = weights_alone(reads, nodes, variables)
+    sources = [each for each in fed_or_read(nodes, reads) if not is_flag(nodes, each)]
+    labels = {each for each in sources if is_label(each, nodes, reads, weights)}
     inputs = [each for each in sources if each not in labels]
-    parts = _Parts(
-        _down(reads, inputs), _down(reads, labels) if inputs else set(), downstream(reads, _weights(nodes, reads))
-    )
     if not inputs:
         return []
-    each_example = _of_each_example(reads, nodes, inputs)
+    parts = _Parts(dependent_on(reads, inputs), dependent_on(reads, labels), downstream(reads, variables))
+    each_example = of_each_example(reads, nodes, inputs)
     found = [name for name in nodes if name in each_example and _may_be_predicted(nodes[name], parts)]
     begun = _begins_a_loss(graph_def, nodes, reads, parts, found) if not labels else set()
     found = [name for name in found if name not in begun]
@@ -108,29 +110,6 @@ def _updates(graph_def: Any) -> set[str]:
     return {node_of(tensor) for node in graph_def.node if node.op.startswith("Assign") for tensor in node.input[1:]}
 
 
-def _of_each_example(reads: Mapping[str, Sequence[str]], nodes: Mapping[str, Any], inputs: Iterable[str]) -> set[str]:
-    """Returns the nodes that depend on an input other than by a number about a whole batch."""
-    single = {
-        name: [] if _is_about_a_batch(nodes[name], nodes) else tensors for name, tensors in reads.items()
-    }
-    return _down(single, inputs)
-
-
-def _is_about_a_batch(node: Any, nodes: Mapping[str, Any]) -> bool:
-    """Returns whether an op reduces its input over the first axis, or over all of them."""
-    if node.op == "L2Loss":
-        return True
-    if node.op not in REDUCTIONS or len(node.input) < 2:
-        return False
-    axes = nodes.get(node_of(node.input[1]))
-    if axes is None or axes.op != "Const":
-        return axes is not None and axes.op == "Range"
-    value = axes.attr["value"].tensor
-    content = value.tensor_content
-    first = list(value.int_val or value.int64_val) if not content else [content[0]]
-    return 0 in first[:1]
-
-
 def _belongs_to_training(node: Any) -> bool:
     return bool(
         GRADIENTS.search(node.name)
@@ -138,79 +117,6 @@ def _belongs_to_training(node: Any) -> bool:
         or (TRAINING_OP.search(node.op) and not SOURCE_OP.search(node.op))
         or "Summary" in node.op
     )
-
-
-def _weights(nodes: Mapping[str, Any], reads: Mapping[str, Sequence[str]]) -> list[str]:
-    """Returns the variables of a graph and, in a frozen one, its constants with axes."""
-    found = [name for name, node in nodes.items() if node.op in VARIABLE_OPS]
-    return found + [
-        name
-        for name, node in nodes.items()
-        if node.op == "Const" and _is_floating(node) and node.attr["value"].tensor.tensor_shape.dim
-    ]
-
-
-def _is_floating(node: Any) -> bool:
-    return node.attr["dtype"].type in (1, 2, 14, 19)
-
-
-def _sources(nodes: Mapping[str, Any], reads: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Returns what is fed, or read by the graph itself: each tensor with the nodes that read it."""
-    found: dict[str, list[str]] = {name: [] for name, node in nodes.items() if node.op in PLACEHOLDERS}
-    for name, tensors in reads.items():
-        if SOURCE_OP.search(nodes[name].op):
-            continue
-        for tensor in tensors:
-            source = node_of(tensor)
-            if source not in nodes:
-                continue
-            if nodes[source].op in PLACEHOLDERS:
-                found[source].append(name)
-            elif SOURCE_OP.search(nodes[source].op):
-                found.setdefault(tensor, []).append(name)
-    return found
-
-
-def _is_flag(nodes: Mapping[str, Any], source: str) -> bool:
-    node = nodes[node_of(source)]
-    if node.op not in PLACEHOLDERS:
-        return False
-    shape = node.attr["shape"].shape
-    scalar = "shape" in node.attr and not shape.unknown_rank and not shape.dim
-    return bool(scalar or node.attr["dtype"].type == 10 or FLAG_NAME.search(node.name))
-
-
-def _down(reads: Mapping[str, Sequence[str]], sources: Iterable[str]) -> set[str]:
-    """Returns the nodes that depend on some sources, which are nodes or single tensors of nodes."""
-    whole, single = set(), set()
-    for source in sources:
-        (single if ":" in source or source not in reads else whole).add(source)
-    first = {name for name, tensors in reads.items() for tensor in tensors if tensor in single}
-    return downstream(reads, [*whole, *first])
-
-
-def _reached(reads: Mapping[str, Sequence[str]], nodes: Mapping[str, Any], starts: Iterable[str]) -> set[str]:
-    """Returns the nodes that hold a weight in some form: depend on weights alone, and are no number about them."""
-    fed = {name for name, node in nodes.items() if node.op in PLACEHOLDERS or SOURCE_OP.search(node.op)}
-    depend_on_fed = downstream(reads, fed)
-    plain = {
-        name: tensors for name, tensors in reads.items() if name not in depend_on_fed and not REDUCING_OP.match(nodes[name].op)
-    }
-    return downstream(plain, starts) - depend_on_fed
-
-
-def _is_label(
-    source: str,
-    readers: Sequence[str],
-    nodes: Mapping[str, Any],
-    reads: Mapping[str, Sequence[str]],
-    weights: Collection[str],
-) -> bool:
-    """Returns whether what is fed meets no weight, wherever it goes."""
-    for name in _down(reads, [source]):
-        if WEIGHING_OP.search(nodes[name].op) and any(node_of(tensor) in weights for tensor in reads[name]):
-            return False
-    return True
 
 
 def _may_be_predicted(node: Any, parts: _Parts) -> bool:
@@ -277,14 +183,11 @@ def _ranked(
         for tensor in tensors:
             if node_of(tensor) in among:
                 read_by[node_of(tensor)].add(reader)
-    counts = {name: {each for each in readers if each in among and _counts(nodes[each])} for name, readers in read_by.items()}
-    ends = [name for name in found if not counts[name] and name not in updates and not METRIC_NAME.search(name)]
-    into_loss = {
-        name
-        for name in found
-        for each in read_by[name]
-        if each in of_losses and _counts(nodes[each])
+    counts = {
+        name: {each for each in readers if each in among and _counts(nodes[each])} for name, readers in read_by.items()
     }
+    ends = [name for name in found if not counts[name] and name not in updates and not METRIC_NAME.search(name)]
+    into_loss = {name for name in found for each in read_by[name] if each in of_losses and _counts(nodes[each])}
     into_loss = {_without_form(name, nodes, reads, among) for name in into_loss}
     into_loss = {name for name in into_loss if not METRIC_NAME.search(name)}
     by_hand = [name for name in found if is_named_by_hand(name, nodes[name].op) and not METRIC_NAME.search(name)]
@@ -302,7 +205,9 @@ def _answers(found: Sequence[str], nodes: Mapping[str, Any]) -> list[str]:
     return [name for op in ANSWER_OPS for name in [each for each in found if nodes[each].op == op][-1:]]
 
 
-def _without_form(name: str, nodes: Mapping[str, Any], reads: Mapping[str, Sequence[str]], among: Collection[str]) -> str:
+def _without_form(
+    name: str, nodes: Mapping[str, Any], reads: Mapping[str, Sequence[str]], among: Collection[str]
+) -> str:
     """Returns the node whose value a loss takes in another form: reshaped by it, or as a logarithm."""
     logarithm = False
     while True:

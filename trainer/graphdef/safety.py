@@ -29,8 +29,14 @@ SAVER_OP = re.compile(r"^(Save(V2|Slices)?|Restore(V2|Slice)?|MergeV2Checkpoints
 REASONS = (
     (re.compile(r"PyFunc"), "runs Python"),
     (re.compile(r"^Write|Save|Writer$|Merge.*Checkpoints|DumpTensor|ToTFRecord|Summary"), "writes files"),
-    (re.compile(r"Rpc|^_?(Host)?(Send|Recv)$|DataService|RemoteCall|Collective|Nccl|Worker|^Debug|^Copy"), "uses a network"),
-    (re.compile(r"File|Read|Record|Load|Restore|Snapshot|Cache|LMDB|Csv|CSV|Sql|Line|Vocab|Immutable|Proto"), "touches files"),
+    (
+        re.compile(r"Rpc|^_?(Host)?(Send|Recv)$|DataService|RemoteCall|Collective|Nccl|Worker|^Debug|^Copy"),
+        "uses a network",
+    ),
+    (
+        re.compile(r"File|Read|Record|Load|Restore|Snapshot|Cache|LMDB|Csv|CSV|Sql|Line|Vocab|Immutable|Proto"),
+        "touches files",
+    ),
     (re.compile(r"^Abort$"), "ends the process"),
     (re.compile(r"^Print"), "writes files"),
 )
@@ -75,7 +81,7 @@ def allowed_ops() -> frozenset[str]:
 
 
 def forbidden_ops(
-    graph_def: Any, run: Collection[str] | None = None, own_files: Collection[str] = ()
+    graph_def: Any, run: Collection[str] | None = None, own_files: Collection[str] = (), *, whole: bool = True
 ) -> list[Forbidden]:
     """Returns the ops of a graph and of its functions that do more than compute, in the order of the graph.
 
@@ -83,6 +89,7 @@ def forbidden_ops(
         graph_def: GraphDef.
         run: Names of nodes that are to run, with all that they need; None for all nodes.
         own_files: Names of nodes that give the paths of the model's own files: its variables and assets.
+        whole: Whether nodes that do not run are looked at too; False for a graph of a training, which reads its data.
 
     Example:
         >>> from trainer.graphdef.protos import GraphDef
@@ -99,7 +106,7 @@ def forbidden_ops(
     found = []
     for scope, node in graph.nodes():
         runs = node.name in running if not scope else scope in running_functions
-        reason = _reason(graph, scope, node, runs)
+        reason = _reason(graph, scope, node, runs) if runs or whole else ""
         if reason:
             found.append(Forbidden(f"{scope}:{node.name}" if scope else node.name, node.op, reason))
     return found
@@ -156,7 +163,18 @@ class _Graph:
         if not scope and name in self.own_files:
             return True
         node = self._scopes[scope].get(name)
-        return node is not None and node.op in PASSING and self.gives_own_file(scope, node.input[0], seen)
+        if node is None:
+            return False
+        if node.op == "ReadVariableOp" and not scope:
+            return self._holds_own_file(node_of(node.input[0]), seen)
+        return node.op in PASSING and self.gives_own_file(scope, node.input[0], seen)
+
+    def _holds_own_file(self, variable: str, seen: frozenset[tuple[str, str]]) -> bool:
+        """Returns whether a variable of the graph is only ever set to the path of a file of the model."""
+        users = [node for node in self._scopes[""].values() if variable in map(node_of, node.input)]
+        set_to = [node.input[1] for node in users if node.op == "AssignVariableOp"]
+        known = all(node.op in ("AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp") for node in users)
+        return known and bool(set_to) and all(self.gives_own_file("", tensor, seen) for tensor in set_to)
 
     def _given(self, function: str, index: int) -> Iterator[tuple[str, str] | None]:
         """Yields scope and name of a function's argument for each call; None for a call of another kind."""

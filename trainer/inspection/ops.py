@@ -39,7 +39,7 @@ class Op:
 
     @property
     def is_parameter(self) -> bool:
-        """Whether it is a variable, or a floating constant with at least one axis."""
+        """True for a variable, or a floating constant, with at least one axis."""
         floating = "float" in self.dtype or self.dtype.startswith("complex")
         return bool(self.sizes) and (self.type in VARIABLE_OPS or (self.type == "Const" and floating))
 

@@ -124,7 +124,9 @@ def _graph(path: Path, outputs: Names | None) -> StaticModel:
     if outputs is None:
         outputs = [] if variables else final_outputs(graph_def) if manifest is None else list(manifest["outputs"])
     known = {
-        each["tensor"]: TensorInfo(each["tensor"], each["dtype"], None if each["shape"] is None else tuple(each["shape"]))
+        each["tensor"]: TensorInfo(
+            each["tensor"], each["dtype"], None if each["shape"] is None else tuple(each["shape"])
+        )
         for kind in ("inputs", "outputs")
         for each in (manifest or {}).get(kind, {}).values()
     }

@@ -109,7 +109,9 @@ def chosen_signature(signatures: Mapping[str, Any], name: str | None, path: Path
             f"signature: {path} has several signatures and no {SERVING!r}: {', '.join(names)}; choose one",
             argument="signature",
         )
-    raise RequestError(f"signature: {path} has no {name or SERVING!r}; {suggestion(str(name), names)}", argument="signature")
+    raise RequestError(
+        f"signature: {path} has no {name or SERVING!r}; {suggestion(str(name), names)}", argument="signature"
+    )
 
 
 def tensor_infos(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checks import check_file_name, check_names, suggestion
+from trainer.checks import check_bool, check_file_name, check_names, suggestion
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.graph.forward.model_calls import described
@@ -50,6 +50,7 @@ class Trunk:
         prefix: Scope of its nodes.
         trainable: Names or patterns of constants to turn into variables, such as ``["*/kernel"]``.
             The averages of a normalisation are constants too; leave them out.
+        trust: Whether the file may do more than compute, such as write files.
 
     Raises:
         TypeError, ValueError: A value has the wrong type or form.
@@ -78,6 +79,7 @@ class Trunk:
         input_map: Mapping[str, str] | None = None,
         prefix: str = "trunk",
         trainable: Sequence[str] = (),
+        trust: bool = False,
     ) -> None:
         if not isinstance(path, str):
             raise TypeError(f"{PATH} ({path!r}) must be the path of a frozen .pb")
@@ -90,6 +92,7 @@ class Trunk:
         self._input_map = input_map
         self.prefix = check_file_name(PREFIX, prefix)
         self._patterns = check_names(TRAINABLE, trainable)
+        self._trust = check_bool(f"{ARGUMENT}.trust", trust)
 
     def build(self) -> None:
         """Reads the file and adds its large constants and its variables to the default graph.
@@ -97,7 +100,7 @@ class Trunk:
         Raises:
             RequestError: There is no frozen graph, it lacks a node, or the graph already has the prefix.
         """
-        self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs)
+        self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs, self._trust)
         self.inputs = _mapped(self.file, self._input_map)
         scopes = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
         if self.prefix in scopes:

@@ -16,6 +16,7 @@ from trainer.files import sha256_of
 from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import REQUIRED_PLACEHOLDERS
 from trainer.graphdef.output_names import check_output_nodes, final_outputs, op_types_of
+from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
 from trainer.graphdef.traverse import tensor_of
 from trainer.runs.directory import RunDirectory, resolve_run
@@ -132,15 +133,16 @@ def _frozen_in(run: RunDirectory) -> list[Path]:
     return sorted(run.frozen.glob("*.pb"))
 
 
-def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
+def read_trunk(file: Path, outputs: Iterable[str], trust: bool = False) -> TrunkFile:
     """Reads a frozen graph and extracts the part that some outputs need.
 
     Args:
         file: Path of the ``.pb``; compared with the manifest beside it, if there is one.
         outputs: Names of nodes; ``op:0`` is taken as ``op``.
+        trust: Whether the file may do more than compute, such as write files.
 
     Raises:
-        RequestError: The file is not a frozen graph, or lacks a node.
+        RequestError: The file is not a frozen graph, lacks a node, or does more than compute.
     """
     try:
         whole = read_graph(file)
@@ -153,6 +155,9 @@ def read_trunk(file: Path, outputs: Iterable[str]) -> TrunkFile:
         raise RequestError(
             f"{OUTPUTS}: {constant!r} is a constant; name what is computed from an input", argument=OUTPUTS
         )
+    check_declared_sizes(f"{PATH}: {file}", whole)
+    if not trust:
+        refuse_forbidden(f"{PATH}: {file}", forbidden_ops(whole, names))
     part = extract_subgraph(whole, {name: tensor_of(name) for name in names})
     if part.variables:
         raise RequestError(

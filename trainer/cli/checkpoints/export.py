@@ -78,6 +78,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         help="averages that the optimizer kept, or trained weights; by default averages where there are any",
     )
     parser.add_argument(
+        "--trust", action="store_true", help="write it even if it reads or writes files, uses a network or runs Python"
+    )
+    parser.add_argument(
         "--from-config", action="store_true", help="build the graph from the run's config.yaml, not from the .meta"
     )
 
@@ -100,7 +103,7 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights)
+    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights, chosen.trust)
     return _made(made, checkpoint, made.stat().st_size)
 
 
@@ -112,7 +115,9 @@ def _export(chosen: argparse.Namespace) -> Answer:
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.export_checkpoint(checkpoint, directory, chosen.tags, chosen.outputs, example, parts, chosen.weights)
+    made = export.export_checkpoint(
+        checkpoint, directory, chosen.tags, chosen.outputs, example, parts, chosen.weights, chosen.trust
+    )
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
 
 

@@ -63,7 +63,10 @@ def _show(chosen: argparse.Namespace) -> Answer:
 
 def _show_for_another_runtime(file: Path) -> Answer:
     import_tensorflow()
-    with stderr_kept_back(), convert.open_tflite(file) if file.suffix == ".tflite" else convert.open_onnx(file) as model:
+    with (
+        stderr_kept_back(),
+        convert.open_tflite(file) if file.suffix == ".tflite" else convert.open_onnx(file) as model,
+    ):
         inputs, outputs = model.inputs, model.outputs
     size = file.stat().st_size
     data = {"path": file, "format": file.suffix[1:], "size": size}

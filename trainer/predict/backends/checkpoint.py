@@ -11,7 +11,7 @@ from trainer.checkpoints.meta_reader import read_meta
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.restoring.averages import stored_averages
 from trainer.checkpoints.saver_in_meta import restored_tables
-from trainer.checkpoints.vocabularies import check_vocabularies
+from trainer.checkpoints.vocabularies import check_vocabularies, vocabulary_paths
 from trainer.errors import RequestError, describe
 from trainer.files import local_path
 from trainer.graphdef.averages import average_names
@@ -72,7 +72,8 @@ def open_checkpoint(
     prediction = extract_prediction(meta_graph.graph_def, wanted, inputs, str(file))
     check_declared_sizes(str(file), prediction.part.graph_def)
     if not trust:
-        refuse_forbidden(str(file), forbidden_ops(prediction.part.graph_def))
+        own_files = vocabulary_paths(checkpoint, prediction.part.graph_def)
+        refuse_forbidden(str(file), forbidden_ops(prediction.part.graph_def, own_files=own_files))
     with predictor_session() as session:
         infos = import_prediction(prediction, str(file))
         try:

@@ -41,7 +41,9 @@ def open_frozen(
     check_declared_sizes(str(path), graph_def)
     prediction = extract_prediction(graph_def, wanted, inputs, str(path))
     if not trust:
-        refuse_forbidden(str(path), forbidden_ops(graph_def, [*prediction.part.outputs.values(), *prediction.part.tables]))
+        refuse_forbidden(
+            str(path), forbidden_ops(graph_def, [*prediction.part.outputs.values(), *prediction.part.tables])
+        )
     if prediction.part.variables:
         raise RequestError(
             f"{path} is not frozen: it has the variable {min(prediction.part.variables)!r} without its value; freeze "
