@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.predict.tensor_info import TensorInfo
+
+NUMBERS = re.compile(r"\[|(true|false|[-+]?\d[\d.e+-]*)$", re.IGNORECASE)
+"""Form of a number or a list, which is no name of a file."""
 
 
 def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict[str, Any]:
@@ -46,11 +50,11 @@ def parse_inputs(texts: Sequence[str], inputs: Mapping[str, TensorInfo]) -> dict
 
 
 def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
-    """Returns the arrays of inputs by name, read from files.
+    """Returns the arrays of inputs by name, read from files, and numbers.
 
     Args:
-        texts: Arguments ``x=file.npy``, ``x=file.npz`` (its array ``x``), or ``@file.npz`` (all its arrays);
-            ``x=@file.npy`` is accepted too.
+        texts: Arguments ``x=file.npy``, ``x=file.npz`` (its array ``x``), ``@file.npz`` (all its arrays), or a number
+            or list such as ``keep_prob=1``; ``x=@file.npy`` is accepted too.
 
     Raises:
         RequestError: An argument has another form, or a file cannot be read.
@@ -60,10 +64,12 @@ def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
         name, equals, file = text.partition("=")
         if text.startswith("@"):
             arrays |= read_arrays(local_path(text[1:]))
+        elif equals and name and NUMBERS.match(file):
+            arrays[name] = np.asarray(_typed(file, None))
         elif equals and name and file:
             arrays[name] = _array(local_path(file.removeprefix("@")), name)
         else:
-            raise RequestError(f"--input {text!r} must be NAME=FILE.npy or @FILE.npz")
+            raise RequestError(f"--input {text!r} must be NAME=FILE.npy, NAME=NUMBER or @FILE.npz")
     return arrays
 
 
@@ -107,7 +113,8 @@ def _typed(text: str, info: TensorInfo | None) -> Any:
     except ValueError:
         value = text.split(",")
     if text.startswith("[") or info is None or info.shape is None:
-        return value
+        alone = isinstance(value, list) and len(value) == 1 and not text.startswith("[")
+        return value[0] if alone else value
     flat = np.asarray(value)
     sizes = [-1 if size is None else size for size in info.shape]
     # Values that do not fill the shape are returned flat: the predictor reports the mismatch.

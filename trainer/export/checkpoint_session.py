@@ -172,7 +172,9 @@ def _placeholders(graph: Any) -> list[Any]:
     return [graph.get_tensor_by_name(tensor_of(node.name)) for node in model_placeholders(nodes)]
 
 
-def generated_example(inputs: Tensors, seed: int = 0, words: Sequence[Any] = ("",)) -> dict[str, Array]:
+def generated_example(
+    inputs: Tensors, seed: int = 0, words: Sequence[Any] = ("",), flags: Mapping[str, float | bool] | None = None
+) -> dict[str, Array]:
     """Returns a generated batch for placeholders: normal numbers for floats, zeros for integers, words for strings.
 
     Zero is a valid index into every table.
@@ -181,6 +183,7 @@ def generated_example(inputs: Tensors, seed: int = 0, words: Sequence[Any] = (""
         inputs: Placeholders by name; an axis of unknown size gets the size 2.
         seed: Seed of the numbers.
         words: Strings to take, such as keys of the model's look-up tables.
+        flags: Values of inputs that only set how the net computes, by name.
 
     Raises:
         RequestError: A placeholder has no known rank.
@@ -188,6 +191,9 @@ def generated_example(inputs: Tensors, seed: int = 0, words: Sequence[Any] = (""
     random = np.random.default_rng(seed)
     example = {}
     for name, tensor in inputs.items():
+        if flags and name in flags:
+            example[name] = np.asarray(flags[name], tensor.dtype.as_numpy_dtype)
+            continue
         if tensor.shape.rank is None:
             raise RequestError(
                 f"the input {name!r} has no known shape, so no example can be generated; give one", argument="example"

@@ -26,6 +26,7 @@ from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_in
 from trainer.export.tables import words_in
 from trainer.files import local_path
 from trainer.graph.data.data_source import inspect_source
+from trainer.graphdef.flags import flag_defaults
 from trainer.graphdef.output_names import likely_outputs
 from trainer.model import Model
 from trainer.runs.versions import versions
@@ -177,7 +178,8 @@ def opened(
         _fill_tables(live, part, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         missing = {name: each for name, each in part.inputs.items() if name not in known}
-        generated = generated_example(missing, words=words_in(part.tables, live.session))
+        flags = flag_defaults(live.session.graph.as_graph_def())
+        generated = generated_example(missing, words=words_in(part.tables, live.session), flags=flags)
         batch = {**known, **generated}
         try:
             expected = run_outputs(live.session, part, batch)

@@ -14,6 +14,7 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.graphdef.declared import declared_type
+from trainer.graphdef.flags import flag_defaults
 from trainer.graphdef.graph_file import read_graph, read_manifest
 from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, VARIABLE_OPS
 from trainer.graphdef.output_names import Names, final_outputs, likely_outputs, named_tensors, op_types_of
@@ -64,7 +65,11 @@ class StaticModel:
     def inputs(self) -> dict[str, TensorInfo]:
         """Inputs of the inference part by name; all placeholders of the graph if its outputs are not known."""
         nodes = model_placeholders(self.graph_def.node) if self.part is None else self.part.placeholders.values()
-        return {node.name: self._info(tensor_of(node.name), node.op == OPTIONAL_PLACEHOLDER) for node in nodes}
+        flags = flag_defaults(self.graph_def)
+        return {
+            node.name: self._info(tensor_of(node.name), node.op == OPTIONAL_PLACEHOLDER or node.name in flags)
+            for node in nodes
+        }
 
     @property
     def outputs(self) -> dict[str, TensorInfo]:

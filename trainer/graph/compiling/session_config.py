@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 v1 = tf.compat.v1
 
@@ -33,18 +34,26 @@ def session_config(update_ops: int) -> Any:
         >>> session_config(5_000).graph_options.place_pruned_graph
         True
     """
-    options = v1.GraphOptions()
+    config = _config_of_the_process()
     if update_ops > MAX_REWRITTEN_OPS:
         # Each call then places what it needs and nothing else, with the functions in the place of their calls.
+        options = config.graph_options
         options.place_pruned_graph = True
         options.rewrite_options.disable_meta_optimizer = True
         options.optimizer_options.do_function_inlining = True
-    return v1.ConfigProto(graph_options=options)
+    return config
+
+
+def _config_of_the_process() -> Any:
+    """Returns a copy of the config of sessions that are given none: soft placement, threads, memory of GPUs."""
+    config = v1.ConfigProto()
+    config.CopyFrom(context.context().config)
+    return config
 
 
 def session_as_is(graph: Any) -> Any:
     """Returns a session without graph rewriting: rewriting takes longer than running one batch."""
-    options = v1.GraphOptions()
-    options.rewrite_options.disable_meta_optimizer = True
-    options.optimizer_options.opt_level = v1.OptimizerOptions.L0
-    return v1.Session(graph=graph, config=v1.ConfigProto(graph_options=options))
+    config = _config_of_the_process()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = v1.OptimizerOptions.L0
+    return v1.Session(graph=graph, config=config)

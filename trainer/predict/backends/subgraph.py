@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graphdef.flags import flag_defaults, with_defaults
 from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, SOURCE_OP
 from trainer.graphdef.output_names import Names, likely_outputs, named_tensors, op_types_of
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
@@ -51,9 +52,17 @@ def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, wha
     types = op_types_of(graph_def)
     wanted = named_tensors("outputs", outputs, types, lambda: likely_outputs(graph_def), what)
     fed = named_tensors("inputs", inputs or (), types, lambda: likely_outputs(graph_def), what)
-    part = extract_subgraph(graph_def, wanted, set(fed.values()))
+    part = _with_flags(extract_subgraph(graph_def, wanted, set(fed.values())), graph_def)
     _refuse_pipelines(part, what)
     return PredictionSubgraph(part, {name: _declared(graph_def, tensor, what) for name, tensor in fed.items()})
+
+
+def _with_flags(part: Subgraph, graph_def: Any) -> Subgraph:
+    """Returns a part whose flags, such as the probability of a dropout, need not be fed."""
+    flags = flag_defaults(graph_def)
+    with_defaults(part.graph_def, {name: flags[name] for name in part.placeholders if name in flags})
+    placeholders = {node.name: node for node in part.graph_def.node if node.name in part.placeholders}
+    return replace(part, placeholders=placeholders)
 
 
 def _refuse_pipelines(part: Subgraph, what: str) -> None:
