@@ -54,7 +54,7 @@ def test_an_export_of_a_run_that_is_going_on_leaves_its_run_json_alone(tool, cop
 def test_a_graph_of_reference_variables_is_frozen_and_exported(tool, plain, tmp_path) -> None:
     directory = Path(shutil.copytree(plain, tmp_path / "plain"))
     code, text = tool("freeze", directory)
-    assert (code, "name them, perhaps loss or op [--outputs NODE]" in text) == (2, True)
+    assert (code, "name them, perhaps op [--outputs NODE]" in text) == (2, True)
     code, text = tool("freeze", directory, "--outputs", "op")
     assert code == 0, text
     assert tool("export", f"{directory}@1", "--outputs", "op")[0] == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.graphdef.flags import flag_defaults, with_defaults
+from trainer.graphdef.flags import flag_defaults, give_defaults
 from trainer.inspection.static import read_model
 from trainer.predict.backends.dispatch import open_predictor
 
@@ -42,7 +42,7 @@ def test_a_name_says_it(name, dtype, shape, value) -> None:
         v1.placeholder(dtype, shape, name=name)
     graph_def = graph.as_graph_def()
     assert flag_defaults(graph_def) == ({} if value is None else {name: value})
-    with_defaults(graph_def, flag_defaults(graph_def))
+    give_defaults(graph_def, flag_defaults(graph_def))
     with tf.Graph().as_default(), v1.Session() as session:
         (tensor,) = tf.import_graph_def(graph_def, return_elements=[f"{name}:0"], name="")
         if value is not None:

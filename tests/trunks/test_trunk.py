@@ -196,3 +196,68 @@ def test_a_look_up_and_a_loop(tmp_path) -> None:
     expected = constants(file)["table"][[3, 4, 3]] * np.float32(1.5) ** 3
     for each in (*values[False], *values[True]):
         np.testing.assert_allclose(each, expected, rtol=1e-6)
+
+
+def loop_net() -> None:
+    """A recurrent net with a loop of TensorFlow 1: features = the state after five steps."""
+    v1.disable_control_flow_v2()
+    try:
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        keep_prob = v1.placeholder(tf.float32, name="keep_prob")
+        w = v1.get_variable("w", [2, UNITS], initializer=v1.random_normal_initializer(seed=1))
+        u = v1.get_variable("u", [UNITS, UNITS], initializer=v1.random_normal_initializer(stddev=0.05, seed=2))
+        states = v1.TensorArray(tf.float32, 5)
+
+        def step(i: Any, state: Any, states: Any) -> Any:
+            state = tf.tanh(x @ w + state @ u)
+            return i + 1, state, states.write(i, state)
+
+        first = tf.zeros([tf.shape(x)[0], UNITS])
+        loop = v1.while_loop(lambda i, *_: i < 5, step, [0, first, states])
+        tf.multiply(tf.reshape(loop[2].stack()[-1], [-1, UNITS]), keep_prob, name="features")
+    finally:
+        v1.enable_control_flow_v2()
+
+
+@pytest.fixture(scope="module")
+def loop_file(tmp_path_factory) -> Path:
+    return freeze(tmp_path_factory.mktemp("loop") / "model.pb", loop_net, ["features"])
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_loops_of_tensorflow_1_train_as_a_trunk(loop_file, tmp_path, mode) -> None:
+    assert any(node.op == "Enter" for node in read_graph(loop_file).node)
+    train_on(loop_file, tmp_path / "straight", epochs=2, compile=mode)
+    train_on(loop_file, tmp_path / "twice", epochs=1, compile=mode)
+    train_on(loop_file, tmp_path / "twice", epochs=2, compile=mode)
+    assert_same_bits(tmp_path / "straight/checkpoints/model-2", tmp_path / "twice/checkpoints/model-2")
+    whole = tmp_path / "straight/export/frozen/model.pb"
+    assert variables(tmp_path / "straight/checkpoints/model-2")["head/w"].any()
+    (told,) = json.loads(whole.with_suffix(".json").read_text())["trunks"]
+    assert told["outputs_compared"] is True
+
+
+def test_nothing_is_trained_through_them(loop_file, tmp_path) -> None:
+    with pytest.raises(RequestError, match=r"trunk\.trainable: .* has loops of TensorFlow 1"):
+        train_on(loop_file, tmp_path / "run", trunk={"trainable": ["w"]})
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_have_the_value_of_a_prediction_or_a_given_one(loop_file, tmp_path) -> None:
+    def features(**trunk: Any) -> Any:
+        with tf.Graph().as_default(), v1.Session() as session:
+            trunk = Trunk(path=str(loop_file), outputs=["features"], **trunk)
+            trunk.build()
+            inputs = {"x": tf.constant([[1.0, 2.0]]), "kept": tf.constant(0.25)}
+            return session.run(trunk(inputs)["features"])
+
+    whole = features()
+    assert whole.any()
+    np.testing.assert_allclose(features(constants={"keep_prob": 0.5}), 0.5 * whole, rtol=1e-6)
+    np.testing.assert_allclose(features(input_map={"x": "x", "keep_prob": "kept"}), 0.25 * whole, rtol=1e-6)
+    for constants_, message in (
+        ({"keep_pro": 1}, r"trunk\.constants: .*'keep_pro'; did you mean keep_prob\?"),
+        ({"keep_prob": "all"}, r"trunk\.constants: keep_prob \('all'\) must be of the type float32"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            features(constants=constants_)

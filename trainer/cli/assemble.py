@@ -49,11 +49,22 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
+    if config.trust:
+        _trust(config)
     with signals.at_once():
         job = _job(config, settings, command)
     if job is not None:
         signals.check()
         training.train_job(job, signals)
+
+
+def _trust(config: Any) -> None:
+    """Sets the key ``trust`` of all nodes that have one: the key at the top stands for them."""
+    for name in list(config):
+        if name == "trust":
+            config[name] = True
+        elif isinstance(config._get_node(name), DictConfig):
+            _trust(config[name])
 
 
 def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:

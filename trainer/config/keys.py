@@ -47,6 +47,7 @@ CONFIG_KEYS = {
     "trainable": "trainable",
     "trust": "trust",
     "trunk": "model.trunk",
+    "trunk.constants": "model.trunk.constants",
     "trunk.input_map": "model.trunk.input_map",
     "trunk.outputs": "model.trunk.outputs",
     "trunk.path": "model.trunk.path",

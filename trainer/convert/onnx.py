@@ -9,13 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.convert.prepare import batch_for, inputs_of, prepared_graph
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
 from trainer.files import local_path
-from trainer.graphdef.graph_file import read_graph
 from trainer.predict.backends.frozen import open_frozen
-from trainer.predict.compare import random_batch
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo
 
@@ -54,13 +53,15 @@ def convert_to_onnx(
     tf2onnx, _ = _extra("tf2onnx"), _extra("onnxruntime")
     source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
-        batch = batch or random_batch(predictor.inputs, seed)
-        names = {info.tensor: name for name, info in {**predictor.inputs, **predictor.outputs}.items()}
+        batch = batch_for(batch, predictor.inputs, seed)
+        graph_def = prepared_graph(source, predictor, batch)
+        inputs = inputs_of(graph_def, predictor)
+        names = {info.tensor: name for name, info in {**inputs, **predictor.outputs}.items()}
         try:
             with tf.Graph().as_default():
                 model, _ = tf2onnx.convert.from_graph_def(
-                    read_graph(source),
-                    input_names=[info.tensor for info in predictor.inputs.values()],
+                    graph_def,
+                    input_names=[info.tensor for info in inputs.values()],
                     output_names=[info.tensor for info in predictor.outputs.values()],
                     tensors_to_rename=names,
                     opset=opset,

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer.convert.prepare import as_file, batch_for, inputs_of, prepared_graph
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import DamagedError, RequestError
 from trainer.files import local_path
 from trainer.predict.backends.frozen import open_frozen
-from trainer.predict.compare import random_batch
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo, convert_input
 
@@ -56,8 +56,8 @@ def convert_to_tflite(
     source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
         data = None if representative is None else _checked_data(representative, predictor)
-        batch = batch or data or random_batch(predictor.inputs, seed)
-        content = _converted(source, predictor, data)
+        batch = batch_for(batch or data, predictor.inputs, seed)
+        content = _converted(source, predictor, prepared_graph(source, predictor, batch), data)
         max_of_range = None if data is None else MAX_OF_RANGE
         differences = put_in_place(content, target, predictor, open_tflite, batch, max_of_range)
     steps = {}
@@ -68,22 +68,24 @@ def convert_to_tflite(
 
 
 def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, Array]:
-    missing = [name for name in predictor.inputs if name not in data]
+    inputs = {name: info for name, info in predictor.inputs.items() if not info.optional}
+    missing = [name for name in inputs if name not in data]
     if missing:
         raise RequestError(
             f"the representative data lacks the input {missing[0]!r}; it has: {', '.join(data)}",
             argument="representative",
         )
-    arrays = {name: convert_input(name, data[name], info) for name, info in predictor.inputs.items()}
+    arrays = {name: convert_input(name, data[name], info) for name, info in inputs.items()}
     if not len(Arrays(arrays, {})):
         raise RequestError("the representative data has no example", argument="representative")
     return arrays
 
 
-def _converted(source: Path, predictor: Predictor, data: Mapping[str, Array] | None) -> bytes:
-    inputs = [info.tensor.removesuffix(":0") for info in predictor.inputs.values()]
+def _converted(source: Path, predictor: Predictor, graph_def: Any, data: Mapping[str, Array] | None) -> bytes:
+    inputs = [info.tensor.removesuffix(":0") for info in inputs_of(graph_def, predictor).values()]
     outputs = [info.tensor.removesuffix(":0") for info in predictor.outputs.values()]
-    converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(str(source), inputs, outputs)
+    with as_file(graph_def) as file:
+        converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(file, inputs, outputs)
     if data is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _single_examples(data)

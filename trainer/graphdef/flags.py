@@ -81,7 +81,7 @@ def _in_a_dropout(node: Any, readers: Callable[[str], list[Any]]) -> float | Non
     return None
 
 
-def with_defaults(graph_def: Any, values: Mapping[str, float | bool]) -> None:
+def give_defaults(graph_def: Any, values: Mapping[str, float | bool]) -> None:
     """Gives placeholders of a GraphDef a default value, so that they need not be fed.
 
     Args:

@@ -93,7 +93,7 @@ def is_text(data: bytes, message_type: Any) -> bool:
     r"""Returns whether a message is given as text: whether it begins with the name of one of its fields.
 
     Example:
-        >>> is_text(b'# a net\\nnode {\\n  name: "x"\\n}', GraphDef), is_text(b"\\n\\x04node", GraphDef)
+        >>> is_text(b'# a net\nnode {\n  name: "x"\n}', GraphDef), is_text(b"\n\x04node", GraphDef)
         (True, False)
     """
     names = "|".join(field.name for field in message_type.DESCRIPTOR.fields)

@@ -62,6 +62,9 @@ OUTPUT_LISTS |= dict.fromkeys(("If", "StatelessIf", "Case", "StatelessCase"), "T
 OUTPUT_LISTS |= dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall", "PyFunc"), "Tout")
 """Attributes that say how many outputs an op has."""
 
+OLD_LOOP_OPS = ("Enter", "RefEnter")
+"""Ops that begin a loop of TensorFlow 1."""
+
 SAVER_SCOPE = re.compile(r"save(_\d+)?/")
 """Scope of a Saver's ops; a placeholder in it takes a file name."""
 

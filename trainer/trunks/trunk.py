@@ -14,6 +14,7 @@ from trainer.graph.forward.model_calls import described
 from trainer.model import Tensors
 from trainer.trunks.trunk_file import (
     ARGUMENT,
+    CONSTANTS,
     INPUT_MAP,
     OUTPUTS,
     PATH,
@@ -51,6 +52,8 @@ class Trunk:
         trainable: Names or patterns of constants to turn into variables, such as ``["*/kernel"]``.
             The averages of a normalisation are constants too; leave them out.
         trust: Whether the file may do more than compute, such as write files.
+        constants: Values of placeholders by name, such as ``{"keep_prob": 0.9}``. Flags that are neither given nor
+            mapped have the value of a prediction.
 
     Raises:
         TypeError, ValueError: A value has the wrong type or form.
@@ -80,6 +83,7 @@ class Trunk:
         prefix: str = "trunk",
         trainable: Sequence[str] = (),
         trust: bool = False,
+        constants: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(path, str):
             raise TypeError(f"{PATH} ({path!r}) must be the path of a frozen .pb")
@@ -92,6 +96,9 @@ class Trunk:
         self._input_map = input_map
         self.prefix = check_file_name(PREFIX, prefix)
         self._patterns = check_names(TRAINABLE, trainable)
+        if constants is not None and not isinstance(constants, Mapping):
+            raise TypeError(f"{CONSTANTS} ({constants!r}) must map placeholders of the file to values")
+        self._given = constants
         self._trust = check_bool(f"{ARGUMENT}.trust", trust)
 
     def build(self) -> None:
@@ -100,12 +107,19 @@ class Trunk:
         Raises:
             RequestError: There is no frozen graph, it lacks a node, or the graph already has the prefix.
         """
-        self.file: TrunkFile = read_trunk(find_pb(self._path), self._outputs, self._trust)
+        self.file: TrunkFile = read_trunk(
+            find_pb(self._path), self._outputs, self._trust, self._given, list(self._input_map or ())
+        )
         self.inputs = _mapped(self.file, self._input_map)
         scopes = {operation.name.partition("/")[0] for operation in v1.get_default_graph().get_operations()}
         if self.prefix in scopes:
             raise RequestError(
                 f"{PREFIX} ({self.prefix!r}) is already a scope of the graph; choose another", argument=PREFIX
+            )
+        if self.file.has_old_loops and self._patterns:
+            raise RequestError(
+                f"{TRAINABLE}: {self.file.file} has loops of TensorFlow 1, through which no gradient goes; leave it",
+                argument=TRAINABLE,
             )
         nodes = self.file.constants()
         self.variables = {name: self._variable(nodes[name]) for name in self.file.former_variables(self._patterns)}
@@ -139,13 +153,24 @@ class Trunk:
         # Inside a tf.function, an identity op captures a tensor of the outer graph.
         if tf.inside_function():
             fed = {name: tf.identity(tensor) for name, tensor in fed.items()}
-        tensors = tf.import_graph_def(
+        make = self._imported_apart if tf.inside_function() and self.file.has_old_loops else self._imported
+        return dict(zip(self.file.outputs, make(fed), strict=True))
+
+    def _imported(self, fed: Tensors) -> Sequence[Any]:
+        tensors: Sequence[Any] = tf.import_graph_def(
             self._rest,
             {f"{name}:0": tensor for name, tensor in fed.items()},
             return_elements=[f"{name}:0" for name in self.file.outputs],
             name=f"{self.prefix}/",
         )
-        return dict(zip(self.file.outputs, tensors, strict=True))
+        return tensors
+
+    def _imported_apart(self, fed: Tensors) -> Sequence[Any]:
+        """Returns the outputs of a function of their own: a ``tf.function`` adds control inputs, which a loop lacks."""
+        names, given = list(fed), list(fed.values())
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in given]
+        call = v1.wrap_function(lambda *tensors: self._imported(dict(zip(names, tensors, strict=True))), specs)
+        return [tf.stop_gradient(tensor) for tensor in call(*given)]
 
     def _read(self, name: str, variable: Any) -> Any:
         with v1.name_scope(f"{self.prefix}/{name}/"):

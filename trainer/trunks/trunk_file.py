@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from trainer.checks import matching, suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import sha256_of
+from trainer.graphdef.flags import flag_defaults
 from trainer.graphdef.graph_file import read_graph
-from trainer.graphdef.op_types import REQUIRED_PLACEHOLDERS
+from trainer.graphdef.op_types import OLD_LOOP_OPS, REQUIRED_PLACEHOLDERS
 from trainer.graphdef.output_names import check_output_nodes, final_outputs, op_types_of
 from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
@@ -26,7 +27,9 @@ v1 = tf.compat.v1
 ARGUMENT = "trunk"
 """Prefix of the names of a trunk's arguments in messages: a model has it as its argument ``trunk``."""
 
-PATH, OUTPUTS, INPUT_MAP, TRAINABLE = (f"{ARGUMENT}.{name}" for name in ("path", "outputs", "input_map", "trainable"))
+PATH, OUTPUTS, INPUT_MAP, TRAINABLE, CONSTANTS = (
+    f"{ARGUMENT}.{name}" for name in ("path", "outputs", "input_map", "trainable", "constants")
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class TrunkFile:
     def outputs(self) -> tuple[str, ...]:
         """Names of the output nodes."""
         return tuple(self.part.outputs)
+
+    @property
+    def has_old_loops(self) -> bool:
+        """True if it has loops of TensorFlow 1, which are made of ops and not of functions."""
+        return any(node.op in OLD_LOOP_OPS for node in self.part.graph_def.node)
 
     def inputs(self) -> dict[str, Any]:
         """Returns the ``tf.TensorSpec`` of each placeholder that the outputs need, by name."""
@@ -133,16 +141,24 @@ def _frozen_in(run: RunDirectory) -> list[Path]:
     return sorted(run.frozen.glob("*.pb"))
 
 
-def read_trunk(file: Path, outputs: Iterable[str], trust: bool = False) -> TrunkFile:
+def read_trunk(
+    file: Path,
+    outputs: Iterable[str],
+    trust: bool = False,
+    constants: Mapping[str, Any] | None = None,
+    mapped: Collection[str] = (),
+) -> TrunkFile:
     """Reads a frozen graph and extracts the part that some outputs need.
 
     Args:
         file: Path of the ``.pb``; compared with the manifest beside it, if there is one.
         outputs: Names of nodes; ``op:0`` is taken as ``op``.
         trust: Whether the file may do more than compute, such as write files.
+        constants: Values of placeholders by name; flags such as ``keep_prob`` have the value of a prediction.
+        mapped: Names of placeholders that get an input of the data, whatever their names say.
 
     Raises:
-        RequestError: The file is not a frozen graph, lacks a node, or does more than compute.
+        RequestError: The file is not a frozen graph, lacks a node or a placeholder, or does more than compute.
     """
     try:
         whole = read_graph(file)
@@ -159,6 +175,8 @@ def read_trunk(file: Path, outputs: Iterable[str], trust: bool = False) -> Trunk
     if not trust:
         refuse_forbidden(f"{PATH}: {file}", forbidden_ops(whole, names))
     part = extract_subgraph(whole, {name: tensor_of(name) for name in names})
+    flags = {name: value for name, value in flag_defaults(whole).items() if name not in mapped}
+    part = _with_constants(part, flags, constants or {})
     if part.variables:
         raise RequestError(
             f"{PATH}: {file} still has variables ({min(part.variables)}); freeze it first", argument=PATH
@@ -170,6 +188,36 @@ def read_trunk(file: Path, outputs: Iterable[str], trust: bool = False) -> Trunk
             argument=PATH,
         )
     return TrunkFile(file, sha256_of(file), part)
+
+
+def _with_constants(part: Subgraph, flags: Mapping[str, Any], constants: Mapping[str, Any]) -> Subgraph:
+    """Returns a part in which placeholders are constants: flags, unless they have another value, and given ones."""
+    for name in constants:
+        if name not in part.placeholders:
+            raise RequestError(
+                f"{CONSTANTS}: the outputs do not need the placeholder {name!r}; {suggestion(name, part.placeholders)}",
+                argument=CONSTANTS,
+            )
+    values = {name: value for name, value in flags.items() if name in part.placeholders} | dict(constants)
+    for node in part.graph_def.node:
+        if node.name in values:
+            dtype = node.attr["dtype"].type
+            node.op = "Const"
+            del node.input[:]
+            node.ClearField("attr")
+            node.attr["dtype"].type = dtype
+            node.attr["value"].tensor.CopyFrom(_tensor_proto(node.name, values[node.name], dtype))
+    left = {name: node for name, node in part.placeholders.items() if name not in values}
+    return replace(part, placeholders=left)
+
+
+def _tensor_proto(name: str, value: Any, dtype: int) -> Any:
+    try:
+        return tf.make_tensor_proto(value, tf.as_dtype(dtype))
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"{CONSTANTS}: {name} ({value!r}) must be of the type {tf.as_dtype(dtype).name}", argument=CONSTANTS
+        ) from error
 
 
 def without(graph_def: Any, removed: Mapping[str, Any] | set[str], unmapped: Iterable[str] = ()) -> Any:

@@ -16,4 +16,4 @@ def test_verify_finds_a_flipped_byte_where_there_is_no_record(plain, tmp_path) -
     (problem,) = problems_of(resolve_checkpoint(f"{directory}@1"))
     assert "cannot be read" in problem
     os.truncate(directory / "old.ckpt-2.meta", 100)
-    assert "is not a graph" in problems_of(resolve_checkpoint(f"{directory}@2"))[0]
+    assert "is not a MetaGraphDef" in problems_of(resolve_checkpoint(f"{directory}@2"))[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer import convert
 from trainer.cli.command import Answer, Tool, path_argument
-from trainer.cli.input_values import read_arrays
+from trainer.cli.input_values import parse_arrays, read_arrays
 from trainer.cli.models.arguments import add_command, add_seed
 from trainer.cli.models.run import differences_table
 from trainer.errors import RequestError
@@ -30,6 +30,9 @@ def add_commands(tool: Tool) -> None:
     each.add_argument(
         "--batch", type=path_argument, metavar="FILE.npz", help="batch to check on (default: random values)"
     )
+    each.add_argument(
+        "--input", action="append", default=[], metavar="NAME=VALUE", help="values to check on, or a flag: keep_prob=1"
+    )
     add_seed(each)
 
 
@@ -43,7 +46,8 @@ def _convert(chosen: argparse.Namespace) -> Answer:
     suffix = f"-int8.{chosen.to}" if chosen.int8 else f".{chosen.to}"
     target = chosen.target or chosen.file.with_name(f"{chosen.file.stem}{suffix}")
     common: dict[str, Any] = {"outputs": chosen.output, "seed": chosen.seed}
-    common["batch"] = read_arrays(chosen.batch) if chosen.batch else None
+    given = {**(read_arrays(chosen.batch) if chosen.batch else {}), **parse_arrays(chosen.input)}
+    common["batch"] = given or None
     if chosen.to == "onnx":
         done = convert.convert_to_onnx(chosen.file, target, **common)
     else:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.checks import check_choice, check_names
 from trainer.errors import RequestError, describe
 from trainer.files import local_path
-from trainer.graphdef.flags import flag_defaults, with_defaults
+from trainer.graphdef.flags import flag_defaults, give_defaults
 from trainer.graphdef.op_types import VARIABLE_OPS
 from trainer.graphdef.output_names import Names, likely_outputs, named_tensors, op_types_of
 from trainer.graphdef.safety import check_declared_sizes, refuse_forbidden
@@ -115,7 +115,8 @@ def _load(session: Any, meta_graph: Any, infos: Sequence[TensorInfo], path: Path
     if missing and not has_values:
         raise RequestError(f"{path} has the variable {missing!r} and no {VARIABLES}.index with its value")
     given = {node_of(info.tensor) for info in infos}
-    with_defaults(part, {name: value for name, value in flag_defaults(meta_graph.graph_def).items() if name not in given})
+    flags = flag_defaults(meta_graph.graph_def)
+    give_defaults(part, {name: value for name, value in flags.items() if name not in given})
     import_part(part, {}, str(path), meta_graph.meta_info_def.stripped_op_list)
     try:
         if has_values and saver.restore_op_name:

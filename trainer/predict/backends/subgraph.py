@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
-from trainer.graphdef.flags import flag_defaults, with_defaults
+from trainer.graphdef.flags import flag_defaults, give_defaults
 from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, SOURCE_OP
 from trainer.graphdef.output_names import Names, likely_outputs, named_tensors, op_types_of
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
@@ -60,7 +60,7 @@ def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, wha
 def _with_flags(part: Subgraph, graph_def: Any) -> Subgraph:
     """Returns a part whose flags, such as the probability of a dropout, need not be fed."""
     flags = flag_defaults(graph_def)
-    with_defaults(part.graph_def, {name: flags[name] for name in part.placeholders if name in flags})
+    give_defaults(part.graph_def, {name: flags[name] for name in part.placeholders if name in flags})
     placeholders = {node.name: node for node in part.graph_def.node if node.name in part.placeholders}
     return replace(part, placeholders=placeholders)
 
