@@ -15,6 +15,9 @@ from trainer.predict.tensor_info import TensorInfo
 
 v1 = tf.compat.v1
 
+MAX_REASON = 500
+"""Max characters of TensorFlow's reason in a message; it may hold a whole tensor."""
+
 
 @contextlib.contextmanager
 def predictor_session() -> Iterator[Any]:
@@ -83,7 +86,8 @@ class SessionBackend:
             return call(*fed.values())
         except (tf.errors.OpError, ValueError) as error:
             given = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in fed.items())
-            raise RequestError(f"{self._source} cannot be run on {given}: {describe(error)}") from error
+            reason = " ".join(describe(error).split())[:MAX_REASON]
+            raise RequestError(f"{self._source} cannot be run on {given}: {reason}") from error
 
     def close(self) -> None:
         """Closes the session."""
