@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -96,13 +97,20 @@ def in_a_branch(path: str) -> Any:
     return tf.cond(taken, lambda: tf.strings.length(tf.io.read_file(path)), lambda: 0)
 
 
+def sampler(path: str) -> Any:
+    Path(path).with_name("words").write_text("a,1\nb,2\n")
+    return tf.random.fixed_unigram_candidate_sampler(
+        tf.constant([[0]], tf.int64), 1, 1, True, 2, vocab_file=str(Path(path).with_name("words"))
+    ).sampled_candidates
+
+
 def abort(_path: str) -> Any:
     return tf.raw_ops.Abort(error_msg="bye", exit_without_error=False)
 
 
 KINDS: list[Callable[[str], Any]] = [
     write, read, match, print_to_file, save, restore, summary, records, cache, text_reader, python, vocabulary,
-    in_a_function, in_a_branch, abort,
+    in_a_function, in_a_branch, sampler, abort,
 ]  # fmt: skip
 
 
@@ -265,6 +273,13 @@ def test_the_list_has_only_ops_that_exist_and_none_that_reaches_out() -> None:
     )
     only_names = {"ShardedFilename", "ShardedFilespec", "BoostedTreesExampleDebugOutputs"}
     assert {name for name in allowed_ops() if reaches_out.search(name)} == only_names
+
+
+def test_no_attribute_of_an_op_on_the_list_is_a_path_that_is_not_looked_at() -> None:
+    path = re.compile(r"file|path|(^|_)dir$|directory|url|address|server|output_stream")
+    ops = {name: getattr(tf.raw_ops, name) for name in allowed_ops() if hasattr(tf.raw_ops, name)}
+    found = {(name, each) for name, op in ops.items() for each in inspect.signature(op).parameters if path.search(each)}
+    assert found == {("FixedUnigramCandidateSampler", "vocab_file"), ("PrintV2", "output_stream")}
 
 
 def test_ops_of_a_saver_may_be_there_as_long_as_they_do_not_run() -> None:

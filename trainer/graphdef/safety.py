@@ -116,8 +116,7 @@ def _reason(graph: _Graph, scope: str, node: Any, runs: bool) -> str:
     """Returns what a node does that it may not; '' if it only computes."""
     op = node.op
     if op in allowed_ops() or op in graph.functions:
-        prints = op == "PrintV2" and node.attr["output_stream"].s not in (*STREAMS, b"")
-        return "writes files" if prints else ""
+        return _reason_in_attributes(node)
     if SAVER_OP.match(op) and not runs:
         return ""
     path = 0 if RESTORE_OP.match(op) else 1 if TABLE_FILE_OP.match(op) else None
@@ -126,6 +125,15 @@ def _reason(graph: _Graph, scope: str, node: Any, runs: bool) -> str:
     if path is not None:
         return "touches files that do not belong to the model"
     return next((reason for pattern, reason in REASONS if pattern.search(op)), "is not known")
+
+
+def _reason_in_attributes(node: Any) -> str:
+    """Returns what the attributes of an op that may be there make it do; '' if it only computes."""
+    if node.op == "PrintV2" and node.attr["output_stream"].s not in (*STREAMS, b""):
+        return "writes files"
+    if node.op == "FixedUnigramCandidateSampler" and node.attr["vocab_file"].s:
+        return "touches files that do not belong to the model"
+    return ""
 
 
 class _Graph:
