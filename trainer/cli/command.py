@@ -24,6 +24,7 @@ FLAGS = {
     "batch": ("--batch", "--input"),
     "depth": ("--depth",),
     "example": ("--input",),
+    "inputs": ("--feed",),
     "outputs": ("--outputs", "--output"),
     "prefix": ("--prefix",),
     "representative": ("--representative",),

@@ -73,6 +73,20 @@ def parse_arrays(texts: Sequence[str]) -> dict[str, Array]:
     return arrays
 
 
+def parse_feeds(texts: Sequence[str]) -> dict[str, str] | None:
+    """Returns tensors to feed in the place of what the graph reads, by the name of the input; None for none.
+
+    Args:
+        texts: Arguments ``TENSOR`` or ``NAME=TENSOR``; the input of ``op:0`` is ``op``, that of ``op:1`` ``op_1``.
+
+    Example:
+        >>> parse_feeds(["IteratorGetNext:1", "image=batch:0"])
+        {'IteratorGetNext_1': 'IteratorGetNext:1', 'image': 'batch:0'}
+    """
+    pairs = [text.rpartition("=") for text in texts]
+    return {name or tensor.removesuffix(":0").replace(":", "_"): tensor for name, _, tensor in pairs} or None
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """Returns the arrays of an ``.npz`` by name.
 

@@ -21,13 +21,14 @@ from trainer.errors import CheckpointError, RequestError, describe
 from trainer.export.checkpoint_session import CheckpointSession, generated_example, session_from_code, session_from_meta
 from trainer.export.frozen import check_fits_a_pb, export_frozen
 from trainer.export.saved_model import export_saved_model
-from trainer.export.serving import ReadValues, run_outputs, values_in
-from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference
+from trainer.export.serving import ReadValues, live_outputs, values_in
+from trainer.export.subgraph import InferenceSubgraph, check_outputs, extract_inference, live_tensor
 from trainer.export.tables import words_in
 from trainer.files import local_path
 from trainer.graph.data.data_source import inspect_source
+from trainer.graphdef.feeds import named_feeds
 from trainer.graphdef.flags import flag_defaults
-from trainer.graphdef.output_names import likely_outputs
+from trainer.graphdef.output_names import Names, likely_outputs, op_types_of
 from trainer.model import Model
 from trainer.runs.versions import versions
 from trainer.timing import utc_now
@@ -65,6 +66,7 @@ def freeze_checkpoint(
     parts: MakeParts | None = None,
     weights: str | None = None,
     trust: bool = False,
+    inputs: Names | None = None,
 ) -> Path:
     """Freezes a checkpoint into one ``.pb`` with a manifest, and compares it with the checkpoint.
 
@@ -79,6 +81,8 @@ def freeze_checkpoint(
         parts: Function that builds model and data from code; None to read the ``.meta``.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
         trust: Whether the graph may do more than compute, such as write files.
+        inputs: Tensors to feed besides the placeholders, such as those of an input pipeline, or a mapping from names
+            of inputs to them; the export has a placeholder for each.
 
     Returns:
         The path of the ``.pb``.
@@ -106,13 +110,13 @@ def freeze_checkpoint(
         raise RequestError(
             f"{target.with_suffix('.json')} belongs to the checkpoint of that name; choose another name than {target}"
         )
-    with opened(checkpoint, outputs, example, parts, weights, trust) as export:
+    with opened(checkpoint, outputs, example, parts, weights, trust, inputs) as export:
         check_fits_a_pb(export.part)
         export_frozen(target, export.part, export.read_values, export.example, export.expected, export.metadata)
     return target
 
 
-def export_checkpoint(
+def export_checkpoint(  # noqa: PLR0913 - each is a flag of the command
     reference: Reference,
     directory: str | Path | None = None,
     tags: Sequence[str] = ("serve",),
@@ -121,6 +125,7 @@ def export_checkpoint(
     parts: MakeParts | None = None,
     weights: str | None = None,
     trust: bool = False,
+    inputs: Names | None = None,
 ) -> Path:
     """Exports a checkpoint as a SavedModel, and compares it with the checkpoint.
 
@@ -134,6 +139,8 @@ def export_checkpoint(
         parts: Function that builds model and data from code; None to read the ``.meta``.
         weights: ``averaged``, ``trained``, or None for averages where the optimizer kept any.
         trust: Whether the graph may do more than compute, such as write files.
+        inputs: Tensors to feed besides the placeholders, such as those of an input pipeline, or a mapping from names
+            of inputs to them; the export has a placeholder for each.
 
     Returns:
         The numbered directory.
@@ -150,7 +157,7 @@ def export_checkpoint(
     target = local_path(directory or export_directory(checkpoint) / "saved_model") / str(checkpoint.number or 1)
     if target.exists() and not (target / "saved_model.pb").is_file():
         raise RequestError(f"{target} exists and is not a SavedModel; choose another directory")
-    with opened(checkpoint, outputs, example, parts, weights, trust) as export:
+    with opened(checkpoint, outputs, example, parts, weights, trust, inputs) as export:
         return export_saved_model(
             target, export.part, export.read_values, export.example, export.expected, tags, export.metadata
         )
@@ -170,11 +177,12 @@ def opened(
     parts: MakeParts | None,
     weights: str | None = None,
     trust: bool = False,
+    inputs: Names | None = None,
 ) -> Iterator[Export]:
     """Opens a verified checkpoint, extracts the inference part and runs it on an example."""
     checkpoint.verify()
     with _session(checkpoint, parts, weights, trust) as live:
-        part = _inference_part(live, outputs, checkpoint, trust)
+        part = _inference_part(live, outputs, inputs, checkpoint, trust)
         _fill_tables(live, part, checkpoint)
         known = {**(live.example or {}), **_checked(example or {}, part)}
         missing = {name: each for name, each in part.inputs.items() if name not in known}
@@ -182,7 +190,7 @@ def opened(
         generated = generated_example(missing, words=words_in(part.tables, live.session), flags=flags)
         batch = {**known, **generated}
         try:
-            expected = run_outputs(live.session, part, batch)
+            expected = live_outputs(live.session, part, batch)
         except tf.errors.FailedPreconditionError as error:
             raise CheckpointError(
                 f"{checkpoint.prefix} lacks values that the outputs {list(part.outputs)} need ({describe(error)})"
@@ -208,10 +216,15 @@ def _session(
 
 
 def _inference_part(
-    live: CheckpointSession, outputs: Sequence[str] | None, checkpoint: StoredCheckpoint, trust: bool
+    live: CheckpointSession,
+    outputs: Sequence[str] | None,
+    inputs: Names | None,
+    checkpoint: StoredCheckpoint,
+    trust: bool,
 ) -> InferenceSubgraph:
     graph = live.session.graph
-    likely = live.outputs or likely_outputs(graph.as_graph_def())
+    graph_def = graph.as_graph_def()
+    likely = live.outputs or likely_outputs(graph_def)
     names = live.outputs if outputs is None else outputs
     if not names:
         perhaps = f", perhaps {' or '.join(likely[:4])}" if likely else ""
@@ -220,7 +233,9 @@ def _inference_part(
             argument="outputs",
         )
     nodes = check_outputs(names, graph, likely)
-    return extract_inference(graph, live.fed, nodes, trust, vocabulary_paths(checkpoint, graph.as_graph_def()))
+    feeds = named_feeds(inputs or (), op_types_of(graph_def), lambda: likely, f"the graph of {checkpoint.prefix}")
+    fed = {**live.fed, **{name: live_tensor(graph, tensor) for name, tensor in feeds.items()}}
+    return extract_inference(graph, fed, nodes, trust, vocabulary_paths(checkpoint, graph_def))
 
 
 def _fill_tables(live: CheckpointSession, part: InferenceSubgraph, checkpoint: StoredCheckpoint) -> None:

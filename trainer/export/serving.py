@@ -175,6 +175,13 @@ def run_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Arr
     return values
 
 
+def live_outputs(session: Any, part: InferenceSubgraph, example: Mapping[str, Array]) -> list[Array]:
+    """Returns the outputs, computed in the live session that the part is of."""
+    fed = {tensor: example[name] for name, tensor in part.inputs.items()}
+    values: list[Array] = session.run([f"{name}:0" for name in part.outputs], fed)
+    return values
+
+
 def describe_part(graph: Any, part: InferenceSubgraph) -> dict[str, Any]:
     """Returns inputs and outputs for a manifest: name to tensor name, dtype and shape (null: any size)."""
 

@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.export.tables import Table, tables_in
+from trainer.graph.ops.exact_names import placeholder
 from trainer.graph.ops.variables import elements
-from trainer.graphdef.op_types import TABLE_CHANGING_OP, TABLE_FILE_OP, TABLE_OP, TRAINING_OP
+from trainer.graphdef.feeds import refuse_pipelines, with_placeholders
+from trainer.graphdef.op_types import PLACEHOLDERS, TABLE_CHANGING_OP, TABLE_FILE_OP, TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
 from trainer.graphdef.safety import forbidden_ops
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
@@ -28,7 +30,7 @@ class InferenceSubgraph:
     Args:
         graph_def: GraphDef of its nodes, without the handles of variables.
         variables: Variables that it reads, by name.
-        inputs: Placeholders that it needs, by name.
+        inputs: Tensors of the live graph to feed, by the name of the placeholder that it has for each.
         outputs: Names of its output nodes.
         tables: Look-up tables that it needs, by name.
         initializers: Names of the ops of the live graph that fill the tables.
@@ -63,6 +65,25 @@ def check_outputs(names: Sequence[str], graph: Any, likely: Sequence[str]) -> tu
     return check_output_nodes(names, types, lambda: likely)
 
 
+def live_tensor(graph: Any, name: str) -> Any:
+    """Returns a tensor of an existing node of a live graph, to be fed.
+
+    Raises:
+        RequestError: The node has no such output, or one that holds no numbers or strings.
+    """
+    try:
+        tensor = graph.get_tensor_by_name(name)
+    except KeyError as error:
+        count = len(graph.get_operation_by_name(node_of(name)).outputs)
+        raise RequestError(f"inputs: {name!r} is no tensor: the node has {count} outputs", argument="inputs") from error
+    if tensor.dtype.base_dtype in (tf.resource, tf.variant):
+        raise RequestError(
+            f"inputs: {name!r} cannot be fed: it is a {tensor.dtype.name}; feed what is computed from it",
+            argument="inputs",
+        )
+    return tensor
+
+
 def extract_inference(
     graph: Any,
     fed: Tensors,
@@ -74,7 +95,8 @@ def extract_inference(
 
     Args:
         graph: The whole graph.
-        fed: Placeholders that may be fed, by name.
+        fed: Tensors that may be fed, by the name of the input: placeholders, and what is computed or read from a
+            pipeline in training, which the part gets a placeholder for.
         outputs: Names of existing nodes.
         trust: Whether the part may do more than compute, such as write files.
         own_files: Names of nodes that give the paths of vocabulary files which the part may read; None for all.
@@ -90,7 +112,10 @@ def extract_inference(
         >>> list(part.inputs), list(part.variables), part.variable_bytes
         (['x'], ['w'], 4)
     """
-    whole = extract_subgraph(graph.as_graph_def(), {name: tensor_of(name) for name in outputs})
+    replaced = {tensor.name: name for name, tensor in fed.items() if not _is_placeholder(name, tensor)}
+    nodes = {tensor: _placeholder_node(name, fed[name]) for tensor, name in replaced.items()}
+    wanted = {name: tensor_of(name) for name in outputs}
+    whole = with_placeholders(extract_subgraph(graph.as_graph_def(), wanted, nodes), nodes)
     tables = tables_in(graph, {node.name for node in whole.graph_def.node})
     part = _without_initializers(whole, tables)
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
@@ -111,6 +136,15 @@ def extract_inference(
         tables,
         whole.tables,
     )
+
+
+def _is_placeholder(name: str, tensor: Any) -> bool:
+    return tensor.op.type in PLACEHOLDERS and tensor.name == tensor_of(name)
+
+
+def _placeholder_node(name: str, tensor: Any) -> Any:
+    with tf.Graph().as_default():
+        return placeholder(name, tensor).op.node_def
 
 
 def _without_initializers(whole: Subgraph, tables: Mapping[str, Table]) -> Subgraph:
@@ -134,6 +168,7 @@ def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
             f"outputs {outputs} need the look-up table {table.name!r}, which is made inside a function, so nothing can "
             "fill it; make it in the model's constructor"
         )
+    refuse_pipelines(part, "the graph")
     nodes = [*part.graph_def.node, *within]
     wrong = next((node for node in nodes if TRAINING_OP.search(node.op) or TABLE_CHANGING_OP.search(node.op)), None)
     if wrong is not None:

@@ -16,7 +16,9 @@ RESOURCE_VARIABLE = "VarHandleOp"
 VARIABLE_OPS = (RESOURCE_VARIABLE, "VariableV2", "Variable")
 """Resource variables, and the reference variables of old graphs."""
 
-SOURCE_OP = re.compile(r"Iterator|Dataset|Queue|Reader")
+SOURCE_OP = re.compile(
+    r"Iterator|Dataset|Queue|Reader|^Optional(Get|Has)Value|^(OrderedMap|Map)?(Unstage|Stage$)|^RecordInput|^Barrier"
+)
 """Ops that read data themselves; nodes that depend on them cannot be fed."""
 
 TRAINING_OP = re.compile(

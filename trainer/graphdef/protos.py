@@ -37,8 +37,12 @@ def _imported(*names: str) -> list[Any]:
         del sys.modules[PACKAGE]
 
 
-graph_pb2, types_pb2, variable_pb2, tensor_shape_pb2 = _imported(
-    "framework.graph_pb2", "framework.types_pb2", "framework.variable_pb2", "framework.tensor_shape_pb2"
+graph_pb2, node_def_pb2, types_pb2, variable_pb2, tensor_shape_pb2 = _imported(
+    "framework.graph_pb2",
+    "framework.node_def_pb2",
+    "framework.types_pb2",
+    "framework.variable_pb2",
+    "framework.tensor_shape_pb2",
 )
 meta_graph_pb2, saved_model_pb2, struct_pb2, tensor_bundle_pb2, trackable_pb2 = _imported(
     "protobuf.meta_graph_pb2",
@@ -48,6 +52,7 @@ meta_graph_pb2, saved_model_pb2, struct_pb2, tensor_bundle_pb2, trackable_pb2 = 
     "protobuf.trackable_object_graph_pb2",
 )
 GraphDef: Any = graph_pb2.GraphDef
+NodeDef: Any = node_def_pb2.NodeDef
 MetaGraphDef: Any = meta_graph_pb2.MetaGraphDef
 SavedModel: Any = saved_model_pb2.SavedModel
 VariableDef: Any = variable_pb2.VariableDef

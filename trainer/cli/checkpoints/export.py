@@ -15,7 +15,8 @@ from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.assemble import keras_parts_of, parts_of
 from trainer.cli.checkpoints.inspect import add_checkpoint, found
 from trainer.cli.command import Answer, Tool, path_argument
-from trainer.cli.input_values import parse_arrays
+from trainer.cli.input_values import parse_arrays, parse_feeds
+from trainer.cli.models.arguments import add_feeds
 from trainer.errors import RequestError
 from trainer.files import format_size
 from trainer.runs.lock import RunLock
@@ -69,6 +70,7 @@ def add_commands(tool: Tool) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--outputs", metavar="NODE", nargs="+", help="output nodes; by default the model's outputs")
+    add_feeds(parser)
     parser.add_argument(
         "--input", metavar="NAME=FILE.npy", action="append", default=[], help="batch to check the export with"
     )
@@ -103,7 +105,10 @@ def _freeze(chosen: argparse.Namespace) -> Answer:
     example = parse_arrays(chosen.input)
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
-    made = export.freeze_checkpoint(checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights, chosen.trust)
+    feeds = parse_feeds(chosen.feed)
+    made = export.freeze_checkpoint(
+        checkpoint, chosen.to, chosen.outputs, example, parts, chosen.weights, chosen.trust, feeds
+    )
     return _made(made, checkpoint, made.stat().st_size)
 
 
@@ -116,7 +121,15 @@ def _export(chosen: argparse.Namespace) -> Answer:
     import_tensorflow()
     parts = _parts(chosen, checkpoint)
     made = export.export_checkpoint(
-        checkpoint, directory, chosen.tags, chosen.outputs, example, parts, chosen.weights, chosen.trust
+        checkpoint,
+        directory,
+        chosen.tags,
+        chosen.outputs,
+        example,
+        parts,
+        chosen.weights,
+        chosen.trust,
+        parse_feeds(chosen.feed),
     )
     return _made(made, checkpoint, sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))
 

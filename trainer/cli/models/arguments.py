@@ -45,6 +45,17 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_feeds(parser: argparse.ArgumentParser) -> None:
+    """Adds the tensors that are fed in the place of an input pipeline."""
+    parser.add_argument(
+        "--feed",
+        action="append",
+        default=[],
+        metavar="[NAME=]TENSOR",
+        help="tensor to feed in the place of what the graph would read by itself: a tf.data pipeline, a queue",
+    )
+
+
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Adds the seed of random inputs."""
     parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default: %(default)s)")

@@ -14,11 +14,13 @@ from tabulate import tabulate
 
 from trainer import convert, predict
 from trainer.cli.command import Answer, Tool, path_argument
-from trainer.cli.input_values import parse_inputs
-from trainer.cli.models.arguments import ANY, add_choice, add_command, add_seed, add_trust
+from trainer.cli.input_values import parse_feeds, parse_inputs
+from trainer.cli.models.arguments import ANY, add_choice, add_command, add_feeds, add_seed, add_trust
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import write_atomically
+from trainer.graphdef.graph_file import read_graph
+from trainer.graphdef.traverse import node_of
 from trainer.predict.compare import OutputDifference, compare_predictors, random_batch
 from trainer.predict.formats import detect_format
 from trainer.predict.predictor import Predictor
@@ -30,12 +32,14 @@ def add_commands(tool: Tool) -> None:
     """Adds the commands to a command line."""
     each = add_command(tool, "run", "compute the outputs of a model", _run, f"{ANY}, a .tflite or an .onnx")
     add_choice(each)
+    add_feeds(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
     add_trust(each)
     each.add_argument("--save", type=path_argument, metavar="FILE.npz", help="file for the outputs")
     each = add_command(tool, "compare", "compare two models on one batch", _compare, "reference model")
     each.add_argument("second", type=path_argument, metavar="SECOND", help="model to compare with it")
     add_choice(each)
+    add_feeds(each)
     each.add_argument("--input", action="append", default=[], metavar="NAME=VALUES", help=INPUT_HELP)
     add_seed(each)
     add_trust(each)
@@ -47,15 +51,25 @@ def add_commands(tool: Tool) -> None:
 def _open(file: Path, chosen: argparse.Namespace, *, one_of_two: bool = False) -> Predictor:
     """Opens a model of any format; with ``one_of_two``, options that its format lacks are ignored."""
     if file.suffix in (".tflite", ".onnx"):
-        if not one_of_two and (chosen.output or chosen.tags or chosen.signature):
+        if not one_of_two and (chosen.output or chosen.tags or chosen.signature or chosen.feed):
             raise RequestError(
-                f"{file} computes all its outputs; --output, --tags and --signature are for other formats"
+                f"{file} computes all its outputs; --output, --feed, --tags and --signature are for other formats"
             )
         return convert.open_tflite(file) if file.suffix == ".tflite" else convert.open_onnx(file)
-    tags, signature = chosen.tags, chosen.signature
-    if one_of_two and detect_format(file)[0] != "saved_model":
+    tags, signature, feeds = chosen.tags, chosen.signature, parse_feeds(chosen.feed)
+    kind = detect_format(file)[0]
+    if one_of_two and kind == "saved_model":
+        feeds = None
+    elif one_of_two:
         tags = signature = None
-    return predict.open_predictor(file, chosen.output, tags=tags, signature=signature, trust=chosen.trust)
+        feeds = _in_file(feeds, file) if kind == "frozen" else feeds
+    return predict.open_predictor(file, chosen.output, feeds, tags, signature, trust=chosen.trust)
+
+
+def _in_file(feeds: Mapping[str, str] | None, file: Path) -> dict[str, str]:
+    """Returns the feeds whose node a frozen graph has: an export has an input in the place of it."""
+    nodes = {node.name for node in read_graph(file).node} if feeds else set()
+    return {name: tensor for name, tensor in (feeds or {}).items() if node_of(tensor) in nodes}
 
 
 def _run(chosen: argparse.Namespace) -> Answer:

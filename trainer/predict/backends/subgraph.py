@@ -10,8 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.errors import RequestError
+from trainer.graphdef.feeds import named_feeds, refuse_pipelines
 from trainer.graphdef.flags import flag_defaults, give_defaults
-from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, SOURCE_OP
+from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER
 from trainer.graphdef.output_names import Names, likely_outputs, named_tensors, op_types_of
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph
 from trainer.graphdef.traverse import node_of
@@ -51,9 +52,9 @@ def extract_prediction(graph_def: Any, outputs: Names, inputs: Names | None, wha
     """
     types = op_types_of(graph_def)
     wanted = named_tensors("outputs", outputs, types, lambda: likely_outputs(graph_def), what)
-    fed = named_tensors("inputs", inputs or (), types, lambda: likely_outputs(graph_def), what)
+    fed = named_feeds(inputs or (), types, lambda: likely_outputs(graph_def), what)
     part = _with_flags(extract_subgraph(graph_def, wanted, set(fed.values())), graph_def)
-    _refuse_pipelines(part, what)
+    refuse_pipelines(part, what)
     return PredictionSubgraph(part, {name: _declared(graph_def, tensor, what) for name, tensor in fed.items()})
 
 
@@ -63,17 +64,6 @@ def _with_flags(part: Subgraph, graph_def: Any) -> Subgraph:
     give_defaults(part.graph_def, {name: flags[name] for name in part.placeholders if name in flags})
     placeholders = {node.name: node for node in part.graph_def.node if node.name in part.placeholders}
     return replace(part, placeholders=placeholders)
-
-
-def _refuse_pipelines(part: Subgraph, what: str) -> None:
-    # The last one is the nearest to the outputs: the op that reads the data, not its container.
-    source = next((node for node in reversed(part.graph_def.node) if SOURCE_OP.search(node.op)), None)
-    if source is not None:
-        raise RequestError(
-            f"the outputs {list(part.outputs)} of {what} need {source.name!r} ({source.op}), which reads data by "
-            f"itself; name a tensor to feed in its place: inputs={{'x': '{source.name}:0'}}",
-            argument="inputs",
-        )
 
 
 def _declared(graph_def: Any, tensor: str, what: str) -> TensorInfo:
