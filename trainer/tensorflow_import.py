@@ -96,6 +96,12 @@ def import_tensorflow(settings: SessionSettings | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*(deprecated|compat.v1).*", module=r"(tensorflow|keras)\..*")
 
 
+def ensure_tensorflow() -> None:
+    """Imports TensorFlow with the default settings, unless this process has it with settings of its own."""
+    if "tensorflow" not in sys.modules:
+        import_tensorflow()
+
+
 def _configure(tf: Any, settings: SessionSettings) -> None:
     """Sets TensorFlow's own defaults, which hold for every session that is given no config, those of Keras included."""
     tf.config.set_soft_device_placement(settings.soft_placement)

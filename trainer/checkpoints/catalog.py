@@ -52,8 +52,11 @@ class Catalog:
         """Returns the settings of the run's saver for the checkpoints of a prefix."""
         return checkpoint_settings_of(self.run.path if self.run else None, prefix)
 
-    def last(self) -> StoredCheckpoint:
+    def last(self, *, allow_damaged: bool = False) -> StoredCheckpoint:
         """Returns the newest checkpoint that verifies; warns about each one that was skipped.
+
+        Args:
+            allow_damaged: Whether the newest one is returned where none verifies.
 
         Raises:
             CheckpointError: No checkpoint verifies; the message lists what was tried.
@@ -68,6 +71,8 @@ class Catalog:
                 for problem in problems:
                     log.warning("skipped: %s", problem)
                 return checkpoint
+        if allow_damaged:
+            return self._newest_first()[0]
         reasons = "\n  ".join(problems)
         raise CheckpointError(f"{self.directory} has no good checkpoint:\n  {reasons}")
 

@@ -1,18 +1,20 @@
-"""Reader of the tensors in a checkpoint."""
+"""Reader of the tensors in a checkpoint; TensorFlow is imported for the forms that only it reads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from trainer.checkpoints.bundle import Bundle, NotABundle, read_bundle
 from trainer.checkpoints.contents import OPAQUE, Tensor
+from trainer.checkpoints.store import INDEX
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, describe
-
-v1 = tf.compat.v1
+from trainer.tensorflow_import import ensure_tensorflow
 
 
 class TensorReader:
@@ -25,7 +27,7 @@ class TensorReader:
         CheckpointError: The checkpoint cannot be read.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, tensorflow as tf
         >>> prefix = Path(tempfile.mkdtemp(), "model-1")
         >>> w = tf.constant([1.0, 2.0])
         >>> _ = tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=["w"], shape_and_slices=[""], tensors=[w])
@@ -36,13 +38,22 @@ class TensorReader:
 
     def __init__(self, prefix: Path) -> None:
         self.prefix = prefix
+        self._bundle = _bundle(prefix)
         self.tensors: Mapping[str, Tensor] = dict(sorted(stored_tensors(prefix).items()))
-        self._reader = tf.train.load_checkpoint(str(prefix))
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Shapes of the tensors, by name."""
         return {name: tensor.shape or () for name, tensor in self.tensors.items()}
+
+    @cached_property
+    def missing_files(self) -> list[Path]:
+        """Paths of the files with values that are not there; the types of all tensors are known without them."""
+        return self._bundle.missing_files if self._bundle else []
+
+    def size(self, name: str) -> int:
+        """Returns the number of bytes that a tensor has in the file."""
+        return self._bundle.entries[name].size if self._bundle else self.value(name).nbytes
 
     def is_opaque(self, name: str) -> bool:
         """Returns whether a tensor has no form outside a graph."""
@@ -59,23 +70,51 @@ class TensorReader:
         Raises:
             CheckpointError: The bytes on the disk are not those that were written.
         """
-        try:
-            return np.asarray(self._reader.get_tensor(name))
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"{self.prefix}: {name} cannot be read ({describe(error)})") from error
+        if self._bundle and self._bundle.can_read(name):
+            return self._bundle.value(name)
+        return np.asarray(_translated(self.prefix, name, lambda: self._tensorflow.get_tensor(name)))
+
+    @cached_property
+    def _tensorflow(self) -> Any:
+        return _tensorflow_reader(self.prefix)
 
 
 def stored_tensors(prefix: Path) -> dict[str, Tensor]:
-    """Returns the dtypes and shapes of a checkpoint's tensors, by name.
+    """Returns the dtypes and shapes of a checkpoint's tensors, by name; its data files are not needed.
 
     Raises:
         CheckpointError: The checkpoint cannot be read.
     """
+    bundle = _bundle(prefix)
+    if bundle is not None:
+        return {name: entry.tensor for name, entry in bundle.entries.items()}
+    reader = _tensorflow_reader(prefix)
+    dtypes, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
+    return {name: Tensor(dtypes[name].name, tuple(shape)) for name, shape in shapes.items()}
+
+
+def _bundle(prefix: Path) -> Bundle | None:
+    """Returns the bundle of a checkpoint; None for one that only TensorFlow reads, such as a file of before 0.12."""
+    if prefix.is_file() and not prefix.with_name(f"{prefix.name}{INDEX}").is_file():
+        return None
     try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        dtypes = reader.get_variable_to_dtype_map()
-        return {
-            name: Tensor(dtypes[name].name, tuple(shape)) for name, shape in reader.get_variable_to_shape_map().items()
-        }
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{prefix} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+        return read_bundle(prefix)
+    except NotABundle:
+        return None
+
+
+def _tensorflow_reader(prefix: Path) -> Any:
+    ensure_tensorflow()
+    import tensorflow as tf
+
+    return _translated(prefix, "a checkpoint", lambda: tf.train.load_checkpoint(str(prefix)))
+
+
+def _translated(prefix: Path, what: str, read: Callable[[], Any]) -> Any:
+    """Returns what a reader of TensorFlow gives; its errors are those of a damaged file."""
+    from tensorflow import errors
+
+    try:
+        return read()
+    except (errors.OpError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{prefix}: {what} cannot be read ({describe(error)})") from error

@@ -77,7 +77,10 @@ class CommitRecord:
             if fields.pop("format") != FORMAT:
                 raise CheckpointError(f"the record's format is not {FORMAT}; a newer version wrote it")
             files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
-            return cls(**fields, files=files)
+            record = cls(**fields, files=files)
+            if outside := next((name for name in (record.name, *files) if Path(name).name != name), None):
+                raise CheckpointError(f"the record names {outside!r}, which is not in its directory")
+            return record
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"this is not a commit record ({type(error).__name__}: {error})") from error
 
@@ -94,6 +97,8 @@ def read_record(path: Path) -> CommitRecord:
     """
     try:
         return CommitRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: this is not a commit record (it is nested too deeply)") from error
     except (OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
 

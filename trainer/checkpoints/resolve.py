@@ -37,7 +37,7 @@ def resolve_checkpoint(
         monitor: Metric that decides which checkpoint is the best; None for that of the run's saver.
         mode: ``min`` or ``max``, the end of the metric that is best; None for that of the run's saver.
         allow_damaged: Whether a named checkpoint is returned unread, even if it is damaged. For a
-            directory, the newest checkpoint that verifies is returned in any case.
+            directory, the newest checkpoint that verifies is returned, and the newest of all where none does.
 
     Returns:
         Checkpoint; each byte was compared with its commit record if it has one.
@@ -65,7 +65,7 @@ def resolve_checkpoint(
     if which is None and not directory.is_dir():
         found = _at(directory)
     elif which in (None, LAST):
-        return read_catalog(directory).last()
+        return read_catalog(directory).last(allow_damaged=allow_damaged)
     else:
         catalog = read_catalog(directory)
         found = catalog.best(monitor, mode) if which == BEST else catalog.named(str(which))

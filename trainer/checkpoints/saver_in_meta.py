@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
-import tensorflow as tf
-
 from trainer.checkpoints.contents import Entry, Tensor, unmet, whole_tensors
+from trainer.graphdef.declared import dtype_name, sizes_of
 from trainer.graphdef.op_types import TABLE_INITIALIZER_OP, VARIABLE_OPS
 from trainer.graphdef.traverse import node_of, reads_of, upstream
 
@@ -102,17 +102,18 @@ def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:
     keys = _texts(nodes[node_of(restore.input[1])])
     slices = _texts(nodes[node_of(restore.input[2])]) if len(restore.input) > 2 else [""] * len(keys)
     dtypes = restore.attr["dtypes"].list.type or [restore.attr["dt"].type]
-    types = [Tensor(tf.as_dtype(dtype).name, None) for dtype in dtypes]
+    types = [Tensor(dtype_name(dtype), None) for dtype in dtypes]
     return [Entry(*each) for each in zip(keys, slices, types, strict=True)]
 
 
 def _texts(node: Any) -> list[str]:
-    return [text.decode() for text in tf.make_ndarray(node.attr["value"].tensor).reshape(-1)]
+    """Returns the texts of a constant; where it gives fewer than it has, the last one stands for the others."""
+    tensor = node.attr["value"].tensor
+    given = [text.decode() for text in tensor.string_val]
+    return given + given[-1:] * (prod(dim.size for dim in tensor.tensor_shape.dim) - len(given))
 
 
 def _shaped(entry: Entry, variable: Any, reshaped: bool) -> Entry:
     """Returns the entry with the shape of the variable that takes it, unless that takes any shape."""
-    shape = tf.TensorShape(variable.attr["shape"].shape)
-    if reshaped or shape.rank is None:
-        return entry
-    return replace(entry, tensor=Tensor(entry.tensor.dtype, tuple(shape.as_list())))
+    sizes = sizes_of(variable.attr["shape"].shape)
+    return entry if reshaped or sizes is None else replace(entry, tensor=Tensor(entry.tensor.dtype, sizes))

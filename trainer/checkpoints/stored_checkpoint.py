@@ -170,6 +170,10 @@ class _Listing:
 
     def checkpoint(self, name: str) -> StoredCheckpoint:
         """Returns the checkpoint with a name."""
+        found = self._by_files(name)
+        return found if found.problem else replace(found, problem=_link_outside(found))
+
+    def _by_files(self, name: str) -> StoredCheckpoint:
         if f"{name}{RECORD}" in self.names:
             return _with_record(self.directory, name)
         if f"{name}{INDEX}" not in self.names and name in self.names:
@@ -202,6 +206,15 @@ class _Listing:
 def _age(checkpoint: StoredCheckpoint) -> tuple[float, float]:
     step = checkpoint.record.global_step if checkpoint.record else checkpoint.number
     return (-1 if step is None else step, checkpoint.saved_at)
+
+
+def _link_outside(checkpoint: StoredCheckpoint) -> str:
+    """Returns why a file of a checkpoint is not its own, or ""."""
+    directory = checkpoint.directory.resolve()
+    for path in checkpoint.files:
+        if path.is_symlink() and not path.resolve().is_relative_to(directory):
+            return f"{path} is a link to {path.resolve()}, outside its directory; copy the file itself there (cp -L)"
+    return ""
 
 
 def _problem_of_table(path: Path) -> str:

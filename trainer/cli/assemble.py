@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer import export, graph, training
 from trainer.cli.optimizers import optimizer_maker, rates_are_set
+from trainer.config.allowed_targets import Allowed, check_permissions
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
 from trainer.config.optimizer_parts import is_rate
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
-def run(config: DictConfig, settings: Settings, command: str, signals: Signals) -> None:
+def run(config: DictConfig, settings: Settings, command: str, signals: Signals, typed: Sequence[str]) -> None:
     """Runs the training that the config describes.
 
     Steps that need no TensorFlow come first, so that a wrong request is refused at once.
@@ -44,15 +45,17 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals) 
         settings: Part of the config that is not nodes.
         command: Command as typed, for ``run.json``.
         signals: Signals caught since the start of the process.
+        typed: Overrides as typed, which alone may open files of others and name further modules.
 
     Raises:
         RequestError: The request cannot be carried out; nothing was created.
         TrainerError: The run failed.
     """
+    make = Factory(check_permissions(_plain(config), typed))
     if config.trust:
         _trust(config)
     with signals.at_once():
-        job = _job(config, settings, command)
+        job = _job(config, settings, command, make)
     if job is not None:
         signals.check()
         training.train_job(job, signals)
@@ -67,21 +70,21 @@ def _trust(config: Any) -> None:
             _trust(config[name])
 
 
-def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
+def _job(config: DictConfig, settings: Settings, command: str, make: Factory) -> Job | None:
     """Returns the parts of the run; None where there is nothing to do."""
     run = training.prepare(
-        settings, _callbacks(config, settings), lambda directory: _accepted_changes(directory, config, settings)
+        settings, _callbacks(config, settings, make), lambda directory: _accepted_changes(directory, config, settings)
     )
     if run.is_complete:
         log.info("%s: nothing to do, %s", run.start.run.path, run.completion)
         return None
     run.tell()
     with timed("reading the data"):
-        data = _instantiated("data", config.data)
+        data = make("data", config.data)
     import_tensorflow(settings.session)
     return run.job(
-        make_model=lambda: _instantiated("model", config.model),
-        make_optimizer=optimizer_maker(config.optimizer, _instantiated),
+        make_model=lambda: make("model", config.model),
+        make_optimizer=optimizer_maker(config.optimizer, make),
         data=data,
         rate_can_be_scaled=rates_are_set(config.optimizer),
         new_learning_rate=any(is_rate(change.key) for change in run.changes),
@@ -89,15 +92,13 @@ def _job(config: DictConfig, settings: Settings, command: str) -> Job | None:
     )
 
 
-def _callbacks(config: DictConfig, settings: Settings) -> CallbackList:
+def _callbacks(config: DictConfig, settings: Settings, make: Factory) -> CallbackList:
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
         import_tensorflow(settings.session)
     join_packages(targets)
-    return CallbackList(
-        {str(name): _instantiated(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
-    )
+    return CallbackList({str(name): make(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
 
 
 def _invocation(config: DictConfig, command: str, changes: Sequence[Change]) -> Invocation:
@@ -113,33 +114,35 @@ def _plain(config: DictConfig) -> Any:
     return OmegaConf.to_container(config, resolve=True)
 
 
-def parts_of(run: Path) -> tuple[Callable[[], Model], Any]:
+def parts_of(run: Path, modules: Collection[str] = ()) -> tuple[Callable[[], Model], Any]:
     """Returns a function that makes the model of a run, and the data of the run, by its stored config.
 
     Args:
         run: Directory of the run.
+        modules: Modules that the config may name besides those that all may.
 
     Raises:
         RequestError: There is no config, or an object that it names no longer exists.
     """
-    config = _stored_parts(run)
-    make_model = graph.made_in(config.get("precision"), lambda: _instantiated("model", config.model))
-    return make_model, _instantiated("data", config.data)
+    config, make = _stored_parts(run), Factory(Allowed(frozenset(modules)))
+    make_model = graph.made_in(config.get("precision"), lambda: make("model", config.model))
+    return make_model, make("data", config.data)
 
 
-def keras_parts_of(run: Path) -> tuple[Callable[[], Any], Any]:
+def keras_parts_of(run: Path, modules: Collection[str] = ()) -> tuple[Callable[[], Any], Any]:
     """Returns a function that makes the net of a run of ``model=keras``, and the data of the run, by its stored config.
 
     Args:
         run: Directory of the run.
+        modules: Modules that the config may name besides those that all may.
 
     Raises:
         RequestError: There is no config, the model is no Keras model, or an object that it names no longer exists.
     """
-    config = _stored_parts(run)
+    config, make = _stored_parts(run), Factory(Allowed(frozenset(modules)))
     export.check_net(str(config.model.get("_target_")), run)
-    make_net = graph.made_in(config.get("precision"), lambda: _instantiated("model.net", config.model.net))
-    return make_net, _instantiated("data", config.data)
+    make_net = graph.made_in(config.get("precision"), lambda: make("model.net", config.model.net))
+    return make_net, make("data", config.data)
 
 
 def _stored_parts(run: Path) -> Any:
@@ -161,21 +164,39 @@ def _accepted_changes(run: Path, config: DictConfig, settings: Settings) -> list
     return [] if stored is None else check_changes(stored, _plain(config), allow=settings.may_change)
 
 
-def _instantiated(key: str, node: Any, **extra: Any) -> Any:
-    """Returns the object of a node, whose arguments are checked first; an error names the key of the node.
+class Factory:
+    """Maker of the objects that a config names.
 
-    Constructors receive plain Python lists and dicts.
+    Args:
+        allowed: What the config may name besides what all may.
     """
-    check_arguments(key, _plain(node))
-    try:
-        return instantiate(node, _convert_="all", **extra)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, TrainerError):
-            raise cause from None
-        inner = FULL_KEY.search(str(error))
-        where = inner.group(1) if inner and inner.group(1).startswith(f"{key}.") else key
-        raise RequestError(f"{where}: {explain_target(_failed_target(node, error), cause)}") from error
+
+    def __init__(self, allowed: Allowed) -> None:
+        self._allowed = allowed
+
+    def __call__(self, key: str, node: Any, **extra: Any) -> Any:
+        """Returns the object of a node; its arguments are checked first.
+
+        Constructors receive plain Python lists and dicts.
+
+        Args:
+            key: Dotted key of the node, which errors name.
+            node: Node of the config.
+            **extra: Further arguments.
+
+        Raises:
+            RequestError: The node names nothing that a config may call, or its arguments are wrong.
+        """
+        check_arguments(key, _plain(node), self._allowed)
+        try:
+            return instantiate(node, _convert_="all", **extra)
+        except InstantiationException as error:
+            cause = error.__cause__
+            if isinstance(cause, TrainerError):
+                raise cause from None
+            inner = FULL_KEY.search(str(error))
+            where = inner.group(1) if inner and inner.group(1).startswith(f"{key}.") else key
+            raise RequestError(f"{where}: {explain_target(_failed_target(node, error), cause)}") from error
 
 
 def _failed_target(node: DictConfig, error: InstantiationException) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from tabulate import tabulate
 
 from trainer.checks import suggestion
-from trainer.cli.stdout import close_output, say
+from trainer.cli.stdout import close_output, plain, say
 from trainer.errors import RequestError, TrainerError, describe
 from trainer.files import local_path
 
@@ -137,7 +137,7 @@ class Tool:
             return _refused(error, 2)
         text = as_json(answer.data) if chosen.json else answer.text
         with contextlib.suppress(OSError):
-            sys.stdout.write(f"{text}\n")
+            sys.stdout.write(f"{plain(text)}\n")
         close_output()
         return answer.exit_code
 

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import sys
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 """Name in ``sys`` and mode of each stream, by descriptor."""
+
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, change colours or turn the direction of writing: a name in a file may hold them."""
+
+
+def plain(text: str) -> str:
+    r"""Returns a text whose control characters, but for tabs and ends of lines, are written out.
+
+    Example:
+        >>> plain("loss \x1b[2J")
+        'loss \\x1b[2J'
+    """
+    return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+class PlainFormatter(logging.Formatter):
+    """Formatter of log messages without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the message."""
+        return plain(super().format(record))
 
 
 def open_streams() -> None:
@@ -31,7 +55,7 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{plain(text)}\n")
         sys.stderr.flush()
 
 

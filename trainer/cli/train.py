@@ -22,7 +22,7 @@ from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.program import COMMAND
-from trainer.cli.stdout import close_output, say
+from trainer.cli.stdout import PlainFormatter, close_output, say
 from trainer.config import schema
 from trainer.config.choices import check_choices, check_sweep, typed_words
 from trainer.config.keys import with_key
@@ -179,13 +179,15 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         program: Name of the program as the user typed it.
     """
     # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     typed = HydraConfig.get().overrides
     task = typed_words(typed.task)
     overrides = " ".join(task)
     searched = [each for each in typed_words(typed.hydra) if each.startswith("hydra.searchpath=")]
     try:
-        _start(config, shell_command(program, line, [*searched, *task]), line)
+        _start(config, shell_command(program, line, [*searched, *task]), line, task)
     except Interrupted as error:
         tell(error)
         sys.exit(error.exit_code)
@@ -195,19 +197,20 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     return Outcome(overrides, None)
 
 
-def _start(config: DictConfig, command: str, line: CommandLine) -> None:
+def _start(config: DictConfig, command: str, line: CommandLine, typed: Sequence[str]) -> None:
     try:
-        start(config, command)
+        start(config, command, typed)
     except OmegaConfBaseException as error:  # an interpolation, which nothing resolves before the job
         raise RequestError(explain(error, line.overrides, _sources(line))) from error
 
 
-def start(config: DictConfig, command: str) -> None:
+def start(config: DictConfig, command: str, typed: Sequence[str]) -> None:
     """Checks the config and passes it to the composition root.
 
     Args:
         config: Composed config.
         command: Command that gives the same config again.
+        typed: Overrides as typed.
 
     Raises:
         RequestError: The config is wrong; nothing was created.
@@ -222,7 +225,7 @@ def start(config: DictConfig, command: str) -> None:
     settings = validate(config, experiment)
     with Signals() as signals:
         try:
-            run(config, settings, command, signals)
+            run(config, settings, command, signals, typed)
         except (TrainerError, *COMPOSITION_ERRORS):
             raise
         except Exception as error:

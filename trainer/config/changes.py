@@ -22,6 +22,7 @@ HARMLESS = (
     "loop.epochs",
     "loop.steps_per_call",
     "trust",
+    "allow",
     "vars",
 )
 """Keys that may change without changing a bit of the training after a resume, on one machine."""
@@ -29,7 +30,7 @@ HARMLESS = (
 TRUST = "trust"
 """Last part of keys that only decide whether a file is opened."""
 
-UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "trust", "vars")
+UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "trust", "allow", "vars")
 """Keys that determine only how a run starts, or that act only through others; a change of one is not recorded."""
 
 ABSENT = "(absent)"

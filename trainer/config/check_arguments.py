@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from trainer.checks import close_matches, suggestion
+from trainer.config.allowed_targets import Allowed
 from trainer.config.annotations import fits, in_words, is_node
 from trainer.config.parameters import Parameter, Parameters, parameters_of
 from trainer.config.targets import find_object, renamed_argument
@@ -18,7 +19,7 @@ EXAMPLES = (2, 0.5, True, "name", [2], ["name"])
 OF_HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", POSITIONAL)
 
 
-def check_arguments(key: str, node: Any) -> None:
+def check_arguments(key: str, node: Any, allowed: Allowed | None = None) -> None:
     """Refuses arguments of a node, and of the nodes in it, that the signature of the target does not accept.
 
     A target that cannot be found, or that has no signature, is left to the error of its instantiation.
@@ -26,9 +27,11 @@ def check_arguments(key: str, node: Any) -> None:
     Args:
         key: Dotted key of the node.
         node: Node as plain Python, with resolved interpolations.
+        allowed: What the node may name besides what all may; None for nothing.
 
     Raises:
-        RequestError: An argument is unknown, or its value has another type or is out of range.
+        RequestError: The target is none that a config may call, an argument is unknown, or its value has another type
+            or is out of range.
 
     Example:
         >>> check_arguments("data", {"_target_": "trainer.data.synthetic.line", "slope": "steep"})
@@ -37,7 +40,11 @@ def check_arguments(key: str, node: Any) -> None:
     """
     for each, inner in _nodes_in(key, node):
         target = str(inner["_target_"])
-        parameters = parameters_of(find_object(target))
+        (allowed or Allowed()).check(each, target)
+        found = find_object(target)
+        if found is not None:
+            (allowed or Allowed()).check_object(each, target, found)
+        parameters = parameters_of(found)
         if parameters is not None:
             _check_node(each, target, inner, parameters)
 

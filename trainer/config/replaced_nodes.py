@@ -13,6 +13,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from trainer.config.allowed_targets import check_hydra
+
 TARGET = "_target_"
 MISSING = "???"
 
@@ -24,6 +26,8 @@ class ReplacingConfigLoader(ConfigLoaderImpl):
         layers = [self._load_single_config(default=each, repo=repo).config for each in defaults]
         expected = _layered(OmegaConf.to_container(each, resolve=False) for each in layers)
         config: DictConfig = super()._compose_config_from_defaults_list(defaults, repo)
+        if "hydra" in config:
+            check_hydra(OmegaConf.to_container(config.hydra, resolve=False))
         _drop_others(config, expected)
         return config
 

@@ -95,7 +95,8 @@ class TrainConfig:
         seed: Seed of initial values, of the order of the data and of random ops.
         trainable: Names or patterns of the variables to train; null for all.
         precision: Precision of Keras layers: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; null for Keras's.
-        trust: Whether models that others made may do more than compute, such as write files.
+        trust: Whether models that others made may do more than compute, such as write files; only as typed.
+        allow: Modules that the config may name besides those that all may; only as typed.
         loop: Length and speed of the training loop.
         session: Settings of TensorFlow's sessions.
         model: Node of the model.
@@ -113,6 +114,7 @@ class TrainConfig:
     trainable: list[str] | None = None
     precision: str | None = None
     trust: bool = False
+    allow: list[str] = field(default_factory=list)
     loop: LoopConfig = field(default_factory=LoopConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING

@@ -70,5 +70,8 @@ OLD_LOOP_OPS = ("Enter", "RefEnter")
 SAVER_SCOPE = re.compile(r"save(_\d+)?/")
 """Scope of a Saver's ops; a placeholder in it takes a file name."""
 
+ROLLBACK_SCOPE = "rollback/"
+"""Scope of the variables that this trainer's rollback uses."""
+
 TRAINING_SCOPE = re.compile(r"gradients|save|train|report_uninitialized")
 """Prefixes of the names of ops that training and saving add to a graph."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.catalog import Catalog
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.meta_reader import read_graph_of, read_meta, trainable_names
+from trainer.checkpoints.object_names import OBJECT_GRAPH, OF_OPTIMIZER, names_by_key
 from trainer.checkpoints.reader import TensorReader, stored_tensors
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.saver_in_meta import restore_problems
@@ -29,15 +31,16 @@ class Variable:
     """Variable in a checkpoint.
 
     Args:
-        name: Name in the file.
+        name: Name in the file; of a checkpoint of objects the variable's own name, or its path through the objects.
         dtype: Name of the dtype, such as ``float32``.
         shape: Size of each dimension; () for a scalar.
         parameters: Number of elements.
-        size: Size in bytes.
+        size: Size in the file, in bytes.
         of_optimizer: Whether it is a slot or another variable of the optimizer.
         trainable: Whether it is trainable; None without a ``.meta``.
-        mean: Mean of the elements; None for a variable that is not numeric.
-        norm: Euclidean norm; None for a variable that is not numeric.
+        mean: Mean of the elements; None for a variable that is not numeric, or whose values are not there.
+        norm: Euclidean norm; None likewise.
+        key: Name in the file.
     """
 
     name: str
@@ -49,10 +52,20 @@ class Variable:
     trainable: bool | None
     mean: float | None
     norm: float | None
+    key: str
+
+
+def missing_files(checkpoint: StoredCheckpoint) -> list[Path]:
+    """Returns the files with values that are not there; what the checkpoint holds is known without them.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read.
+    """
+    return TensorReader(checkpoint.prefix).missing_files
 
 
 def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
-    """Returns the variables of a checkpoint, sorted by name; reads every tensor.
+    """Returns the variables of a checkpoint, sorted by name; reads every tensor whose file is there.
 
     The graph of the checkpoint, if there is one, shows which are trainable. The names show which belong to the
     optimizer (``trainer.checkpoints.analysis.optimizer_slots.optimizer_variables``).
@@ -73,19 +86,33 @@ def variables_of(checkpoint: StoredCheckpoint) -> list[Variable]:
     reader = TensorReader(checkpoint.prefix)
     meta = read_graph_of(checkpoint)
     trainable = None if meta is None else trainable_names(meta)
-    of_optimizer = optimizer_variables(reader.shapes, trainable)
-    return [
-        _variable(reader, name, name in of_optimizer, None if trainable is None else name in trainable)
-        for name in reader.tensors
-    ]
+    names, of_optimizer = _names(reader)
+    of_optimizer |= optimizer_variables({name: reader.shapes[key] for key, name in names.items()}, trainable)
+    found = (
+        _variable(reader, key, name, name in of_optimizer, None if trainable is None else key in trainable)
+        for key, name in names.items()
+    )
+    return sorted(found, key=lambda each: each.name)
 
 
-def _variable(reader: TensorReader, name: str, of_optimizer: bool, trainable: bool | None) -> Variable:
-    tensor = reader.tensors[name]
-    value = np.zeros(0) if reader.is_opaque(name) else reader.value(name)
-    mean, norm = _mean_and_norm(value)
+def _names(reader: TensorReader) -> tuple[dict[str, str], set[str]]:
+    """Returns the names to show by the names in the file, and those that an optimizer has for certain."""
+    if OBJECT_GRAPH not in reader.tensors:
+        return {name: name for name in reader.tensors}, set()
+    graph = b"" if reader.missing_files else reader.value(OBJECT_GRAPH).item()
+    names = names_by_key(graph, reader.tensors)
+    return names, {name for key, name in names.items() if OF_OPTIMIZER.search(key)}
+
+
+def _variable(reader: TensorReader, key: str, name: str, of_optimizer: bool, trainable: bool | None) -> Variable:
+    tensor = reader.tensors[key]
     shape = tensor.shape or ()
-    return Variable(name, tensor.dtype, shape, value.size, value.nbytes, of_optimizer, trainable, mean, norm)
+    is_read = not reader.missing_files and not reader.is_opaque(key)
+    mean, norm = _mean_and_norm(reader.value(key)) if is_read else (None, None)
+    parameters = 0 if reader.is_opaque(key) else prod(size or 0 for size in shape)
+    return Variable(
+        name, tensor.dtype, shape, parameters, reader.size(key), of_optimizer, trainable, mean, norm, key
+    )
 
 
 def _mean_and_norm(value: Array) -> tuple[float | None, float | None]:

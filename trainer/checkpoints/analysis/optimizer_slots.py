@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from trainer.graph.ops.variables import ROLLBACK_SCOPE
+from trainer.graphdef.op_types import ROLLBACK_SCOPE
 
 Shapes = Mapping[str, tuple[int | None, ...]]
 """Shapes of variables by name."""

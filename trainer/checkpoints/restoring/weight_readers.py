@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,21 +12,15 @@ import h5py
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from trainer.checkpoints.contents import Tensor
+from trainer.checkpoints.object_names import OBJECT_GRAPH, keys_by_name, path_of
 from trainer.checkpoints.reader import TensorReader
 from trainer.checkpoints.restoring.keras_store import places_in_store
 from trainer.checkpoints.weight_files import weights_at
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError, RequestError, describe
 from trainer.graphdef.graph_file import read_graph
-
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Key in a checkpoint of objects (``tf.train.Checkpoint``) under which it describes them."""
-
-VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-"""End of the keys of variables in a checkpoint of objects."""
 
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, DecodeError)
 """Errors of libraries about a file that is not what its name says."""
@@ -123,22 +116,13 @@ def _of_saved_model(directory: Path) -> WeightReader:
 
 def _of_objects(reader: TensorReader) -> StoredWeights:
     """Returns the variables of a checkpoint of objects by their own names; those of one name by their keys."""
-    # An array of NumPy would lose zero bytes at the end.
-    data = tf.train.load_checkpoint(str(reader.prefix)).get_tensor(OBJECT_GRAPH)
-    described = trackable_object_graph_pb2.TrackableObjectGraph.FromString(data)
-    keys = defaultdict(set)
-    for node in described.nodes:
-        for each in node.attributes:
-            if each.checkpoint_key.endswith(VALUE) and each.checkpoint_key in reader.tensors:
-                name = each.full_name.removesuffix(":0") or each.checkpoint_key.removesuffix(VALUE)
-                keys[name].add(each.checkpoint_key)
     sources: dict[str, str] = {}
-    for name, found in keys.items():
+    for name, found in keys_by_name(reader.value(OBJECT_GRAPH).item(), reader.tensors).items():
         first, *others = sorted(found)
         if all(_same(reader, first, other) for other in others):
             sources[name] = first
         else:
-            sources.update({key.removesuffix(VALUE): key for key in found})
+            sources.update({path_of(key): key for key in found})
     read = {name: _reading(reader.value, key) for name, key in sources.items()}
     return StoredWeights(reader.prefix, {name: reader.tensors[key] for name, key in sources.items()}, read)
 

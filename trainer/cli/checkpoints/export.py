@@ -83,6 +83,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--trust", action="store_true", help="write it even if it reads or writes files, uses a network or runs Python"
     )
     parser.add_argument(
+        "--allow",
+        metavar="MODULE",
+        nargs="+",
+        default=[],
+        help="installed modules that the run's config may name, besides those of this trainer, Keras and TensorFlow",
+    )
+    parser.add_argument(
         "--from-config", action="store_true", help="build the graph from the run's config.yaml, not from the .meta"
     )
 
@@ -142,7 +149,7 @@ def _export_keras(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> A
         raise RequestError(f"{useless[0]} is for a SavedModel; Keras's files hold the whole net")
     import_tensorflow()
     made = export.export_keras(
-        checkpoint, export.KerasParts(*keras_parts_of(run.path)), chosen.directory, chosen.weights
+        checkpoint, export.KerasParts(*keras_parts_of(run.path, chosen.allow)), chosen.directory, chosen.weights
     )
     for path in made:
         _tell_run(path, checkpoint)
@@ -157,7 +164,7 @@ def _parts(chosen: argparse.Namespace, checkpoint: StoredCheckpoint) -> export.M
         raise RequestError(f"{checkpoint.prefix} belongs to no run, so there is no config to build the graph from")
     if run is None or (find_meta(checkpoint) and not chosen.from_config):
         return None
-    return lambda: parts_of(run.path)
+    return lambda: parts_of(run.path, chosen.allow)
 
 
 def _made(path: Path, checkpoint: StoredCheckpoint, size: int) -> Answer:

@@ -17,8 +17,8 @@ from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.retention.prune import pinned_in
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.cli.command import Answer, Tool, age, path_argument, table
+from trainer.errors import CheckpointError
 from trainer.files import format_size
-from trainer.tensorflow_import import import_tensorflow
 
 NO_RECORD = "no record"
 DIRECTORY_HELP = "run, directory of checkpoints, or directory of runs for the newest run that has checkpoints"
@@ -60,9 +60,11 @@ def add_monitor(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def found(chosen: argparse.Namespace) -> StoredCheckpoint:
+def found(chosen: argparse.Namespace, *, allow_damaged: bool = False) -> StoredCheckpoint:
     """Returns the checkpoint that the arguments of ``add_checkpoint`` name."""
-    return resolve_checkpoint(chosen.checkpoint, monitor=chosen.monitor, mode=chosen.mode)
+    return resolve_checkpoint(
+        chosen.checkpoint, monitor=chosen.monitor, mode=chosen.mode, allow_damaged=allow_damaged
+    )
 
 
 def _list(chosen: argparse.Namespace) -> Answer:
@@ -80,7 +82,6 @@ def _list(chosen: argparse.Namespace) -> Answer:
 
 
 def _read_all(checkpoints: Sequence[StoredCheckpoint]) -> dict[str, list[str]]:
-    import_tensorflow()
     return {each.name: analysis.problems_of(each) for each in checkpoints}
 
 
@@ -134,9 +135,19 @@ def _state(entry: dict[str, Any]) -> str:
     return "good" if entry["complete"] else "good, partial"
 
 
+def _shown(chosen: argparse.Namespace) -> tuple[StoredCheckpoint, list[Path]]:
+    """Returns the checkpoint to show, and those of its files with values that are not there."""
+    try:
+        return found(chosen), []
+    except CheckpointError:
+        checkpoint = found(chosen, allow_damaged=True)
+        if missing := analysis.missing_files(checkpoint):
+            return checkpoint, missing
+        raise
+
+
 def _show(chosen: argparse.Namespace) -> Answer:
-    checkpoint = found(chosen)
-    import_tensorflow()
+    checkpoint, missing = _shown(chosen)
     variables = analysis.variables_of(checkpoint)
     record, meta = checkpoint.record, find_meta(checkpoint)
     data = {
@@ -146,11 +157,13 @@ def _show(chosen: argparse.Namespace) -> Answer:
         "has_record": record is not None,
         "has_meta": meta is not None,
         "meta": meta,
+        "missing": missing,
         "variables": [asdict(each) for each in variables],
         "parameters": _parameters(variables),
     }
     position = f"epoch {record.epoch}, step {record.global_step:,}" if record else NO_RECORD
-    return Answer(data, f"{checkpoint.prefix} ({position})\n\n{_variables_text(variables)}")
+    gone = f"; without values: {', '.join(path.name for path in missing)} not there" if missing else ""
+    return Answer(data, f"{checkpoint.prefix} ({position}{gone})\n\n{_variables_text(variables)}")
 
 
 def _parameters(variables: Sequence[analysis.Variable]) -> dict[str, int | None]:
@@ -184,7 +197,6 @@ def _variables_text(variables: Sequence[analysis.Variable]) -> str:
 
 def _diff(chosen: argparse.Namespace) -> Answer:
     a, b = resolve_checkpoint(chosen.a), resolve_checkpoint(chosen.b)
-    import_tensorflow()
     result = checkpoints.compare(a, b)
     data = {
         "a": a.prefix,

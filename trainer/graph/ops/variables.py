@@ -12,9 +12,6 @@ from trainer.data.arrays import Array
 
 v1 = tf.compat.v1
 
-ROLLBACK_SCOPE = "rollback/"
-"""Name prefix of the variables used by rollback."""
-
 
 def variables_by_name(graph: Any) -> dict[str, Any]:
     """Returns the global variables of a graph by name; each part of a partitioned variable has its own."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.graph.ops.variables import ROLLBACK_SCOPE
+from trainer.graphdef.op_types import ROLLBACK_SCOPE
 from trainer.state import Rollback
 
 v1 = tf.compat.v1

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.training.saving.saveable_object import SaveableObject
 
 from trainer.errors import RequestError, describe
-from trainer.graph.ops.variables import ROLLBACK_SCOPE
+from trainer.graphdef.op_types import ROLLBACK_SCOPE
 
 v1 = tf.compat.v1
 
