@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainer.convert.loops import keep_loops
 from trainer.data.arrays import Array
 from trainer.graphdef.flags import flag_defaults, set_constant
 from trainer.graphdef.graph_file import read_graph
@@ -58,6 +59,7 @@ def prepared_graph(source: Path, predictor: Predictor, batch: Mapping[str, Array
             for i, size in enumerate(batch[node.name].shape):
                 shape.dim.add(size=size if i else -1)
             shape.SetInParent()
+    keep_loops(part)
     return part
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from trainer.convert.loops import fix_batch, has_tensor_lists
 from trainer.convert.prepare import as_file, batch_for, inputs_of, prepared_graph
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array, Arrays
@@ -18,6 +20,9 @@ from trainer.files import local_path
 from trainer.predict.backends.frozen import open_frozen
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo, convert_input
+
+FLEX = b"Flex"
+"""Beginning of the names of TensorFlow's own ops in a file."""
 
 MAX_OF_RANGE = 0.25
 """Maximum error of an int8 output relative to its range; the usual error is a few hundredths."""
@@ -30,9 +35,14 @@ def convert_to_tflite(
     outputs: Sequence[str] | None = None,
     representative: Mapping[str, Array] | None = None,
     batch: Mapping[str, Array] | None = None,
+    fixed_batch: int | None = None,
+    select_tf_ops: bool = False,
     seed: int = 0,
 ) -> Conversion:
     """Converts a frozen ``.pb`` to float, or with representative data to int8, including inputs and outputs.
+
+    Loops that collect tensors, such as those of recurrent layers, take a batch of one size only, unless the runtime
+    has TensorFlow's own ops.
 
     Args:
         source: Path of the ``.pb``.
@@ -41,6 +51,9 @@ def convert_to_tflite(
         representative: Examples by input, which determine the ranges of int8; None for float.
         batch: Batch by input to compare both models on; None for the representative data, or without it
             for random values.
+        fixed_batch: Number of examples that a call takes; None for any, or 1 where the net has such loops.
+        select_tf_ops: Whether the file may need a runtime with TensorFlow's own ops (the Flex delegate); where this
+            TensorFlow has none, the file is not compared.
         seed: Seed of the random values.
 
     Raises:
@@ -57,14 +70,22 @@ def convert_to_tflite(
     with open_frozen(source, outputs) as predictor:
         data = None if representative is None else _checked_data(representative, predictor)
         batch = batch_for(batch or data, predictor.inputs, seed)
-        content = _converted(source, predictor, prepared_graph(source, predictor, batch), data)
+        graph_def = prepared_graph(source, predictor, batch)
+        if fixed_batch is None and has_tensor_lists(graph_def) and not select_tf_ops:
+            fixed_batch = 1
+        if fixed_batch is not None:
+            fix_batch(graph_def, fixed_batch)
+        content = _converted(source, predictor, graph_def, data, select_tf_ops)
+        runs_here = not select_tf_ops or _runs_here(content)
+        open_file = _opener(fixed_batch) if runs_here else None
         max_of_range = None if data is None else MAX_OF_RANGE
-        differences = put_in_place(content, target, predictor, open_tflite, batch, max_of_range)
+        differences = put_in_place(content, target, predictor, open_file, batch, max_of_range)
     steps = {}
     if data is not None:
         details = _interpreter(content).get_output_details()
         steps = {_name(each): float(each["quantization"][0]) for each in details}
-    return Conversion(target, len(content), examples_of(batch), differences, steps)
+    note = _note(fixed_batch, runs_here=runs_here, needs_tensorflow=select_tf_ops and _needs_tensorflow(content))
+    return Conversion(target, len(content), examples_of(batch), differences, steps, note)
 
 
 def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, Array]:
@@ -81,11 +102,58 @@ def _checked_data(data: Mapping[str, Array], predictor: Predictor) -> dict[str, 
     return arrays
 
 
-def _converted(source: Path, predictor: Predictor, graph_def: Any, data: Mapping[str, Array] | None) -> bytes:
+def _note(fixed_batch: int | None, *, runs_here: bool, needs_tensorflow: bool) -> str:
+    notes = []
+    if fixed_batch is not None:
+        notes.append(f"a call takes {fixed_batch} example{'' if fixed_batch == 1 else 's'}, no more and no fewer")
+    if needs_tensorflow:
+        notes.append("the runtime needs TensorFlow's own ops (the Flex delegate)")
+    if not runs_here:
+        notes.append(f"not compared: TensorFlow {tf.__version__} has no such runtime")
+    return "; ".join(notes)
+
+
+def _needs_tensorflow(content: bytes) -> bool:
+    return FLEX in content
+
+
+def _runs_here(content: bytes) -> bool:
+    try:
+        _interpreter(content).allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        if "Flex delegate" in str(error) or "Select TensorFlow op" in str(error):
+            return False
+        raise
+    return True
+
+
+def _opener(fixed_batch: int | None) -> Callable[[Path], Predictor]:
+    """Returns a function that opens a file; one of a fixed batch is given the examples of a larger one in pieces."""
+    if fixed_batch is None:
+        return open_tflite
+
+    def opened(path: Path) -> Predictor:
+        inner = open_tflite(path)
+        free = {
+            name: replace(info, shape=(None, *info.shape[1:])) if info.shape else info
+            for name, info in inner.inputs.items()
+        }
+        return Predictor(inner.source, free, inner.outputs, _InPieces(inner, fixed_batch))
+
+    return opened
+
+
+def _converted(
+    source: Path, predictor: Predictor, graph_def: Any, data: Mapping[str, Array] | None, select_tf_ops: bool
+) -> bytes:
     inputs = [info.tensor.removesuffix(":0") for info in inputs_of(graph_def, predictor).values()]
     outputs = [info.tensor.removesuffix(":0") for info in predictor.outputs.values()]
     with as_file(graph_def) as file:
         converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(file, inputs, outputs)
+    if select_tf_ops:
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+        # By name: the loops then stay what they are, at any size of the batch.
+        setattr(converter, "_experimental_lower_tensor_list_ops", False)  # noqa: B010
     if data is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _single_examples(data)
@@ -149,6 +217,38 @@ def _info(detail: Mapping[str, Any]) -> TensorInfo:
 
 def _is_quantized(detail: Mapping[str, Any]) -> bool:
     return bool(detail["quantization"][0])
+
+
+class _InPieces:
+    """Backend that runs a predictor of a fixed batch on larger ones.
+
+    Args:
+        predictor: Predictor of the file.
+        size: Number of examples that it takes.
+    """
+
+    def __init__(self, predictor: Predictor, size: int) -> None:
+        self._predictor = predictor
+        self._size = size
+
+    def run(self, fed: Mapping[str, Array]) -> Sequence[Any]:
+        count = examples_of(fed)
+        if count % self._size:
+            raise RequestError(
+                f"the batch to check on has {count} examples, which are no multiple of {self._size}, the fixed batch",
+                argument="batch",
+            )
+        pieces = [
+            self._predictor(**{name: value[i : i + self._size] if value.ndim else value for name, value in fed.items()})
+            for i in range(0, count, self._size)
+        ]
+        return [
+            np.concatenate([piece[name] for piece in pieces]) if pieces[0][name].ndim else pieces[0][name]
+            for name in self._predictor.outputs
+        ]
+
+    def close(self) -> None:
+        self._predictor.close()
 
 
 class _LiteBackend:

@@ -26,6 +26,7 @@ class Conversion:
         examples: Number of examples in the compared batch.
         differences: Difference of each output; the ``.pb`` is the reference.
         steps: Quantisation step of each int8 output by name; empty for float.
+        note: What a user of the file has to know, or "".
     """
 
     path: Path
@@ -33,13 +34,14 @@ class Conversion:
     examples: int
     differences: tuple[OutputDifference, ...]
     steps: Mapping[str, float]
+    note: str = ""
 
 
 def put_in_place(
     content: bytes,
     target: Path,
     source: Predictor,
-    open_file: Callable[[Path], Predictor],
+    open_file: Callable[[Path], Predictor] | None,
     batch: Mapping[str, Array],
     max_of_range: float | None = None,
 ) -> tuple[OutputDifference, ...]:
@@ -49,7 +51,7 @@ def put_in_place(
         content: Content of the file.
         target: Final path of the file.
         source: Predictor of the source.
-        open_file: Function that opens the file.
+        open_file: Function that opens the file; None for a file that nothing here can run, which is not compared.
         batch: Batch by input to run both models on.
         max_of_range: Maximum difference of an output relative to its range; None for equality up to
             roundings.
@@ -63,8 +65,10 @@ def put_in_place(
     try:
         temporary.write_bytes(content)
         sync_file(temporary)
-        with open_file(temporary) as converted:
-            found = compare_predictors(source, converted, batch, TOLERANCE)
+        found: tuple[OutputDifference, ...] = ()
+        if open_file is not None:
+            with open_file(temporary) as converted:
+                found = compare_predictors(source, converted, batch, TOLERANCE)
         for each in found:
             off = not each.same if max_of_range is None else (each.of_range is None or each.of_range > max_of_range)
             if off:
