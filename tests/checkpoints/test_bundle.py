@@ -57,7 +57,11 @@ def test_numbers_of_each_type_and_form(tmp_path, dtype) -> None:
 
 def test_strings(tmp_path) -> None:
     long = b"x" * 70_000
-    tensors = {"s": np.array([[b"", b"a\0"], ["ä".encode(), long]], object), "one": "alone", "no": np.zeros([0], object)}
+    tensors = {
+        "s": np.array([[b"", b"a\0"], ["ä".encode(), long]], object),
+        "one": "alone",
+        "no": np.zeros([0], object),
+    }
     bundle = same_as_tensorflow(saved(tmp_path, {name: tf.constant(each, tf.string) for name, each in tensors.items()}))
     assert bundle.value("s")[1, 1] == long
     assert bundle.value("s")[0, 1] == b"a\0"
@@ -142,7 +146,9 @@ def test_no_change_of_the_index_does_more_than_a_refusal(small, data) -> None:
             content[at : at + 9] = data.draw(st.binary(min_size=9, max_size=9))
     prefix = small.with_name("changed")
     prefix.with_name("changed.index").write_bytes(content)
-    prefix.with_name("changed.data-00000-of-00001").write_bytes(small.with_name("model.data-00000-of-00001").read_bytes())
+    prefix.with_name("changed.data-00000-of-00001").write_bytes(
+        small.with_name("model.data-00000-of-00001").read_bytes()
+    )
     try:
         bundle = read_bundle(prefix)
     except (NotABundle, CheckpointError):

@@ -20,7 +20,9 @@ def keras_net():
 
 def plain_objects():
     part = tf.train.Checkpoint(kernel=tf.Variable(tf.ones([4, 2]), name="dense/kernel"))
-    return tf.train.Checkpoint(model=part, twin=tf.train.Checkpoint(kernel=tf.Variable(tf.ones([2]), name="twin/kernel")))
+    return tf.train.Checkpoint(
+        model=part, twin=tf.train.Checkpoint(kernel=tf.Variable(tf.ones([2]), name="twin/kernel"))
+    )
 
 
 def test_own_names_are_shown(tmp_path, tool) -> None:
@@ -28,7 +30,10 @@ def test_own_names_are_shown(tmp_path, tool) -> None:
     code, text = tool("show", tmp_path, "--json")
     assert code == 0, text
     shown = json.loads(text)
-    assert [(each["name"], each["shape"]) for each in shown["variables"]] == [("dense/kernel", [4, 2]), ("twin/kernel", [2])]
+    assert [(each["name"], each["shape"]) for each in shown["variables"]] == [
+        ("dense/kernel", [4, 2]),
+        ("twin/kernel", [2]),
+    ]
     assert shown["parameters"]["model"] == 10
     code, text = tool("show", tmp_path)
     assert ".ATTRIBUTES" not in text

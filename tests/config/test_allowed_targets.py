@@ -212,7 +212,7 @@ CANARY = "{_target_: os.system, command: touch canary}"
         f"hydra: {{callbacks: {{mine: {CANARY}}}}}",
         f"hydra: {{launcher: {CANARY}}}",
         f"allow: [os, posix]\nmodel: {CANARY}",
-        "model: {_target_: builtins.eval, _args_: ['open(\"canary\", \"w\")']}",
+        'model: {_target_: builtins.eval, _args_: [\'open("canary", "w")\']}',
         "model: {_target_: trainer.files.os.system, command: touch canary}",
     ],
 )
@@ -232,7 +232,9 @@ def test_the_config_of_a_run_of_somebody_else_calls_nothing(tmp_path) -> None:
     python("-m", "trainer", "+experiment=linear", "loop.epochs=1", "run.dir=run", cwd=tmp_path)
     config = tmp_path / "run/config.yaml"
     config.write_text(
-        config.read_text().replace("_target_: trainer.data.synthetic.line", "_target_: os.system\n    command: touch canary")
+        config.read_text().replace(
+            "_target_: trainer.data.synthetic.line", "_target_: os.system\n    command: touch canary"
+        )
     )
     done = python("-m", "trainer", "checkpoints", "freeze", "run", "--from-config", "-o", "x.pb", cwd=tmp_path)
     assert (done.returncode, "os.system" in done.stderr) == (2, True), done.stderr

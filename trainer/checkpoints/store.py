@@ -100,7 +100,9 @@ class CheckpointStore:
         if record is None or known != seen:
             record = read_record(Path(entry.path))
             if record.name != Path(entry.name).stem:
-                raise CheckpointError(f"{entry.path} is the record of {record.name}; copy a checkpoint under its own name")
+                raise CheckpointError(
+                    f"{entry.path} is the record of {record.name}; copy a checkpoint under its own name"
+                )
             self._known[entry.name] = (seen, record)
         return record
 

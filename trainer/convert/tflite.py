@@ -71,7 +71,14 @@ def convert_to_tflite(
         data = None if representative is None else _checked_data(representative, predictor)
         batch = batch_for(batch or data, predictor.inputs, seed)
         graph_def = prepared_graph(source, predictor, batch)
-        if fixed_batch is None and has_tensor_lists(graph_def) and not select_tf_ops:
+        has_lists = has_tensor_lists(graph_def)
+        if has_lists and data is not None:
+            raise RequestError(
+                f"{source} has loops that collect tensors, as recurrent layers do, and the calibration of int8 breaks off "
+                "the process on them; convert it to float, or build its recurrent layers with unroll=True",
+                argument="representative",
+            )
+        if fixed_batch is None and has_lists and not select_tf_ops:
             fixed_batch = 1
         if fixed_batch is not None:
             fix_batch(graph_def, fixed_batch)

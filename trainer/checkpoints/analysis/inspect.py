@@ -110,9 +110,7 @@ def _variable(reader: TensorReader, key: str, name: str, of_optimizer: bool, tra
     is_read = not reader.missing_files and not reader.is_opaque(key)
     mean, norm = _mean_and_norm(reader.value(key)) if is_read else (None, None)
     parameters = 0 if reader.is_opaque(key) else prod(size or 0 for size in shape)
-    return Variable(
-        name, tensor.dtype, shape, parameters, reader.size(key), of_optimizer, trainable, mean, norm, key
-    )
+    return Variable(name, tensor.dtype, shape, parameters, reader.size(key), of_optimizer, trainable, mean, norm, key)
 
 
 def _mean_and_norm(value: Array) -> tuple[float | None, float | None]:

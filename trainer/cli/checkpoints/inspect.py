@@ -62,9 +62,7 @@ def add_monitor(parser: argparse.ArgumentParser) -> None:
 
 def found(chosen: argparse.Namespace, *, allow_damaged: bool = False) -> StoredCheckpoint:
     """Returns the checkpoint that the arguments of ``add_checkpoint`` name."""
-    return resolve_checkpoint(
-        chosen.checkpoint, monitor=chosen.monitor, mode=chosen.mode, allow_damaged=allow_damaged
-    )
+    return resolve_checkpoint(chosen.checkpoint, monitor=chosen.monitor, mode=chosen.mode, allow_damaged=allow_damaged)
 
 
 def _list(chosen: argparse.Namespace) -> Answer:
