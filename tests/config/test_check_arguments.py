@@ -137,7 +137,7 @@ ACCEPTED = [
     {"_target_": "no.such.Thing", "x": 1},
     {"_target_": "builtins.dict", "x": 1},
     {**SGD, "_recursive_": False, "momentum": {"_target_": "builtins.dict", "no": {"_target_": "x"}}},
-    {"_target_": "trainer.data.arrays.InMemory", "_partial_": True, "batch_size": {"_target_": "random.random"}},
+    {"_target_": "trainer.data.arrays.InMemory", "_partial_": True, "batch_size": {"_target_": "builtins.int"}},
 ]
 
 

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from trainer.convert.lite_runtime import open_tflite
 from trainer.convert.loops import fix_batch, has_tensor_lists, keep_loops
 from trainer.convert.onnx import convert_to_onnx, open_onnx
-from trainer.convert.tflite import convert_to_tflite, open_tflite
+from trainer.convert.tflite import convert_to_tflite
 from trainer.errors import RequestError
 from trainer.graphdef.graph_file import read_graph
 from trainer.predict.backends.frozen import open_frozen

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.convert.lite_runtime import open_tflite
 from trainer.convert.onnx import convert_to_onnx, open_onnx
-from trainer.convert.tflite import convert_to_tflite, open_tflite
+from trainer.convert.tflite import convert_to_tflite
 from trainer.errors import RequestError
 
 v1 = tf.compat.v1

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.convert.nets import write_sum
-from trainer.convert.tflite import convert_to_tflite, open_tflite
+from trainer.convert.lite_runtime import open_tflite
+from trainer.convert.tflite import convert_to_tflite
 from trainer.convert.verify import put_in_place
 from trainer.errors import ReadBackError
 from trainer.predict.backends.frozen import open_frozen

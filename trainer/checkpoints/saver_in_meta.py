@@ -109,8 +109,9 @@ def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:
 def _texts(node: Any) -> list[str]:
     """Returns the texts of a constant; where it gives fewer than it has, the last one stands for the others."""
     tensor = node.attr["value"].tensor
-    given = [text.decode() for text in tensor.string_val]
-    return given + given[-1:] * (prod(dim.size for dim in tensor.tensor_shape.dim) - len(given))
+    given: list[str] = [text.decode() for text in tensor.string_val]
+    missing = int(prod(dim.size for dim in tensor.tensor_shape.dim)) - len(given)
+    return given + given[-1:] * missing
 
 
 def _shaped(entry: Entry, variable: Any, reshaped: bool) -> Entry:

@@ -28,6 +28,7 @@ FLAGS = {
     "outputs": ("--outputs", "--output"),
     "prefix": ("--prefix",),
     "representative": ("--representative",),
+    "select_tf_ops": ("--select-tf-ops",),
     "signature": ("--signature",),
     "tags": ("--tags",),
     "trust": ("--trust",),

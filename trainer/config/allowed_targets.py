@@ -31,8 +31,8 @@ OURS = (
 )
 """Modules of this trainer that configs name."""
 
-KERAS = ("activations", "applications", "constraints", "initializers", "layers", "losses", "metrics", "models")
-KERAS += ("optimizers", "regularizers")
+KERAS = {"activations", "applications", "constraints", "initializers", "layers", "losses", "metrics", "models"}
+KERAS |= {"optimizers", "regularizers"}
 """Parts of Keras that configs name."""
 
 LOADERS = re.compile(r"tfsm_layer|torch_utils|jax_layer|cloning")
@@ -44,7 +44,7 @@ TENSORFLOW = re.compile(
     r"|training\.(experimental\.loss_scale|learning_rate_decay|ada|ftrl|gradient_descent|momentum|moving_averages"
     r"|proximal_|rmsprop|sync_replicas))"
 )
-"""Modules of TensorFlow that configs name: optimizers and rates, losses, metrics, initial values, functions of numbers."""
+"""Modules of TensorFlow that configs name: optimizers and rates, losses, metrics, initial values, functions."""
 
 HARMLESS = {("builtins", name) for name in ("bool", "bytes", "complex", "dict", "float", "frozenset", "int", "list")}
 HARMLESS |= {("builtins", name) for name in ("range", "set", "slice", "str", "tuple")} | {("pathlib", "Path")}
@@ -256,7 +256,7 @@ def check_hydra(value: Any, key: str = "hydra") -> None:
         for name, each in value.items():
             if name in CALLED and isinstance(each, str) and not OF_HYDRA.match(each):
                 raise RequestError(
-                    f"{key}.{name} ({each}) is no part of Hydra; Hydra would call it before the trainer can check anything"
+                    f"{key}.{name} ({each}) is no part of Hydra, which would call it before anything can be checked"
                 )
             check_hydra(each, f"{key}.{name}")
     elif isinstance(value, list):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainer.checkpoints.contents import OPAQUE, Tensor, unmet
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reading.reader import stored_tensors
 from trainer.checkpoints.restoring.averages import refuse_unknown_averages, restore_averages, stored_averages
 from trainer.checkpoints.restoring.compatibility import wanted_by
 from trainer.checkpoints.restoring.restore import restore_all

@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer.checkpoints.contents import Tensor
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.meta_reader import read_meta
-from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.reading.reader import TensorReader
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.restoring.averages import refuse_unknown_averages, stored_averages
 from trainer.checkpoints.restoring.weight_names import names_of_weights

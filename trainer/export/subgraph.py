@@ -113,9 +113,9 @@ def extract_inference(
         (['x'], ['w'], 4)
     """
     replaced = {tensor.name: name for name, tensor in fed.items() if not _is_placeholder(name, tensor)}
-    nodes = {tensor: _placeholder_node(name, fed[name]) for tensor, name in replaced.items()}
+    own = {tensor: _placeholder_node(name, fed[name]) for tensor, name in replaced.items()}
     wanted = {name: tensor_of(name) for name in outputs}
-    whole = with_placeholders(extract_subgraph(graph.as_graph_def(), wanted, nodes), nodes)
+    whole = with_placeholders(extract_subgraph(graph.as_graph_def(), wanted, own), own)
     tables = tables_in(graph, {node.name for node in whole.graph_def.node})
     part = _without_initializers(whole, tables)
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}

@@ -16,7 +16,7 @@ from trainer.checkpoints.analysis.inspect import problems_of
 from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.contents import differences
 from trainer.checkpoints.meta_reader import read_graph_of, trainable_names
-from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.reading.reader import TensorReader
 from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.store import DATA, INDEX, META, STATE_FILE, CheckpointStore

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainer.checkpoints.analysis.inspect import as_numbers
 from trainer.checkpoints.contents import Tensor
-from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.reading.reader import TensorReader
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.data.arrays import Array
 

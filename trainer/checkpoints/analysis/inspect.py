@@ -13,8 +13,8 @@ from trainer.checkpoints.analysis.optimizer_slots import optimizer_variables
 from trainer.checkpoints.catalog import Catalog
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.meta_reader import read_graph_of, read_meta, trainable_names
-from trainer.checkpoints.object_names import OBJECT_GRAPH, OF_OPTIMIZER, names_by_key
-from trainer.checkpoints.reader import TensorReader, stored_tensors
+from trainer.checkpoints.reading.object_names import OBJECT_GRAPH, OF_OPTIMIZER, names_by_key
+from trainer.checkpoints.reading.reader import TensorReader, stored_tensors
 from trainer.checkpoints.resolve import Reference, resolve_checkpoint
 from trainer.checkpoints.saver_in_meta import restore_problems
 from trainer.checkpoints.store import STATE_FILE

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reading.reader import stored_tensors
 from trainer.errors import RequestError
 from trainer.graph.ops.variables import variables_by_name
 from trainer.graphdef.averages import AverageName

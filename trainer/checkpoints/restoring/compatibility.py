@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from trainer.checkpoints.contents import Entry, Tensor, differences, type_of, whole_tensors
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reading.reader import stored_tensors
 from trainer.errors import RequestError
 from trainer.graph.ops.variables import key_of, slice_spec_of
-from trainer.graphdef.op_types import ROLLBACK_SCOPE
 from trainer.graph.optimizers.optimizer_names import names_in_file, under_names
 from trainer.graph.state.keras_names import older_names
 from trainer.graph.state.run_savers import saved_tensors
+from trainer.graphdef.op_types import ROLLBACK_SCOPE
 
 
 def wanted_by(saver: Any) -> dict[str, Tensor]:

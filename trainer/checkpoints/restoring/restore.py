@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.contents import OPAQUE, Tensor, differences, unmet
-from trainer.checkpoints.reader import TensorReader, stored_tensors
+from trainer.checkpoints.reading.reader import TensorReader, stored_tensors
 from trainer.checkpoints.restoring.compatibility import declared_tensors, without_rollback
 from trainer.checkpoints.restoring.transfer_plan import MAX_SHOWN, RANDOM_STATE, Transfer, plan_transfer
 from trainer.checkpoints.restoring.weight_names import names_of_weights

@@ -14,8 +14,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from trainer.checkpoints.contents import Tensor
-from trainer.checkpoints.object_names import OBJECT_GRAPH, keys_by_name, path_of
-from trainer.checkpoints.reader import TensorReader
+from trainer.checkpoints.reading.object_names import OBJECT_GRAPH, keys_by_name, path_of
+from trainer.checkpoints.reading.reader import TensorReader
 from trainer.checkpoints.restoring.keras_store import places_in_store
 from trainer.checkpoints.weight_files import weights_at
 from trainer.data.arrays import Array

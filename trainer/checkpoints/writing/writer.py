@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.contents import Tensor, differences
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reading.reader import stored_tensors
 from trainer.checkpoints.record import CommitRecord, best_first
 from trainer.checkpoints.retention.policy import Retention
 from trainer.checkpoints.retention.rotation import apply_rotation, plan_rotation

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checkpoints.contents import Entry, Tensor, unmet
-from trainer.checkpoints.reader import stored_tensors
+from trainer.checkpoints.reading.reader import stored_tensors
 from trainer.checkpoints.saver_in_meta import restored_tensors
 from trainer.errors import RequestError
 from trainer.graphdef.op_types import RESOURCE_VARIABLE

@@ -40,7 +40,7 @@ NUMERIC |= {"float16", "float32", "float64", "complex64", "complex128", "bool"}
 STRING = "string"
 
 
-class NotABundle(CheckpointError):
+class UnknownFormError(CheckpointError):
     """Form of a file that only TensorFlow reads: compressed blocks, or another byte order."""
 
 
@@ -107,11 +107,11 @@ class Bundle:
         try:
             if entry.tensor.dtype == STRING:
                 strings, checksum = _strings(content, prod(shape))
-                value = np.empty(len(strings), object)
-                value[:] = strings
+                flat: Array = np.empty(len(strings), object)
+                flat[:] = strings
             else:
-                value, checksum = np.frombuffer(content, entry.tensor.dtype), google_crc32c.value(content)
-            value = value.reshape(shape)
+                flat, checksum = np.frombuffer(content, entry.tensor.dtype), google_crc32c.value(content)
+            value: Array = flat.reshape(shape)
         except (IndexError, ValueError) as error:
             raise CheckpointError(f"{file}: {name} has other bytes than {entry.tensor}") from error
         if masked(checksum) != entry.checksum:
@@ -123,7 +123,7 @@ def read_bundle(prefix: Path) -> Bundle:
     """Reads the ``.index`` of a checkpoint; the data files need not be there.
 
     Raises:
-        NotABundle: The file is whole, and of a form that only TensorFlow reads.
+        UnknownFormError: The file is whole, and of a form that only TensorFlow reads.
         CheckpointError: The file is missing or damaged.
 
     Example:
@@ -144,7 +144,7 @@ def read_bundle(prefix: Path) -> Bundle:
         table = dict(_table(content))
         header = tensor_bundle_pb2.BundleHeaderProto.FromString(table.pop(b""))
         if header.endianness != tensor_bundle_pb2.BundleHeaderProto.LITTLE:
-            raise NotABundle(f"{file} has another byte order")
+            raise UnknownFormError(f"{file} has another byte order")
         entries = {key.decode(): _entry(value) for key, value in table.items() if not key.startswith(SLICE_KEY)}
     except (IndexError, KeyError, ValueError, DecodeError) as error:
         raise CheckpointError(f"{file} cannot be read as the index of a checkpoint: it is damaged") from error
@@ -195,7 +195,7 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
     if masked(google_crc32c.value(block + trailer[:1])) != int.from_bytes(trailer[1:], "little"):
         raise ValueError("checksum of a block")
     if trailer[0] != 0:
-        raise NotABundle("the index is compressed, which only TensorFlow reads")
+        raise UnknownFormError("the index is compressed, which only TensorFlow reads")
     restarts = int.from_bytes(block[-4:], "little")
     end = len(block) - 4 * (restarts + 1)
     key, position = b"", 0

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from trainer.checkpoints.object_names import OBJECT_GRAPH, VALUE, keys_by_name, names_by_key
+from trainer.checkpoints.reading.object_names import OBJECT_GRAPH, VALUE, keys_by_name, names_by_key
 
 
 def keras_net():

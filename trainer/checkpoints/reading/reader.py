@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from trainer.checkpoints.bundle import Bundle, NotABundle, read_bundle
+from trainer.checkpoints import reading
 from trainer.checkpoints.contents import OPAQUE, Tensor
+from trainer.checkpoints.reading.bundle import Bundle, UnknownFormError, read_bundle
 from trainer.checkpoints.store import INDEX
 from trainer.data.arrays import Array
-from trainer.errors import CheckpointError, describe
 from trainer.tensorflow_import import ensure_tensorflow
 
 
@@ -39,7 +36,7 @@ class TensorReader:
     def __init__(self, prefix: Path) -> None:
         self.prefix = prefix
         self._bundle = _bundle(prefix)
-        self.tensors: Mapping[str, Tensor] = dict(sorted(stored_tensors(prefix).items()))
+        self.tensors: Mapping[str, Tensor] = dict(sorted(_tensors(self._bundle, prefix).items()))
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
@@ -72,11 +69,11 @@ class TensorReader:
         """
         if self._bundle and self._bundle.can_read(name):
             return self._bundle.value(name)
-        return np.asarray(_translated(self.prefix, name, lambda: self._tensorflow.get_tensor(name)))
+        return self._tensorflow.value(name)
 
     @cached_property
-    def _tensorflow(self) -> Any:
-        return _tensorflow_reader(self.prefix)
+    def _tensorflow(self) -> reading.TensorflowReader:
+        return _by_tensorflow(self.prefix)
 
 
 def stored_tensors(prefix: Path) -> dict[str, Tensor]:
@@ -85,12 +82,13 @@ def stored_tensors(prefix: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: The checkpoint cannot be read.
     """
-    bundle = _bundle(prefix)
-    if bundle is not None:
-        return {name: entry.tensor for name, entry in bundle.entries.items()}
-    reader = _tensorflow_reader(prefix)
-    dtypes, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
-    return {name: Tensor(dtypes[name].name, tuple(shape)) for name, shape in shapes.items()}
+    return _tensors(_bundle(prefix), prefix)
+
+
+def _tensors(bundle: Bundle | None, prefix: Path) -> dict[str, Tensor]:
+    if bundle is None:
+        return _by_tensorflow(prefix).tensors
+    return {name: entry.tensor for name, entry in bundle.entries.items()}
 
 
 def _bundle(prefix: Path) -> Bundle | None:
@@ -99,22 +97,10 @@ def _bundle(prefix: Path) -> Bundle | None:
         return None
     try:
         return read_bundle(prefix)
-    except NotABundle:
+    except UnknownFormError:
         return None
 
 
-def _tensorflow_reader(prefix: Path) -> Any:
+def _by_tensorflow(prefix: Path) -> reading.TensorflowReader:
     ensure_tensorflow()
-    import tensorflow as tf
-
-    return _translated(prefix, "a checkpoint", lambda: tf.train.load_checkpoint(str(prefix)))
-
-
-def _translated(prefix: Path, what: str, read: Callable[[], Any]) -> Any:
-    """Returns what a reader of TensorFlow gives; its errors are those of a damaged file."""
-    from tensorflow import errors
-
-    try:
-        return read()
-    except (errors.OpError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{prefix}: {what} cannot be read ({describe(error)})") from error
+    return reading.TensorflowReader(prefix)

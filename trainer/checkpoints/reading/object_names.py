@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection
+
 from google.protobuf.message import DecodeError
 
 from trainer.graphdef.protos import trackable_pb2
@@ -24,8 +25,9 @@ OF_OPTIMIZER = re.compile(r"/\.OPTIMIZER_SLOT/|(^|/)_?optimizer/(?!_trainable_va
 
 
 def keys_by_name(content: bytes, stored: Collection[str]) -> dict[str, set[str]]:
-    """Returns the keys of the variables by their own names; by the path through the objects where they have none, or where
-    the graph is damaged.
+    """Returns the keys of the variables by their own names, and by paths through the objects where they have none.
+
+    Where the graph is damaged, all are named by their paths.
 
     Args:
         content: Value of ``OBJECT_GRAPH``.

@@ -10,8 +10,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.checkpoints.bundle import Bundle, NotABundle, masked, read_bundle
-from trainer.checkpoints.reader import TensorReader, stored_tensors
+from trainer.checkpoints.reading.bundle import Bundle, UnknownFormError, masked, read_bundle
+from trainer.checkpoints.reading.reader import TensorReader, stored_tensors
 from trainer.errors import CheckpointError
 
 v1 = tf.compat.v1
@@ -151,7 +151,7 @@ def test_no_change_of_the_index_does_more_than_a_refusal(small, data) -> None:
     )
     try:
         bundle = read_bundle(prefix)
-    except (NotABundle, CheckpointError):
+    except (UnknownFormError, CheckpointError):
         return
     for name in filter(bundle.can_read, bundle.entries):
         try:

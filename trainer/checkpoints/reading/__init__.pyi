@@ -1,0 +1,1 @@
+from trainer.checkpoints.reading.tensorflow_reader import TensorflowReader as TensorflowReader
