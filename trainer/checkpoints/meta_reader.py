@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from trainer.checkpoints.meta_graph import find_meta
 from trainer.checkpoints.store import META
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.errors import CheckpointError
-from trainer.graphdef.graph_file import parse, read_bytes
+from trainer.graphdef.graph_file import check_named, parse, read_bytes
 from trainer.graphdef.protos import MetaGraphDef, VariableDef
 
 TRAINABLE_VARIABLES = "trainable_variables"
@@ -44,12 +46,20 @@ def read_meta(file: Path) -> Any:
     meta = parse(file, read_bytes(file, CheckpointError), MetaGraphDef, CheckpointError)
     if not meta.graph_def.node:
         raise CheckpointError(f"{file} holds no node of a graph")
+    check_named(file, meta.graph_def, CheckpointError)
     return meta
 
 
 def trainable_names(meta: Any) -> set[str]:
-    """Returns the names of a MetaGraphDef's trainable variables, as a checkpoint stores them."""
+    """Returns the names of a MetaGraphDef's trainable variables, as a checkpoint stores them.
+
+    Raises:
+        CheckpointError: The collection is damaged.
+    """
     values = meta.collection_def[TRAINABLE_VARIABLES].bytes_list.value
-    variables = [VariableDef.FromString(value) for value in values]
+    try:
+        variables = [VariableDef.FromString(value) for value in values]
+    except DecodeError as error:
+        raise CheckpointError(f"the collection {TRAINABLE_VARIABLES} of the graph is damaged") from error
     # The parts of a partitioned variable are one tensor in the file.
     return {v.save_slice_info_def.full_name or v.variable_name.partition(":")[0] for v in variables}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from trainer.checkpoints.contents import Entry, Tensor, unmet, whole_tensors
+from trainer.errors import CheckpointError
 from trainer.graphdef.declared import dtype_name, sizes_of
 from trainer.graphdef.op_types import TABLE_INITIALIZER_OP, VARIABLE_OPS
-from trainer.graphdef.traverse import node_of, reads_of, upstream
+from trainer.graphdef.traverse import node_of, output_of, reads_of, upstream
 
 RESTORE_OPS = ("RestoreV2", "RestoreSlice", "Restore")
 """Restore ops of the current format, and of files of 2015 and 2016."""
@@ -43,18 +45,22 @@ def restored_tensors(meta: Any) -> list[RestoredTensor]:
 
     Args:
         meta: MetaGraphDef.
+
+    Raises:
+        CheckpointError: The Saver is damaged.
     """
-    nodes = {node.name: node for node in meta.graph_def.node}
-    needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
-    takers = dict(_takers(nodes, [node for node in needed if node.op in ASSIGN_OPS]))
-    return [
-        RestoredTensor(_shaped(entry, *takers[node.name, port]), takers[node.name, port][0].name)
-        if (node.name, port) in takers
-        else RestoredTensor(entry)
-        for node in needed
-        if node.op in RESTORE_OPS
-        for port, entry in enumerate(_entries(nodes, node))
-    ]
+    with _damage_told():
+        nodes = {node.name: node for node in meta.graph_def.node}
+        needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
+        takers = dict(_takers(nodes, [node for node in needed if node.op in ASSIGN_OPS]))
+        return [
+            RestoredTensor(_shaped(entry, *takers[node.name, port]), takers[node.name, port][0].name)
+            if (node.name, port) in takers
+            else RestoredTensor(entry)
+            for node in needed
+            if node.op in RESTORE_OPS
+            for port, entry in enumerate(_entries(nodes, node))
+        ]
 
 
 def restored_tables(meta: Any) -> dict[str, tuple[str, ...]]:
@@ -65,17 +71,30 @@ def restored_tables(meta: Any) -> dict[str, tuple[str, ...]]:
 
     Returns:
         Names of keys and values by the name of the table's node.
+
+    Raises:
+        CheckpointError: The Saver is damaged.
     """
-    nodes = {node.name: node for node in meta.graph_def.node}
-    needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
-    entries = {node.name: _entries(nodes, node) for node in needed if node.op in RESTORE_OPS}
     found = {}
-    for node in needed:
-        tensors = node.input[1:3]
-        if TABLE_INITIALIZER_OP.search(node.op) and all(node_of(tensor) in entries for tensor in tensors):
-            keys = tuple(entries[node_of(each)][int(each.partition(":")[2] or 0)].key for each in tensors)
-            found[node_of(node.input[0])] = keys
+    with _damage_told():
+        nodes = {node.name: node for node in meta.graph_def.node}
+        needed = [nodes[name] for name in upstream(reads_of(meta.graph_def), [meta.saver_def.restore_op_name])]
+        entries = {node.name: _entries(nodes, node) for node in needed if node.op in RESTORE_OPS}
+        for node in needed:
+            tensors = node.input[1:3]
+            if TABLE_INITIALIZER_OP.search(node.op) and all(node_of(tensor) in entries for tensor in tensors):
+                keys = tuple(entries[node_of(each)][output_of(each)].key for each in tensors)
+                found[node_of(node.input[0])] = keys
     return found
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Translates the errors about a Saver whose ops are not those that TensorFlow makes."""
+    try:
+        yield
+    except (KeyError, IndexError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"the Saver in the graph is damaged ({type(error).__name__}: {error})") from error
 
 
 def restore_problems(meta: Any, stored: Mapping[str, Tensor]) -> list[str]:
@@ -92,10 +111,13 @@ def _takers(nodes: Mapping[str, Any], assignments: list[Any]) -> Iterator[tuple[
     """Returns the node of the variable that takes each output of a restore op, and whether it is reshaped before."""
     for assign in assignments:
         tensor, variable, reshaped = assign.input[1], nodes[node_of(assign.input[0])], False
+        copies = 0
         while (node := nodes[node_of(tensor)]).op in COPY_OPS:
-            tensor, reshaped = node.input[0], reshaped or node.op == "Reshape"
+            tensor, reshaped, copies = node.input[0], reshaped or node.op == "Reshape", copies + 1
+            if copies > len(nodes):
+                raise ValueError(f"{node.name} reads itself")
         if node.op in RESTORE_OPS and variable.op in VARIABLE_OPS:
-            yield (node.name, int(tensor.partition(":")[2] or 0)), (variable, reshaped)
+            yield (node.name, output_of(tensor)), (variable, reshaped)
 
 
 def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trainer.errors import CheckpointError
+
 COLLECTION = "averages_of_variables"
 """Key of the collection."""
 
@@ -37,8 +39,15 @@ class AverageName:
 
 
 def average_names(meta: Any) -> Mapping[str, AverageName]:
-    """Returns the names of the averages in a MetaGraphDef by the name of the variable; {} if there are none."""
+    """Returns the names of the averages in a MetaGraphDef by the name of the variable; {} if there are none.
+
+    Raises:
+        CheckpointError: The collection is damaged.
+    """
     if COLLECTION not in meta.collection_def:
         return {}
     values = meta.collection_def[COLLECTION].bytes_list.value
-    return {each.variable: each for each in (AverageName(**json.loads(value)) for value in values)}
+    try:
+        return {each.variable: each for each in (AverageName(**json.loads(value)) for value in values)}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"the collection {COLLECTION} of the graph is damaged") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.graphdef.op_types import PLACEHOLDERS, VARIABLE_OPS
 from trainer.graphdef.protos import types_pb2
-from trainer.graphdef.traverse import node_of
+from trainer.graphdef.traverse import node_of, output_of
 
 Sizes = tuple[int | None, ...] | None
 """Size of each axis, None for any; None for an unknown rank."""
@@ -94,7 +94,7 @@ def declared_type(nodes: dict[str, Any], tensor: str, producer: int) -> tuple[st
         producer: Version of the GraphDef.
     """
     node = nodes[node_of(tensor)]
-    index = int(tensor.partition(":")[2] or 0)
+    index = output_of(tensor)
     shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
     sizes = sizes_of(shapes[index]) if index < len(shapes) else None
     if node.op in PLACEHOLDERS:

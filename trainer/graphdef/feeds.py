@@ -38,9 +38,9 @@ def tensors_read(graph_def: Any, outputs: Iterable[str]) -> list[str]:
         outputs: Tensors or nodes.
 
     Example:
+        >>> from trainer.graphdef.protos import GraphDef, NodeDef
         >>> nodes = [NodeDef(name="it", op="OneShotIterator"), NodeDef(name="next", op="IteratorGetNext", input=["it"])]
-        >>> nodes += [NodeDef(name="y", op="Neg", input=["next:1"])]
-        >>> from trainer.graphdef.protos import GraphDef
+        >>> nodes.append(NodeDef(name="y", op="Neg", input=["next:1"]))
         >>> tensors_read(GraphDef(node=nodes), ["y"])
         ['next:1']
     """

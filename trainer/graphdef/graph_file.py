@@ -42,7 +42,24 @@ def read_graph(file: Path) -> Any:
     graph_def = parse(file, data, GraphDef)
     if not graph_def.node:
         raise RequestError(f"{file} holds no node{_what_it_is(data)}")
+    check_named(file, graph_def)
     return graph_def
+
+
+def check_named(file: Path, graph_def: Any, error_type: Callable[[str], Exception] = DamagedError) -> None:
+    """Refuses a graph with a node that has no name.
+
+    Args:
+        file: Path, for messages.
+        graph_def: GraphDef.
+        error_type: Error to raise for a file that is damaged.
+
+    Raises:
+        Exception: A node has no name; of the type ``error_type``.
+    """
+    for i, node in enumerate(graph_def.node):
+        if not node.name or not node.op:
+            raise error_type(f"{file} is damaged: the node {node.name or i} has no {'op' if node.name else 'name'}")
 
 
 def read_bytes(file: Path, error_type: Callable[[str], Exception] = DamagedError) -> bytes:

@@ -12,6 +12,9 @@ from typing import Any
 
 from trainer.graphdef.op_types import PLACEHOLDERS, SAVER_SCOPE
 
+MAX_DIGITS = 10
+"""Digits that no number of an output has."""
+
 Reads = Mapping[str, Iterable[str]]
 """Names of nodes to the tensors and nodes that they read."""
 
@@ -19,6 +22,17 @@ Reads = Mapping[str, Iterable[str]]
 def node_of(tensor: str) -> str:
     """Returns the name of the node of ``op``, ``op:0`` or ``^op``."""
     return tensor.removeprefix("^").partition(":")[0]
+
+
+def output_of(tensor: str) -> int:
+    """Returns the number of the output that a tensor is; 0 where its name gives none.
+
+    Example:
+        >>> output_of("op"), output_of("op:2"), output_of("op:body:1"), output_of("op:=")
+        (0, 2, 1, 0)
+    """
+    port = tensor.rpartition(":")[2] if ":" in tensor else ""
+    return int(port) if port.isdecimal() and len(port) < MAX_DIGITS else 0
 
 
 def tensor_of(name: str) -> str:

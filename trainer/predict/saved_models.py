@@ -9,7 +9,7 @@ from typing import Any
 from trainer.checks import check_names, suggestion
 from trainer.errors import DamagedError, RequestError
 from trainer.graphdef.declared import dtype_name, signature_sizes
-from trainer.graphdef.graph_file import parse, read_bytes
+from trainer.graphdef.graph_file import check_named, parse, read_bytes
 from trainer.graphdef.protos import SavedModel, meta_graph_pb2, struct_pb2
 from trainer.graphdef.safety import Forbidden, forbidden_ops
 from trainer.graphdef.traverse import node_of
@@ -48,6 +48,8 @@ def read_saved_model(path: Path) -> Any:
     message = parse(file, read_bytes(file), SavedModel)
     if not message.meta_graphs:
         raise RequestError(f"{file} has no graph")
+    for meta_graph in message.meta_graphs:
+        check_named(file, meta_graph.graph_def)
     return message
 
 

@@ -215,6 +215,8 @@ def _strings(content: bytes, count: int) -> tuple[list[bytes], int]:
     position, checksum, lengths = 0, 0, []
     for _ in range(count):
         length, position = _varint(content, position)
+        if length > len(content):
+            raise ValueError("string outside its file")
         checksum = google_crc32c.extend(checksum, length.to_bytes(4 if length < 2**32 else 8, "little"))
         lengths.append(length)
     checksum = google_crc32c.extend(checksum, content[position : position + 4])
@@ -233,7 +235,7 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
         byte = content[position]
         position += 1
         number |= (byte & 0x7F) << shift
-        if byte < 0x80:
+        if byte < 0x80 and number < 2**64:
             return number, position
     raise ValueError("number of more than 64 bits")
 
