@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,28 @@ class CommitRecord:
                 raise CheckpointError(f"the record's format is not {FORMAT}; a newer version wrote it")
             files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
             record = cls(**fields, files=files)
+            _check_types(record)
             if outside := next((name for name in (record.name, *files) if Path(name).name != name), None):
                 raise CheckpointError(f"the record names {outside!r}, which is not in its directory")
             return record
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"this is not a commit record ({type(error).__name__}: {error})") from error
+
+
+def _check_types(record: CommitRecord) -> None:
+    """Raises a ValueError for a record whose values are not what the class says."""
+    for names, kind in (
+        (("name", "saved_at"), str),
+        (("number", "epoch", "global_step"), int),
+        (("metrics", "state", "settings"), dict),
+        (("complete",), bool),
+        (("trained_secs",), (int, float)),
+    ):
+        for name in names:
+            if not isinstance(getattr(record, name), kind):
+                raise ValueError(f"{name} is {getattr(record, name)!r}")
+    if record.saved_at:
+        datetime.fromisoformat(record.saved_at)
 
 
 def _checksum(value: Mapping[str, Any]) -> str:

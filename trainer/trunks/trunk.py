@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.checks import check_bool, check_file_name, check_names, suggestion
-from trainer.errors import RequestError
+from trainer.errors import RequestError, describe
 from trainer.files import local_path
 from trainer.graph.forward.model_calls import described
 from trainer.model import Tensors
@@ -157,12 +157,17 @@ class Trunk:
         return dict(zip(self.file.outputs, make(fed), strict=True))
 
     def _imported(self, fed: Tensors) -> Sequence[Any]:
-        tensors: Sequence[Any] = tf.import_graph_def(
-            self._rest,
-            {f"{name}:0": tensor for name, tensor in fed.items()},
-            return_elements=[f"{name}:0" for name in self.file.outputs],
-            name=f"{self.prefix}/",
-        )
+        try:
+            tensors: Sequence[Any] = tf.import_graph_def(
+                self._rest,
+                {f"{name}:0": tensor for name, tensor in fed.items()},
+                return_elements=[f"{name}:0" for name in self.file.outputs],
+                name=f"{self.prefix}/",
+            )
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            raise RequestError(
+                f"{ARGUMENT}: {self.file.file} cannot be a part of this model ({describe(error)})", argument=ARGUMENT
+            ) from error
         return tensors
 
     def _imported_apart(self, fed: Tensors) -> Sequence[Any]:

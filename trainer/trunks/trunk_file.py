@@ -13,6 +13,7 @@ from trainer.checks import matching, suggestion
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import sha256_of
+from trainer.graphdef.feeds import tensors_read
 from trainer.graphdef.flags import flag_defaults
 from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import OLD_LOOP_OPS, REQUIRED_PLACEHOLDERS
@@ -175,6 +176,12 @@ def read_trunk(
     if not trust:
         refuse_forbidden(f"{PATH}: {file}", forbidden_ops(whole, names))
     part = extract_subgraph(whole, {name: tensor_of(name) for name in names})
+    if sources := tensors_read(part.graph_def, part.outputs.values()):
+        raise RequestError(
+            f"{OUTPUTS}: {file} reads data by itself ({sources[0]}); freeze its checkpoint with an input in place of "
+            f"that: scripts/checkpoints freeze CHECKPOINT --feed {sources[0]}",
+            argument=OUTPUTS,
+        )
     flags = {name: value for name, value in flag_defaults(whole).items() if name not in mapped}
     part = _with_constants(part, flags, constants or {})
     if part.variables:
