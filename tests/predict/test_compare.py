@@ -9,7 +9,7 @@ from tests.helpers import variables
 from trainer.errors import RequestError
 from trainer.predict.backends.dispatch import open_predictor
 from trainer.predict.backends.frozen import open_frozen
-from trainer.predict.compare import compare_predictors, difference, random_batch
+from trainer.predict.compare import compare_predictors, completed_batch, difference, random_batch
 from trainer.predict.tensor_info import TensorInfo
 
 
@@ -69,3 +69,21 @@ def test_random_batches() -> None:
     assert not np.array_equal(batch["x"], random_batch(inputs, seed=2)["x"])
     with pytest.raises(RequestError, match=r"no random value .* 's' \(string \[\?\]\); give one"):
         random_batch({"s": TensorInfo("s:0", "string", (None,))}, seed=1)
+
+
+ROWS, MORE = TensorInfo("x:0", "float32", (None, 2)), TensorInfo("y:0", "int32", (None,))
+KEEP = TensorInfo("keep_prob:0", "float32", (), optional=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "shapes"),
+    [
+        ({}, {"x": (16, 2), "y": (16,)}),
+        ({"keep_prob": 0.5}, {"x": (16, 2), "y": (16,), "keep_prob": ()}),
+        ({"x": [[1, 2], [3, 4], [5, 6]]}, {"x": (3, 2), "y": (3,)}),
+        ({"x": [[1, 2]], "y": [0], "keep_prob": 1}, {"x": (1, 2), "y": (1,), "keep_prob": ()}),
+    ],
+)
+def test_what_is_not_given_is_made_up(given, shapes) -> None:
+    batch = completed_batch(given, {"x": ROWS, "y": MORE, "keep_prob": KEEP}, seed=0)
+    assert {name: np.shape(value) for name, value in batch.items()} == shapes

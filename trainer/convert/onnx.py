@@ -9,12 +9,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.convert.prepare import batch_for, inputs_of, prepared_graph
+from trainer.convert.prepare import inputs_of, prepared_graph
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array
 from trainer.errors import DamagedError, RequestError
 from trainer.files import local_path
 from trainer.predict.backends.frozen import open_frozen
+from trainer.predict.compare import completed_batch
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo
 
@@ -53,7 +54,7 @@ def convert_to_onnx(
     tf2onnx, _ = _extra("tf2onnx"), _extra("onnxruntime")
     source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
-        batch = batch_for(batch, predictor.inputs, seed)
+        batch = completed_batch(batch or {}, predictor.inputs, seed)
         graph_def = prepared_graph(source, predictor, batch)
         inputs = inputs_of(graph_def, predictor)
         names = {info.tensor: name for name, info in {**inputs, **predictor.outputs}.items()}

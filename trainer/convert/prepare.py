@@ -14,26 +14,8 @@ from trainer.graphdef.flags import flag_defaults, set_constant
 from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import PLACEHOLDERS
 from trainer.graphdef.subgraph import extract_subgraph
-from trainer.predict.compare import random_batch
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import TensorInfo
-
-
-def batch_for(given: Mapping[str, Array] | None, inputs: Mapping[str, TensorInfo], seed: int) -> dict[str, Array]:
-    """Returns the batch to check a conversion on: the given values, and random ones if only flags are given.
-
-    Args:
-        given: Values by input, or None.
-        inputs: Inputs of the model by name.
-        seed: Seed of the random values.
-
-    Raises:
-        RequestError: A value that is needed cannot be made up.
-    """
-    needed = {name: info for name, info in inputs.items() if not info.optional}
-    if given and not needed.keys().isdisjoint(given):
-        return dict(given)
-    return {**random_batch(needed, seed), **(given or {})}
 
 
 def prepared_graph(source: Path, predictor: Predictor, batch: Mapping[str, Array]) -> Any:

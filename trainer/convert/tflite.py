@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from trainer.convert.lite_runtime import detail_name, interpreter_of, opener_of, runs_here
 from trainer.convert.loops import fix_batch, has_tensor_lists
-from trainer.convert.prepare import as_file, batch_for, inputs_of, prepared_graph
+from trainer.convert.prepare import as_file, inputs_of, prepared_graph
 from trainer.convert.verify import Conversion, examples_of, put_in_place
 from trainer.data.arrays import Array, Arrays
 from trainer.errors import RequestError
 from trainer.files import local_path
 from trainer.predict.backends.frozen import open_frozen
+from trainer.predict.compare import completed_batch
 from trainer.predict.predictor import Predictor
 from trainer.predict.tensor_info import convert_input
 
@@ -73,7 +74,7 @@ def convert_to_tflite(
     source, target = local_path(source), local_path(target)
     with open_frozen(source, outputs) as predictor:
         data = None if representative is None else _checked_data(representative, predictor)
-        batch = batch_for(batch or data, predictor.inputs, seed)
+        batch = completed_batch(batch or data or {}, predictor.inputs, seed)
         graph_def = prepared_graph(source, predictor, batch)
         has_lists = has_tensor_lists(graph_def)
         if has_lists and data is not None:

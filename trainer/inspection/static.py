@@ -112,7 +112,13 @@ def read_model(
     if kind == "frozen":
         return _graph(path, outputs)
     # The graph can be shown whatever became of the values.
-    file = path if kind == "meta" else require_meta(resolve_checkpoint(path, allow_damaged=True), "name a .meta")
+    file = (
+        path
+        if kind == "meta"
+        else require_meta(
+            resolve_checkpoint(path, allow_damaged=True), "name a .meta; checkpoints show lists its variables"
+        )
+    )
     meta_graph = read_meta(file)
     inputs, given = signatures_in(meta_graph).get(SERVING, ({}, {}))
     declared = {name: info.tensor for name, info in given.items()} if outputs is None else outputs

@@ -88,6 +88,27 @@ def _largest(values: Array) -> float:
     return float(np.max(values, initial=0.0))
 
 
+def completed_batch(given: Mapping[str, Any], inputs: Mapping[str, TensorInfo], seed: int) -> dict[str, Any]:
+    """Returns a batch with random values for the required inputs that are not given, of as many examples.
+
+    Args:
+        given: Values by input; a flag such as ``keep_prob`` alone leaves all others to be made up.
+        inputs: Inputs of the model by name.
+        seed: Seed of the random values.
+
+    Raises:
+        RequestError: A value that is needed cannot be made up.
+
+    Example:
+        >>> rows, flag = TensorInfo("x:0", "float32", (None, 2)), TensorInfo("keep:0", "float32", (), optional=True)
+        >>> completed_batch({"keep": 0.5}, {"x": rows, "keep": flag}, seed=0)["x"].shape
+        (16, 2)
+    """
+    missing = {name: info for name, info in inputs.items() if not info.optional and name not in given}
+    counts = [len(value) for value in map(np.asarray, given.values()) if value.ndim]
+    return {**random_batch(missing, seed, *counts[:1]), **given}
+
+
 def random_batch(inputs: Mapping[str, TensorInfo], seed: int, examples: int = 16) -> dict[str, Array]:
     """Returns random values for all required inputs: floats from 0 to 1, integers 0 and 1.
 

@@ -21,7 +21,7 @@ from trainer.errors import RequestError
 from trainer.files import write_atomically
 from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.traverse import node_of
-from trainer.predict.compare import OutputDifference, compare_predictors, random_batch
+from trainer.predict.compare import OutputDifference, compare_predictors, completed_batch
 from trainer.predict.formats import detect_format
 from trainer.predict.predictor import Predictor
 
@@ -112,12 +112,12 @@ def _compare(chosen: argparse.Namespace) -> Answer:
     opened = [_open(file, chosen, one_of_two=True) for file in (chosen.file, chosen.second)]
     with opened[0] as first, opened[1] as second:
         typed = parse_inputs(chosen.input, first.inputs)
-        batch = typed or random_batch(first.inputs, chosen.seed)
+        batch = completed_batch(typed, first.inputs, chosen.seed)
         found = compare_predictors(first, second, batch, chosen.tolerance)
         alone = sorted(set(first.outputs) ^ set(second.outputs))
     same = all(each.same for each in found)
     note = f"\nin one of them only: {', '.join(alone)}" if alone else ""
-    on = "" if typed else f", random inputs of seed {chosen.seed}"
+    on = "" if typed.keys() == batch.keys() else f", random inputs of seed {chosen.seed}"
     verdict = "the same" if same else "DIFFERENT"
     data = {"same": same, "outputs": [asdict(each) for each in found], "in_one_only": alone}
     text = f"{differences_table(found)}\n{verdict} within {chosen.tolerance:g}{on}{note}"
