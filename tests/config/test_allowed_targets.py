@@ -139,9 +139,19 @@ def test_a_module_is_not_imported_to_be_refused() -> None:
 
 
 def test_what_a_person_types_is_allowed() -> None:
-    assert allowed_by(["data.examples._target_=sklearn.datasets.load_digits"]).modules == {"sklearn"}
-    assert allowed_by(["+callbacks.x={_target_: hydra.utils.call, a: 1}"]).modules == {"hydra"}
-    assert allowed_by(["model._target_=os.system"]).modules == set()
+    allowed = allowed_by(
+        ["data.examples._target_=sklearn.datasets.load_digits", "+callbacks.x={_target_: tqdm.tqdm, a: 1}"]
+    )
+    for target in ("sklearn.datasets.load_digits", "tqdm.tqdm"):
+        allowed.check("data", target)
+        allowed.check_object("data", target, find_object(target))
+    with pytest.raises(RequestError, match=r"sklearn\.datasets\.load_iris"):
+        allowed.check("data", "sklearn.datasets.load_iris")
+    for target in ("os.system", "trainer.files.os.system", "builtins.eval"):
+        with pytest.raises(RequestError, match="is not one of the objects"):
+            check_arguments("model", {"_target_": target}, allowed_by([f"model._target_={target}"]))
+    with pytest.raises(RequestError, match="is not one of the objects"):
+        check_arguments("a", {"_target_": "keras.models.load_model"}, allowed_by(["b._target_=keras.optimizers.Adam"]))
     assert allowed_by([], ["os"]).modules == {"os"}
     Allowed(frozenset({"os", "posix"})).check("model", "os.system")
     Allowed(frozenset({"os", "posix"})).check_object("model", "os.system", os.system)

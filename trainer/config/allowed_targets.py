@@ -62,15 +62,17 @@ CALLED = ("_target_", "class", "()")
 TRUST, ALLOW = "trust", "allow"
 """Keys that count only as typed."""
 
-NAMED = re.compile(r"_target_[\"']?\s*[:=]\s*[\"']?([A-Za-z_]\w*)(?=\.)")
+NAMED = re.compile(r"_target_[\"']?\s*[:=]\s*[\"']?([A-Za-z_][\w.]*)")
+"""Target in an override, or in a mapping that an override gives."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """Modules that configs may name besides those that all may.
+    """Names that a config may use besides those that all may.
 
     Args:
         modules: Names of top-level modules.
+        targets: Names of objects; none of Python itself.
 
     Example:
         >>> Allowed().check("model", "subprocess.run")  # doctest: +ELLIPSIS
@@ -80,6 +82,7 @@ class Allowed:
     """
 
     modules: Collection[str] = frozenset()
+    targets: Collection[str] = frozenset()
 
     def check(self, key: str, target: str) -> None:
         """Refuses a name by its module, before that is imported.
@@ -88,7 +91,8 @@ class Allowed:
             RequestError: A config may not call it.
         """
         module, _, name = target.rpartition(".")
-        if not self._may_name(module.partition(".")[0] or target, module, name):
+        top = module.partition(".")[0] or target
+        if not (self._is_typed(target, top) or self._may_name(top, module, name)):
             raise RequestError(_refusal(key, target, module), argument=f"{key}._target_")
 
     def check_object(self, key: str, target: str, found: Any) -> None:
@@ -98,8 +102,11 @@ class Allowed:
             RequestError: A config may not call it.
         """
         module, name = home_of(found)
-        if not self._is_allowed(module, name):
+        if not (self._is_typed(target, module.partition(".")[0]) or self._is_allowed(module, name)):
             raise RequestError(_refusal(key, target, f"{module}.{name}"), argument=f"{key}._target_")
+
+    def _is_typed(self, target: str, top: str) -> bool:
+        return target in self.targets and not _is_of_python(top)
 
     def _may_name(self, top: str, module: str, name: str) -> bool:
         known = ("trainer", "callbacks", "keras", "tensorflow", "tf_keras")
@@ -120,20 +127,17 @@ class Allowed:
 
 
 def allowed_by(typed: Iterable[str], modules: Collection[str] = ()) -> Allowed:
-    """Returns what configs may name: also the modules that a person typed as a ``_target_``.
+    """Returns what configs may name: also what a person typed as a ``_target_``.
 
     Args:
         typed: Overrides as typed.
         modules: Names of further modules.
 
     Example:
-        >>> sorted(allowed_by(["data.examples._target_=sklearn.datasets.load_iris", "loop.epochs=2"]).modules)
-        ['sklearn']
-        >>> allowed_by(["model._target_=os.system"]).modules
-        frozenset()
+        >>> allowed_by(["data.examples._target_=sklearn.datasets.load_iris", "loop.epochs=2"]).targets
+        frozenset({'sklearn.datasets.load_iris'})
     """
-    named = {each for text in typed for each in NAMED.findall(text)}
-    return Allowed(frozenset({each for each in named if not _is_of_python(each)} | set(modules)))
+    return Allowed(frozenset(modules), frozenset(each for text in typed for each in NAMED.findall(text)))
 
 
 def targets_in(key: str, value: Any) -> Iterator[tuple[str, str]]:

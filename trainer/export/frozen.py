@@ -23,6 +23,7 @@ from trainer.files import sha256_of, sync_directory, sync_file, temporary_beside
 from trainer.graph.compiling.session_config import session_as_is
 from trainer.graphdef.graph_file import read_graph
 from trainer.graphdef.op_types import INITIALIZER, PLACEHOLDERS, VARIABLE_OPS
+from trainer.runs.vouchers import voucher_for
 
 v1 = tf.compat.v1
 
@@ -80,10 +81,12 @@ def export_frozen(
         temporary.write_bytes(frozen.SerializeToString(deterministic=True))
         sync_file(temporary)
         tensors = read_frozen_back(temporary, part, example, expected, serving.tables)
+        sha256 = sha256_of(temporary)
         manifest = {
             "file": target.name,
             "size": temporary.stat().st_size,
-            "sha256": sha256_of(temporary),
+            "sha256": sha256,
+            **({"voucher": voucher_for(sha256)} if part.does_more else {}),
             **tensors,
             **({"initializer": INITIALIZER} if serving.tables else {}),
             **metadata,

@@ -19,11 +19,9 @@ from trainer.files import sync_directory, sync_file, temporary_beside, write_jso
 from trainer.graph.compiling.session_config import session_as_is
 from trainer.graphdef.signatures import SERVING, predict_signature
 from trainer.model import Tensors
+from trainer.runs.vouchers import MANIFEST, VOUCHED, digest_of_files, voucher_for
 
 v1 = tf.compat.v1
-
-MANIFEST = Path("assets.extra", "manifest.json")
-"""Manifest that names the source checkpoint; loaders ignore the files in ``assets.extra``."""
 
 ALIASES = "signature_outputs"
 """Scope of aliases of outputs in a signature."""
@@ -66,7 +64,8 @@ def export_saved_model(
             _write(temporary, part, serving, tags)
         tensors = read_saved_model_back(temporary, part, example, expected, tags, serving.tables)
         (temporary / MANIFEST).parent.mkdir(exist_ok=True)
-        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **metadata})
+        voucher = {"voucher": voucher_for(digest_of_files(temporary, VOUCHED))} if part.does_more else {}
+        write_json(temporary / MANIFEST, {"tags": list(tags), **tensors, **voucher, **metadata})
         for path in temporary.rglob("*"):
             sync_file(path)
         _put_in_place(temporary, target)

@@ -15,7 +15,7 @@ from trainer.graph.ops.variables import elements
 from trainer.graphdef.feeds import refuse_pipelines, with_placeholders
 from trainer.graphdef.op_types import PLACEHOLDERS, TABLE_CHANGING_OP, TABLE_FILE_OP, TABLE_OP, TRAINING_OP
 from trainer.graphdef.output_names import check_output_nodes
-from trainer.graphdef.safety import forbidden_ops
+from trainer.graphdef.safety import Forbidden, forbidden_ops
 from trainer.graphdef.subgraph import Subgraph, extract_subgraph, graph_def_of
 from trainer.graphdef.traverse import node_of, reads_of, tensor_of, upstream
 from trainer.model import Tensors
@@ -34,6 +34,7 @@ class InferenceSubgraph:
         outputs: Names of its output nodes.
         tables: Look-up tables that it needs, by name.
         initializers: Names of the ops of the live graph that fill the tables.
+        does_more: Whether it does more than compute, such as write files.
     """
 
     graph_def: Any
@@ -42,6 +43,7 @@ class InferenceSubgraph:
     outputs: tuple[str, ...]
     tables: Mapping[str, Table] = field(default_factory=dict)
     initializers: tuple[str, ...] = ()
+    does_more: bool = False
 
     @property
     def variable_bytes(self) -> int:
@@ -120,8 +122,13 @@ def extract_inference(
     part = _without_initializers(whole, tables)
     live = {v.op.name: v for v in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if v.op.name in part.variables}
     _check_is_inference(part, list(outputs))
-    if not trust:
-        _check_computes(whole, list(outputs), own_files)
+    found = _forbidden(whole, own_files)
+    if found and not trust:
+        raise RequestError(
+            f"outputs {list(outputs)} need {found[0]}; an export that does more than compute is written only if asked "
+            "for: trust=true of what exports it",
+            argument="export.trust",
+        )
     if local := set(part.variables) - set(live):
         raise _refusal(f"outputs {list(outputs)} read {min(local)!r}, which is not a variable of the model")
     if unknown := set(part.placeholders) - set(fed):
@@ -135,6 +142,7 @@ def extract_inference(
         tuple(outputs),
         tables,
         whole.tables,
+        bool(found),
     )
 
 
@@ -178,15 +186,9 @@ def _check_is_inference(part: Subgraph, outputs: list[str]) -> None:
         )
 
 
-def _check_computes(part: Subgraph, outputs: list[str], own_files: Collection[str] | None) -> None:
+def _forbidden(part: Subgraph, own_files: Collection[str] | None) -> list[Forbidden]:
     fills = {node_of(node.input[1]) for node in part.graph_def.node if TABLE_FILE_OP.search(node.op)}
-    found = forbidden_ops(part.graph_def, own_files=fills if own_files is None else own_files)
-    if found:
-        raise RequestError(
-            f"outputs {outputs} need {found[0]}; an export that does more than compute is written only if asked for: "
-            "trust=true of what exports it",
-            argument="export.trust",
-        )
+    return forbidden_ops(part.graph_def, own_files=fills if own_files is None else own_files)
 
 
 def _refusal(message: str) -> RequestError:

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from trainer.errors import DamagedError, RequestError
 from trainer.graphdef.protos import GraphDef, MetaGraphDef, SavedModel
+from trainer.runs.vouchers import is_vouched
 
 LFS = b"version https://git-lfs.github.com/spec/"
 """Beginning of the file that Git leaves in the place of a large one (git-lfs, docs/spec.md)."""
@@ -162,6 +163,12 @@ def read_manifest(file: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(f"{path} is not a manifest ({error}); remove it to open the .pb without one") from error
     return manifest
+
+
+def is_vouched_for(file: Path) -> bool:
+    """Returns whether this user has exported a frozen graph; ``read_graph`` has compared it with its manifest."""
+    manifest = read_manifest(file)
+    return manifest is not None and is_vouched(manifest["sha256"], manifest.get("voucher"))
 
 
 def _compare_with_manifest(file: Path, data: bytes, manifest: dict[str, Any]) -> None:

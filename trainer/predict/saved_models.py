@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from trainer.graphdef.safety import Forbidden, forbidden_ops
 from trainer.graphdef.traverse import node_of
 from trainer.predict.formats import saved_model_file
 from trainer.predict.tensor_info import TensorInfo
+from trainer.runs.vouchers import MANIFEST, VOUCHED, digest_of_files, is_vouched
 
 SERVING, SERVE = "serving_default", "serve"
 """Signature and tag of a model that is served."""
@@ -197,6 +199,19 @@ def _stored_assets(meta_graph: Any) -> list[Any]:
             value.Unpack(asset)
             stored.append(asset)
     return stored
+
+
+def is_own_export(path: Path) -> bool:
+    """Returns whether this user has exported a SavedModel, and its graph and assets are as they were.
+
+    Args:
+        path: Directory of the SavedModel.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return is_vouched(digest_of_files(path, VOUCHED), manifest["voucher"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def forbidden_in(saved_model: Any) -> list[Forbidden]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.errors import RequestError
 from trainer.files import local_path
-from trainer.graphdef.graph_file import read_graph, read_manifest
+from trainer.graphdef.graph_file import is_vouched_for, read_graph, read_manifest
 from trainer.graphdef.output_names import Names, final_outputs
 from trainer.graphdef.safety import check_declared_sizes, forbidden_ops, refuse_forbidden
 from trainer.predict.backends.session import predictor_session, session_predictor
@@ -40,7 +40,7 @@ def open_frozen(
     wanted = manifest_outputs(path, graph_def) if outputs is None else outputs
     check_declared_sizes(str(path), graph_def)
     prediction = extract_prediction(graph_def, wanted, inputs, str(path))
-    if not trust:
+    if not (trust or is_vouched_for(path)):
         refuse_forbidden(
             str(path), forbidden_ops(graph_def, [*prediction.part.outputs.values(), *prediction.part.tables])
         )

@@ -26,6 +26,7 @@ from trainer.predict.saved_models import (
     chosen_signature,
     forbidden_in,
     init_op_of,
+    is_own_export,
     meta_graph_of,
     read_saved_model,
     signatures_in,
@@ -67,7 +68,7 @@ def open_saved_model(
     message = read_saved_model(path)
     meta_graph = meta_graph_of(message, tags, path)
     inputs, wanted = _chosen(meta_graph, signature, outputs, path)
-    if not trust:
+    if not (trust or is_own_export(path)):
         refuse_forbidden(str(path), forbidden_in(message))
     check_declared_sizes(str(path), meta_graph.graph_def)
     with predictor_session() as session:
