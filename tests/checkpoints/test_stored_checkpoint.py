@@ -65,3 +65,31 @@ def test_a_missing_data_file_is_seen_at_a_glance(tmp_path) -> None:
     (tmp_path / "new/model.ckpt-2.data-00000-of-00001").unlink()
     with pytest.raises(CheckpointError, match="0 of its data files are there"):
         resolve_checkpoint(tmp_path / "new/model.ckpt-2")
+
+
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001", "meta"])
+def test_a_link_to_a_place_outside_is_none_of_its_files(tmp_path, suffix) -> None:
+    save_plain(tmp_path / "here", (1,))
+    file = tmp_path / f"here/model.ckpt-1.{suffix}"
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match=rf"{suffix} is a link to .*elsewhere, outside its directory"):
+        resolve_checkpoint(tmp_path / "here/model.ckpt-1")
+
+
+def test_links_within_a_directory_and_to_a_directory_are_followed(tmp_path) -> None:
+    save_plain(tmp_path / "here", (1,))
+    file = tmp_path / "here/model.ckpt-1.index"
+    (tmp_path / "here/blobs").mkdir()
+    file.rename(tmp_path / "here/blobs/1")
+    file.symlink_to("blobs/1")
+    (tmp_path / "linked").symlink_to(tmp_path / "here")
+    for folder in ("here", "linked"):
+        assert resolve_checkpoint(tmp_path / folder).name == "model.ckpt-1"
+
+
+def test_a_state_file_names_nothing_outside_its_directory(tmp_path) -> None:
+    save_plain(tmp_path / "there", (7,))
+    save_plain(tmp_path / "here", (1,))
+    (tmp_path / "here/checkpoint").write_text('model_checkpoint_path: "../there/model.ckpt-7"\n')
+    assert resolve_checkpoint(tmp_path / "here").prefix == tmp_path / "here/model.ckpt-1"

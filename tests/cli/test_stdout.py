@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
+
+from trainer.cli.stdout import PlainFormatter, plain
+from trainer.graphdef.protos import GraphDef, NodeDef
 
 TRAIN = "graph-trainer +experiment=linear loop.epochs=1"
 
@@ -34,3 +38,28 @@ def test_a_refusal_keeps_its_exit_code(bash, tmp_path, closed) -> None:
     for command in (f"{TRAIN} seed=abc", "graph-trainer checkpoints list nowhere"):
         assert bash(f"set -o pipefail; {command} {closed}").returncode == 2
     assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("two\tcolumns\nof ä and 漢字", "two\tcolumns\nof ä and 漢字"),
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("over\rwritten\x08", "over\\rwritten\\x08"),
+        ("\x9b31m\x7f", "\\x9b31m\\x7f"),
+        ("turned\u202e round\u2066", "turned\\u202e round\\u2066"),
+    ],
+)
+def test_control_characters_are_written_out(text, expected) -> None:
+    assert plain(text) == expected
+    record = logging.LogRecord("trainer", logging.INFO, "file", 1, "%s", (text,), None)
+    assert PlainFormatter("%(message)s").format(record) == expected
+
+
+def test_a_name_in_a_file_does_not_reach_the_terminal(bash, tmp_path) -> None:
+    nodes = [NodeDef(name="x\x1b[31m", op="Placeholder"), NodeDef(name="y\x1b[2J", op="Neg", input=["x\x1b[31m"])]
+    (tmp_path / "work").mkdir(exist_ok=True)
+    (tmp_path / "work/model.pb").write_bytes(GraphDef(node=nodes).SerializeToString())
+    done = bash("graph-trainer models show model.pb; graph-trainer models run model.pb --output 'z'")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "x\\x1b[31m" in done.stdout

@@ -9,6 +9,7 @@ import pytest
 
 from tests.damage import flip
 from tests.helpers import variables
+from tests.processes import python
 from trainer.checkpoints.analysis.inspect import variables_of
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.errors import CheckpointError
@@ -130,3 +131,25 @@ def test_verify_finds_a_state_file_that_names_what_is_gone(tool, copy) -> None:
         path.unlink()
     code, text = tool("verify", copy)
     assert (code, "names model-4, which is not there" in text) == (1, True)
+
+
+WITHOUT = """
+import sys
+from trainer.cli.main import main
+try:
+    main()
+except SystemExit as error:
+    code = error.code
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules, "TensorFlow was imported"
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["list RUN", "list RUN --verify", "show RUN", "verify RUN", "plan --epochs 9", "diff RUN RUN@2"]
+)
+def test_no_tensorflow_is_needed(trained, tmp_path, words) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(WITHOUT)
+    done = python(str(file), "checkpoints", *words.replace("RUN", str(trained)).split(), cwd=tmp_path)
+    assert done.returncode == (1 if words.startswith("diff") else 0), done.stderr
