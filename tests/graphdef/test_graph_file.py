@@ -57,7 +57,7 @@ def cyclic() -> bytes:
 
 def doubled() -> bytes:
     graph = graph_def()
-    graph.node.add().CopyFrom(graph.node[-1])
+    graph.node.append(graph.node[-1])
     return bytes(graph.SerializeToString())
 
 

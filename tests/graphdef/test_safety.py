@@ -173,7 +173,7 @@ def test_who_trusts_a_file_runs_it(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("export", [freeze_checkpoint, export_checkpoint])
-def test_an_export_does_not_copy_it(tmp_path, export) -> None:
+def test_an_export_does_not_copy_it(tmp_path, monkeypatch, export) -> None:
     prefix = checkpoint(tmp_path, write)
     with pytest.raises(RequestError, match=r"'WriteFile' \(WriteFile\) writes files"):
         export(prefix, outputs=["y"])
@@ -181,6 +181,7 @@ def test_an_export_does_not_copy_it(tmp_path, export) -> None:
     assert not (tmp_path / "export").exists()
     made = export(prefix, outputs=["y"], trust=True)
     (tmp_path / "canary").unlink()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "somebody"))
     with pytest.raises(RequestError, match="does more than compute"):
         open_predictor(made)
 
