@@ -234,8 +234,8 @@ def _inference_part(
         )
     nodes = check_outputs(names, graph, likely)
     feeds = named_feeds(inputs or (), op_types_of(graph_def), lambda: likely, f"the graph of {checkpoint.prefix}")
-    fed = {**live.fed, **{name: live_tensor(graph, tensor) for name, tensor in feeds.items()}}
-    return extract_inference(graph, fed, nodes, trust, vocabulary_paths(checkpoint, graph_def))
+    tensors = {name: live_tensor(graph, tensor) for name, tensor in feeds.items()}
+    return extract_inference(graph, live.fed, nodes, trust, vocabulary_paths(checkpoint, graph_def), tensors)
 
 
 def _fill_tables(live: CheckpointSession, part: InferenceSubgraph, checkpoint: StoredCheckpoint) -> None:

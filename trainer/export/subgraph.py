@@ -92,16 +92,17 @@ def extract_inference(
     outputs: Sequence[str],
     trust: bool = False,
     own_files: Collection[str] | None = None,
+    feeds: Tensors | None = None,
 ) -> InferenceSubgraph:
     """Returns the part of a live graph that the outputs need.
 
     Args:
         graph: The whole graph.
-        fed: Tensors that may be fed, by the name of the input: placeholders, and what is computed or read from a
-            pipeline in training, which the part gets a placeholder for.
+        fed: Placeholders that may be fed, by name.
         outputs: Names of existing nodes.
         trust: Whether the part may do more than compute, such as write files.
         own_files: Names of nodes that give the paths of vocabulary files which the part may read; None for all.
+        feeds: Further tensors to feed, by the name of the placeholder that the part gets for each; None for none.
 
     Raises:
         RequestError: An output needs an op that an inference graph cannot have, or that does more than compute.
@@ -114,8 +115,9 @@ def extract_inference(
         >>> list(part.inputs), list(part.variables), part.variable_bytes
         (['x'], ['w'], 4)
     """
-    replaced = {tensor.name: name for name, tensor in fed.items() if not _is_placeholder(name, tensor)}
-    own = {tensor: _placeholder_node(name, fed[name]) for tensor, name in replaced.items()}
+    replaced = {name: tensor for name, tensor in (feeds or {}).items() if not _is_placeholder(name, tensor)}
+    own = {tensor.name: _placeholder_node(name, tensor) for name, tensor in replaced.items()}
+    fed = {**fed, **replaced}
     wanted = {name: tensor_of(name) for name in outputs}
     whole = with_placeholders(extract_subgraph(graph.as_graph_def(), wanted, own), own)
     tables = tables_in(graph, {node.name for node in whole.graph_def.node})
