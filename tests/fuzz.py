@@ -22,11 +22,11 @@ from google.protobuf.message import DecodeError
 
 from trainer.checkpoints.meta_reader import read_meta, trainable_names
 from trainer.checkpoints.reading import bundle
-from trainer.checkpoints.reading.bundle import MAGIC, read_bundle
+from trainer.checkpoints.reading.bundle import read_bundle
 from trainer.checkpoints.reading.object_names import names_by_key
 from trainer.checkpoints.record import CommitRecord, read_record
 from trainer.checkpoints.saver_in_meta import restored_tables, restored_tensors
-from trainer.checkpoints.stored_checkpoint import stored_checkpoints
+from trainer.checkpoints.stored_checkpoint import TABLE_MAGIC, stored_checkpoints
 from trainer.errors import TrainerError
 from trainer.graphdef.averages import average_names
 from trainer.graphdef.graph_file import read_manifest
@@ -72,8 +72,8 @@ def safety(content: bytes) -> None:
 
 def index(content: bytes) -> None:
     """An ``.index``, and after its end its data."""
-    end = content.find(MAGIC) + len(MAGIC)
-    _file("model.index", content[:end] if MAGIC in content else content)
+    end = content.find(TABLE_MAGIC) + len(TABLE_MAGIC)
+    _file("model.index", content[:end] if TABLE_MAGIC in content else content)
     _file("model.data-00000-of-00001", content[end:])
     found = read_bundle(FOLDER / "model")
     for name in filter(found.can_read, found.entries):

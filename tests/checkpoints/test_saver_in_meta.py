@@ -100,3 +100,15 @@ def test_without_a_saver_nothing_is_wanted() -> None:
         v1.get_variable("w", [])
         meta = v1.train.export_meta_graph()
     assert restored_tensors(meta) == []
+
+
+def test_a_constant_that_declares_any_size_takes_no_memory() -> None:
+    meta = v1.MetaGraphDef()
+    for name in ("names", "slices"):
+        node = meta.graph_def.node.add(name=name, op="Const")
+        node.attr["value"].tensor.string_val.append(b"w")
+        node.attr["value"].tensor.tensor_shape.dim.add(size=10**15)
+    node = meta.graph_def.node.add(name="restore", op="RestoreV2", input=["file", "names", "slices"])
+    node.attr["dtypes"].list.type.extend([1, 1])
+    meta.saver_def.restore_op_name = "restore"
+    assert [each.entry.key for each in restored_tensors(meta)] == ["w", "w"]

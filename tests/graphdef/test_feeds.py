@@ -12,6 +12,7 @@ from tests.old_graphs import save_graph, variable
 from trainer.cli.checkpoints import main as checkpoints_main
 from trainer.cli.models import main as models_main
 from trainer.errors import RequestError
+from trainer.export.subgraph import extract_inference
 from trainer.graphdef.feeds import named_feeds, tensors_read, with_placeholders
 from trainer.graphdef.protos import GraphDef, NodeDef
 from trainer.graphdef.subgraph import extract_subgraph
@@ -202,3 +203,14 @@ def test_a_placeholder_takes_the_place_of_what_it_feeds() -> None:
     made = with_placeholders(part, fed)
     assert [list(node.input) for node in made.graph_def.node if node.name == "y"] == [["next", "other"]]
     assert sorted(made.placeholders) == ["next", "other"]
+
+
+def test_a_label_under_another_name_than_its_placeholder_is_no_feed() -> None:
+    """A run has its labels' placeholders in a scope, and an output may bear the name of a label."""
+    with tf.Graph().as_default() as graph:
+        rows = v1.placeholder(tf.float32, [None], name="x")
+        label = v1.placeholder(tf.float32, [None], name="labels/grade")
+        tf.negative(rows, name="grade")
+        part = extract_inference(graph, {"x": rows, "grade": label}, ["grade"])
+    assert list(part.inputs) == ["x"]
+    assert [node.name for node in part.graph_def.node] == ["x", "grade"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 from trainer.checkpoints.contents import Entry, Tensor, unmet, whole_tensors
@@ -121,19 +120,17 @@ def _takers(nodes: Mapping[str, Any], assignments: list[Any]) -> Iterator[tuple[
 
 
 def _entries(nodes: Mapping[str, Any], restore: Any) -> list[Entry]:
-    keys = _texts(nodes[node_of(restore.input[1])])
-    slices = _texts(nodes[node_of(restore.input[2])]) if len(restore.input) > 2 else [""] * len(keys)
     dtypes = restore.attr["dtypes"].list.type or [restore.attr["dt"].type]
+    keys = _texts(nodes[node_of(restore.input[1])], len(dtypes))
+    slices = _texts(nodes[node_of(restore.input[2])], len(keys)) if len(restore.input) > 2 else [""] * len(keys)
     types = [Tensor(dtype_name(dtype), None) for dtype in dtypes]
     return [Entry(*each) for each in zip(keys, slices, types, strict=True)]
 
 
-def _texts(node: Any) -> list[str]:
-    """Returns the texts of a constant; where it gives fewer than it has, the last one stands for the others."""
-    tensor = node.attr["value"].tensor
-    given: list[str] = [text.decode() for text in tensor.string_val]
-    missing = int(prod(dim.size for dim in tensor.tensor_shape.dim)) - len(given)
-    return given + given[-1:] * missing
+def _texts(node: Any, count: int) -> list[str]:
+    """Returns the texts of a constant; where it gives fewer than there are, the last one stands for the others."""
+    given: list[str] = [text.decode() for text in node.attr["value"].tensor.string_val]
+    return given + given[-1:] * (count - len(given))
 
 
 def _shaped(entry: Entry, variable: Any, reshaped: bool) -> Entry:

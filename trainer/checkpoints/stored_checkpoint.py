@@ -22,7 +22,7 @@ NOT_ONE_FILE = re.compile(r"\..*|.+\.(index|meta|json|pb|pbtxt|ldb|sst|data-\d{5
 ONE_OF_SHARDS = re.compile(r".+-\d{5}-of-(?!00001)\d{5}")
 
 TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
-"""Last bytes of a table (tensorflow/core/lib/io/format.h), the format of checkpoints before TensorFlow 0.12."""
+"""Last bytes of a table (tensorflow/core/lib/io/format.h), of an index, and of checkpoints before TensorFlow 0.12."""
 
 
 @dataclass(frozen=True)

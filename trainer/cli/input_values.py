@@ -13,6 +13,7 @@ import numpy as np
 from trainer.data.arrays import Array
 from trainer.errors import RequestError
 from trainer.files import local_path
+from trainer.graphdef.feeds import input_name
 from trainer.predict.tensor_info import TensorInfo
 
 NUMBERS = re.compile(r"\[|(true|false|[-+]?\d[\d.e+-]*)$", re.IGNORECASE)
@@ -84,7 +85,7 @@ def parse_feeds(texts: Sequence[str]) -> dict[str, str] | None:
         {'IteratorGetNext_1': 'IteratorGetNext:1', 'image': 'batch:0'}
     """
     pairs = [text.rpartition("=") for text in texts]
-    return {name or tensor.removesuffix(":0").replace(":", "_"): tensor for name, _, tensor in pairs} or None
+    return {name or input_name(tensor): tensor for name, _, tensor in pairs} or None
 
 
 def read_arrays(path: Path) -> dict[str, Array]:

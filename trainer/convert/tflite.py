@@ -96,7 +96,7 @@ def convert_to_tflite(
     if data is not None:
         details = interpreter_of(content).get_output_details()
         steps = {detail_name(each): float(each["quantization"][0]) for each in details}
-    note = _note(fixed_batch, is_compared=is_compared, needs_tensorflow=select_tf_ops and _needs_tensorflow(content))
+    note = _note(fixed_batch, is_compared=is_compared, needs_tensorflow=select_tf_ops and FLEX in content)
     return Conversion(target, len(content), examples_of(batch), differences, steps, note)
 
 
@@ -123,10 +123,6 @@ def _note(fixed_batch: int | None, *, is_compared: bool, needs_tensorflow: bool)
     if not is_compared:
         notes.append(f"not compared: TensorFlow {tf.__version__} has no such runtime")
     return "; ".join(notes)
-
-
-def _needs_tensorflow(content: bytes) -> bool:
-    return FLEX in content
 
 
 def _converted(

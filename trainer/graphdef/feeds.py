@@ -27,7 +27,17 @@ def named_feeds(names: Names, types: Mapping[str, str], likely: Likely, what: st
         RequestError: The graph has no such node; the message has close matches.
     """
     found = named_tensors("inputs", names, types, likely, what)
-    return found if isinstance(names, Mapping) else {name.replace(":", "_"): tensor for name, tensor in found.items()}
+    return found if isinstance(names, Mapping) else {input_name(tensor): tensor for tensor in found.values()}
+
+
+def input_name(tensor: str) -> str:
+    """Returns the name of the input that a tensor is fed by, where it is given none.
+
+    Example:
+        >>> input_name("IteratorGetNext:0"), input_name("IteratorGetNext:1")
+        ('IteratorGetNext', 'IteratorGetNext_1')
+    """
+    return tensor.removesuffix(":0").replace(":", "_")
 
 
 def tensors_read(graph_def: Any, outputs: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -158,6 +159,30 @@ def test_no_change_of_the_index_does_more_than_a_refusal(small, data) -> None:
             bundle.value(name)
         except CheckpointError:
             continue
+
+
+def with_compression(content: bytes, kind: int) -> bytes:
+    """Returns an index whose first block says that it is compressed in some way, with the right checksum."""
+
+    def is_end(at: int) -> bool:
+        checksum = int.from_bytes(content[at + 1 : at + 5], "little")
+        return masked(google_crc32c.value(content[: at + 1])) == checksum
+
+    end = next(filter(is_end, range(len(content))))
+    changed = content[:end] + bytes([kind])
+    return changed + masked(google_crc32c.value(changed)).to_bytes(4, "little") + content[end + 5 :]
+
+
+def test_a_compressed_index_is_left_to_tensorflow(tmp_path) -> None:
+    prefix = saved(tmp_path, {"w": np.ones([2], np.float32)})
+    index = tmp_path / "model.index"
+    index.write_bytes(with_compression(index.read_bytes(), 0))
+    assert str(read_bundle(prefix).entries["w"].tensor) == "float32 [2]"
+    index.write_bytes(with_compression(index.read_bytes(), 1))
+    with pytest.raises(UnknownFormError, match="compressed, which only TensorFlow reads"):
+        read_bundle(prefix)
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):  # which it is not
+        TensorReader(prefix)
 
 
 def test_the_mask_of_a_checksum() -> None:

@@ -20,12 +20,12 @@ from google.protobuf.message import DecodeError
 
 from trainer.checkpoints.contents import Tensor
 from trainer.checkpoints.store import INDEX
+from trainer.checkpoints.stored_checkpoint import TABLE_MAGIC
 from trainer.data.arrays import Array
 from trainer.errors import CheckpointError
 from trainer.graphdef.declared import dtype_name, sizes_of
 from trainer.graphdef.protos import tensor_bundle_pb2
 
-MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER_BYTES = 48
 TRAILER_BYTES = 5
 """Bytes after a block: its compression, and the checksum of both."""
@@ -171,7 +171,7 @@ def _entry(content: bytes) -> BundleEntry:
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields the keys and values of a sorted table."""
     footer = content[-FOOTER_BYTES:]
-    if len(footer) < FOOTER_BYTES or not footer.endswith(MAGIC):
+    if len(footer) < FOOTER_BYTES or not footer.endswith(TABLE_MAGIC):
         raise ValueError("no footer")
     position = 0
     for _ in range(2):  # past the handle of the block on blocks, which has nothing that is needed
