@@ -54,10 +54,10 @@ def resolve_checkpoint(
         ...         (folder / f"{name}{suffix}").touch()
         >>> resolve_checkpoint(folder).name, resolve_checkpoint(f"{folder}@90").name
         ('model-100', 'model-90')
-        >>> resolve_checkpoint("outputs/nowhere@best")
+        >>> resolve_checkpoint("nowhere/mine@best")
         Traceback (most recent call last):
             ...
-        trainer.errors.RequestError: there is no directory outputs
+        trainer.errors.RequestError: there is no directory nowhere
     """
     if isinstance(reference, StoredCheckpoint):
         return reference
