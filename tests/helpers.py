@@ -16,9 +16,12 @@ from callbacks.checkpoint import Checkpoint
 from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
 from trainer.runs.saved_checkpoints import resume_prefixes
+from trainer.runs.settings import Settings
 from trainer.state import RunState
+from trainer.tensorflow_import import SessionSettings
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Job
+from trainer.training.preparation import PreparedRun, prepare
 from trainer.training.resume import Request, decide
 from trainer.training.train import train_job
 
@@ -100,6 +103,26 @@ def job(directory: Path, callbacks: Mapping[str, Callback] | None = None, resume
 def run(directory: Path, callbacks: Mapping[str, Callback] | None = None, **changes: Any) -> RunState:
     """Trains and returns the final state."""
     return train_job(job(directory, callbacks, **changes))
+
+
+def prepared(directory: Path, callbacks: Mapping[str, Callback], epochs: int = 3) -> PreparedRun:
+    """Returns a run whose start is decided, as the command line and ``fit`` do before they import TensorFlow."""
+    settings = Settings(
+        root=directory.parent,
+        name="test",
+        run_dir=directory,
+        resume="auto",
+        may_change=False,
+        warm_start=None,
+        trainable=None,
+        seed=0,
+        epochs=epochs,
+        steps_per_epoch=None,
+        steps_per_call=None,
+        compile="off",
+        session=SessionSettings(),
+    )
+    return prepare(settings, CallbackList(callbacks), lambda _directory: [])
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray[Any, Any]]:

@@ -52,6 +52,9 @@ class Context:
         resume_state: Source of what a saver stores beside the variables.
         checkpoints: Newest and best checkpoint so far; savers report them here.
         stop_reason: Reason why the run was asked to end early, or None.
+        stopped_by: Name of the callback that asked, once it is known.
+        stop_is_pause: Whether a resume goes on from there, as after a signal.
+        exports_best: Whether exports take the best checkpoint in the place of the last variables.
         rollback: Rollback that was asked for in ``on_exception``, or None.
         is_current: Whether the variables are those of the record; False while the epochs inside a
             call into the graph are handed out.
@@ -65,6 +68,9 @@ class Context:
     resume_state: Stateful
     checkpoints: SavedCheckpoints
     stop_reason: str | None = None
+    stopped_by: str | None = None
+    stop_is_pause: bool = False
+    exports_best: bool = False
     rollback: Rollback | None = None
     is_current: bool = True
 
@@ -77,8 +83,13 @@ class Context:
         numbers = {name: float(value) for name, value in metrics.items()}
         self.record = replace(self.record, metrics={**self.record.metrics, **numbers})
 
-    def request_stop(self, reason: str) -> None:
-        """Asks for the run to end in good order at this point; the first reason is kept.
+    def request_stop(self, reason: str, *, pause: bool = False) -> None:
+        """Asks for the run to end in good order at this point; the first request is kept.
+
+        Args:
+            reason: Reason, such as ``val_loss has not improved for 3 epochs``.
+            pause: Whether the run is not complete then: its status is ``interrupted``, and a resume goes on. Otherwise
+                it is complete, for as long as ``goes_on_with`` of the callback says so.
 
         Raises:
             RequestError: The variables are ahead of the record, so the run cannot end at this point.
@@ -88,7 +99,8 @@ class Context:
                 "request_stop came at an epoch inside a call into the graph, whose later steps have run; give the "
                 "callback schedule = Schedule(every_n_epochs=1), and ask in on_step_end"
             )
-        self.stop_reason = self.stop_reason or reason
+        if self.stop_reason is None:
+            self.stop_reason, self.stop_is_pause = reason, pause
 
     def request_rollback(self, rollback: Rollback) -> None:
         """Asks, in ``on_exception``, for the run to continue from the newest good checkpoint."""
@@ -125,6 +137,7 @@ class Callback:
         schedule: When ``on_step_end`` is due.
         checkpoint_settings: Settings of a callback that saves checkpoints in the run's store, else None.
         needs_best_checkpoint: Whether it reads the best checkpoint at the end, so one must be kept.
+        best_by: Metric and mode by which that one must be the best, such as ("val_loss", "min"); None for any.
         needs_rollback: Whether the graph must be built for rollbacks.
         writes: Files and directories of the run that it alone writes, as ``checkpoints/model-*``; two callbacks
             with the same are refused.
@@ -147,6 +160,7 @@ class Callback:
     schedule: Schedule = NEVER
     checkpoint_settings: CheckpointSettings | None = None
     needs_best_checkpoint: bool = False
+    best_by: tuple[str, str] | None = None
     needs_rollback: bool = False
     writes: tuple[str, ...] = ()
     may_be_cut: bool = False
@@ -195,3 +209,15 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes back what ``state_dict`` returned in an earlier process."""
+
+    def goes_on_with(self, state: Mapping[str, Any], record: RunState) -> str | None:  # noqa: ARG002 - as above
+        """Returns the setting with which a run that this callback has ended would go on; None if it goes on now.
+
+        Such as ``patience above 3``, or '' where it would end again with any. Called before TensorFlow is imported, to
+        decide whether a resume has anything left to do.
+
+        Args:
+            state: State of this callback in the checkpoint that the run would go on from.
+            record: State of training in that checkpoint.
+        """
+        return ""

@@ -45,23 +45,27 @@ def check_optional_int(name: str, value: Any, minimum: int) -> int | None:
     return None if value is None else check_int(name, value, minimum)
 
 
-def check_number(name: str, value: Any, *, above: float) -> float:
-    """Returns ``value`` as a float if it is a finite number greater than ``above``.
+def check_number(name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf) -> float:
+    """Returns ``value`` as a float if it is a finite number, greater than ``above`` and not below ``at_least``.
 
     Raises:
         TypeError: The value is not a number.
         ValueError: The value is not finite or too small.
     """
+    bounds = f" greater than {above:g}" if above > -math.inf else ""
+    bounds += f" of at least {at_least:g}" if at_least > -math.inf else ""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} ({value!r}) must be a number greater than {above:g}")
-    if not math.isfinite(value) or value <= above:
-        raise ValueError(f"{name} ({value:g}) must be a finite number greater than {above:g}")
+        raise TypeError(f"{name} ({value!r}) must be a number{bounds}")
+    if not math.isfinite(value) or value <= above or value < at_least:
+        raise ValueError(f"{name} ({value:g}) must be a finite number{bounds}")
     return float(value)
 
 
-def check_optional_number(name: str, value: Any, *, above: float) -> float | None:
+def check_optional_number(
+    name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf
+) -> float | None:
     """Returns ``value`` if it passes ``check_number`` or is None."""
-    return None if value is None else check_number(name, value, above=above)
+    return None if value is None else check_number(name, value, above=above, at_least=at_least)
 
 
 def check_share(name: str, value: Any, of: str = "examples") -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 COMPILE_SETTINGS = ("auto", "off", "xla", "measure")
@@ -96,3 +97,40 @@ class SavedCheckpoint:
     number: int
     epoch: int
     global_step: int
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """Best value of a metric so far, and the epochs without a better one; immutable.
+
+    Args:
+        mode: ``min`` or ``max``, the end of the metric that is better.
+        min_delta: Smallest improvement that counts.
+        baseline: Value that must be improved on before an epoch counts as better, or None.
+        best: Best value so far, or None.
+        epochs_since: Number of epochs since then.
+
+    Example:
+        >>> seen = Improvement(mode="min", min_delta=0.1)
+        >>> for value in (1.0, 0.95, 0.5, float("nan")):
+        ...     seen = seen.after(value)
+        >>> seen.best, seen.epochs_since
+        (0.5, 1)
+    """
+
+    mode: str
+    min_delta: float = 0.0
+    baseline: float | None = None
+    best: float | None = None
+    epochs_since: int = 0
+
+    def after(self, value: float) -> Improvement:
+        """Returns the state after one more epoch; a value that is not finite never improves."""
+        if not math.isfinite(value) or not self._improves(value, self.best):
+            return replace(self, epochs_since=self.epochs_since + 1)
+        reaches = self._improves(value, self.baseline)
+        return replace(self, best=value, epochs_since=0 if reaches else self.epochs_since + 1)
+
+    def _improves(self, value: float, on: float | None) -> bool:
+        sign = 1.0 if self.mode == "min" else -1.0
+        return on is None or sign * value < sign * on - self.min_delta

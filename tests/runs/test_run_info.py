@@ -26,6 +26,7 @@ FULL = RunInfo(
     steps_per_sec=12,
     secs={"compute": 1.5},
     stop_reason="enough",
+    stopped_by="early_stopping",
     error="no",
     command="python -m trainer",
     config_digest="abc",

@@ -20,6 +20,7 @@ from trainer.config.changes import digest
 from trainer.config.optimizer_parts import is_rate
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
+from trainer.runs.directory import RunDirectory
 from trainer.runs.settings import Settings, check_seed
 from trainer.state import COMPILE_SETTINGS
 from trainer.tensorflow_import import SessionSettings, import_tensorflow
@@ -192,7 +193,8 @@ class _Fit:
         run = prepare(self._settings, listed, lambda path: accepted_changes(path, stored, allow=allow))
         if run.is_complete:
             if run.start.record is not None:
-                model.take_from(run.start.run.checkpoints / run.start.record.name)
+                newest = run.start.run.checkpoints / run.start.record.name
+                model.take_from(best_of(run.start.run, listed) or newest)
             return self._complete(run)
         run.tell()
         job = run.job(
@@ -208,7 +210,11 @@ class _Fit:
             ),
         )
         reason, interrupted = self._train(job, recorder)
-        model.take(recorder.values)
+        best = None if interrupted else best_of(RunDirectory(recorder.directory), listed)
+        if best is None:
+            model.take(recorder.values)
+        else:
+            model.take_from(best)
         return Result(recorder.directory, recorder.metrics, reason, interrupted)
 
     def _train(self, job: Any, recorder: Recorder) -> tuple[str, bool]:
@@ -229,3 +235,9 @@ class _Fit:
         log.info("%s: nothing to do, %s", run.start.run.path, run.completion)
         metrics = stored_metrics(run.start.run.metrics_file)
         return Result(run.start.run.path, metrics, run.start.run.info().stop_reason or run.completion)
+
+
+def best_of(run: RunDirectory, callbacks: CallbackList) -> Path | None:
+    """Returns the prefix of the best checkpoint where a callback restores it; None if none does, or there is none."""
+    best = run.info().best_checkpoint if callbacks.restores_best else None
+    return None if best is None else run.path / best

@@ -44,7 +44,7 @@ def weights_for(
     """Returns the weights of an export.
 
     Args:
-        which: ``last`` or ``best``.
+        which: ``last`` or ``best``; ``last`` is the best too where a callback restores it (``exports_best``).
         context: Context of the run, at its end.
         part: Inference part.
         example: Batch of the data by input.
@@ -54,9 +54,9 @@ def weights_for(
         CheckpointError: ``which`` is ``best`` and no checkpoint has the metric.
     """
     state, saved = context.record, context.checkpoints
-    if which == "best":
+    if which == "best" or context.exports_best:
         if saved.best is None:
-            raise CheckpointError("which='best': no checkpoint has the metric that its saver monitors")
+            raise CheckpointError("which='best' or restore_best: no checkpoint has the metric that its saver monitors")
         best = saved.path(saved.best)
         prefix = context.run.path / best
         instead = stored_averages(prefix, averages.names, None) if averages else {}

@@ -90,6 +90,7 @@ class GraphContext:
         averages: Averages of the trained variables that the optimizer keeps, or None.
         skips_steps: Whether the optimizer leaves out a step whose gradients are not finite.
         learning_rates: Variables of the constant learning rates, float32 scalars.
+        without_rate_variable: Optimizers whose learning rate is no variable, as words for a message.
         rollback: Variables used by rollback, or None in a graph without rollbacks.
         reported_metrics: Names of the metrics of an epoch, reported by the steps and the callbacks.
     """
@@ -111,6 +112,7 @@ class GraphContext:
     averages: Averages | None = None
     skips_steps: bool = False
     learning_rates: tuple[Any, ...] = ()
+    without_rate_variable: tuple[str, ...] = ()
     rollback: RollbackVariables | None = None
     reported_metrics: tuple[str, ...] = ()
 
@@ -205,7 +207,8 @@ def open_graph(
         own = OwnStep(*common, optimizers, global_step) if optimizers and has_own_step(model) else None
         by_loss = LossStep(*common, Updates(optimizers, global_step)) if optimizers else None
         body = own or by_loss or OwnTrainOp(*common, global_step)
-        update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed)
+        rates = optimizers.current_rates if optimizers else dict
+        update = UpdateRule(body, metrics.state, kept, global_step, steps_per_epoch, seed, rates)
         traced = add_train_step(update, inference.inputs, inference.labels)
         check_not_run_again(parts.given_ops, [graph.get_operation_by_name("train_step")])
         averages = optimizers.averages() if optimizers else []
@@ -232,7 +235,7 @@ def open_graph(
             global_step=global_step,
             metrics=metrics,
             columns=update.columns,
-            evaluated=own.evaluated(inference.inputs, inference.labels) if own else update.columns,
+            evaluated=own.evaluated(inference.inputs, inference.labels) if own else update.of_model,
             savers=RunSavers(with_rollback=with_rollback),
             seed=seed,
             mode=mode,
@@ -242,6 +245,7 @@ def open_graph(
             averages=Averages(averages) if averages else None,
             skips_steps=bool(optimizers and optimizers.skips_steps),
             learning_rates=optimizers.rate_variables if optimizers else (),
+            without_rate_variable=optimizers.without_rate_variable if optimizers else ("the model's own train op",),
             rollback=rollback,
         )
         return GraphBuilder(context, update, traced, feed)

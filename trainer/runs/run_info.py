@@ -53,6 +53,7 @@ class RunInfo:
         steps_per_sec: Steps per second of the last process.
         secs: Seconds of the last process by kind of work.
         stop_reason: Reason of an early stop.
+        stopped_by: Name of the callback that asked for it.
         error: Message of the error that ended the last process.
         command: Command line, as it can be pasted into a shell.
         config_digest: SHA-256 of the settings that change what is computed.
@@ -100,6 +101,7 @@ class RunInfo:
     steps_per_sec: float | int | None = None
     secs: Mapping[str, float] | None = None
     stop_reason: str | None = None
+    stopped_by: str | None = None
     exports: tuple[str, ...] = ()
     error: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from trainer.callback import Callback, Context, Phase
 from trainer.errors import CallbackError, Interrupted, NonFiniteError, RequestError, describe
 from trainer.schedule import Schedule
-from trainer.state import CheckpointSettings, StepMetrics
+from trainer.state import CheckpointSettings, RunState, StepMetrics
 from trainer.timing import told
+from trainer.training.callback_checks import check_best_is_kept, check_writes
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
@@ -76,6 +77,11 @@ class CallbackList:
         return tuple(each for each in settings if each is not None)
 
     @property
+    def restores_best(self) -> bool:
+        """True where a callback lets the best checkpoint take the place of the last variables at the end."""
+        return any(callback.best_by is not None for callback in self._callbacks.values())
+
+    @property
     def needs_rollback(self) -> bool:
         """True where a callback needs a graph that is built for rollbacks."""
         return any(callback.needs_rollback for callback in self._callbacks.values())
@@ -110,25 +116,36 @@ class CallbackList:
     def on_train_begin(self, context: Context, now: float) -> None:
         """Training begins; seconds of schedules count from ``now``."""
         self._last_due = dict.fromkeys(self._callbacks, now)
-        self._tell("on_train_begin", lambda callback: callback.on_train_begin(context))
+        self._tell("on_train_begin", lambda callback: callback.on_train_begin(context), context)
 
     def on_epoch_begin(self, context: Context) -> None:
         """An epoch begins."""
-        self._tell("on_epoch_begin", lambda callback: callback.on_epoch_begin(context))
+        self._tell("on_epoch_begin", lambda callback: callback.on_epoch_begin(context), context)
 
     def on_epoch_end(self, context: Context) -> None:
         """An epoch ended inside a call into the graph, where no callback needs the session."""
-        self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context))
+        self._tell("on_epoch_end", lambda callback: callback.on_epoch_end(context), context)
 
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
         """A call into the graph returned."""
-        self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps))
+        self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps), context)
 
     def save_now(self, context: Context) -> None:
         """Lets the savers save although they are not due."""
         for name, callback in self._callbacks.items():
             if callback.phase is Phase.SAVE:
                 self._call(name, "on_step_end", lambda each: each.on_step_end(context))
+
+    def goes_on_with(self, name: str, state: Mapping[str, Any], record: RunState) -> str | None:
+        """Returns a setting with which a run that a callback has ended would go on; None if it goes on now.
+
+        Args:
+            name: Name of the callback; a run goes on without it.
+            state: State of all callbacks in the newest checkpoint.
+            record: State of training in that checkpoint.
+        """
+        callback = self._callbacks.get(name)
+        return None if callback is None else callback.goes_on_with(state.get(name, {}), record)
 
     def on_stop(self, context: Context, now: float, at_once: AtOnce) -> None:
         """Visits each callback where the variables are those of the record.
@@ -164,6 +181,7 @@ class CallbackList:
             except Interrupted:
                 self.cut_off = visits[done:]
                 raise
+            _note_stop(context, name)
 
     def on_train_end(self, context: Context, requests: StopRequests) -> None:
         """The run ended in good order; a signal is noticed between two callbacks, and within those that may be cut."""
@@ -212,9 +230,10 @@ class CallbackList:
                 state = states[name]
                 self._call(name, "load_state_dict", lambda each: each.load_state_dict(state))  # noqa: B023 - called at once
 
-    def _tell(self, event: str, call: Callable[[Callback], None]) -> None:
+    def _tell(self, event: str, call: Callable[[Callback], None], context: Context) -> None:
         for name in self._listeners.get(event, self._callbacks):
             self._call(name, event, call)
+            _note_stop(context, name)
 
     def _tell_all(self, event: str, call: Callable[[Callback], None]) -> list[CallbackError]:
         errors = []
@@ -240,6 +259,11 @@ class CallbackList:
             self.secs[callback.phase] += self._clock() - began
 
 
+def _note_stop(context: Context, name: str) -> None:
+    if context.stop_reason is not None and context.stopped_by is None:
+        context.stopped_by = name
+
+
 def _argument_of(error: Exception, name: str, callback: Callback) -> str:
     """Returns the callback's argument that an error is about, or the callback where it is about none of its own."""
     argument = getattr(error, "argument", "")
@@ -249,37 +273,3 @@ def _argument_of(error: Exception, name: str, callback: Callback) -> str:
 def _listens(callback: Callback, event: str) -> bool:
     """Returns whether a callback overrides an event: thousands of epochs may end in a second."""
     return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
-
-
-def check_writes(callbacks: Mapping[str, Callback]) -> None:
-    """Refuses two callbacks that write the same file.
-
-    Raises:
-        RequestError: Two callbacks write the same.
-    """
-    writers: dict[str, str] = {}
-    for name, callback in callbacks.items():
-        for each in callback.writes:
-            if other := writers.get(each):
-                raise RequestError(
-                    f"callbacks.{other} and callbacks.{name} both write {each} of the run; leave one of them out, "
-                    "or give its files another name where it has an argument for that (name, prefix)",
-                    argument=f"callbacks.{name}",
-                )
-            writers[each] = name
-
-
-def check_best_is_kept(callbacks: Mapping[str, Callback]) -> None:
-    """Refuses a callback that reads the best checkpoint where no saver keeps a whole one.
-
-    Raises:
-        RequestError: No saver has ``keep_best`` of at least 1, or its checkpoints lack variables.
-    """
-    wanting = next((name for name, callback in callbacks.items() if callback.needs_best_checkpoint), None)
-    savers = {name: callback.checkpoint_settings for name, callback in callbacks.items()}
-    keeping = {name: each for name, each in savers.items() if each is not None and each.keep_best}
-    if wanting is None or any(each.all_variables for each in keeping.values()):
-        return
-    saver = next((name for name, each in {**keeping, **savers}.items() if each is not None), "checkpoint")
-    needed = "var_list=null (all variables)" if keeping else "keep_best=1 (and its monitor)"
-    raise RequestError(f"callbacks.{wanting}: which=best needs callbacks.{saver}.{needed}")

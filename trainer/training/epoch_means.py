@@ -75,7 +75,12 @@ class EpochMeans:
     def _values(self, sums: Values, last: Values, timed_steps: int, secs: float) -> list[dict[str, float]]:
         speed = {"steps_per_sec": round(timed_steps / secs, 1)} if secs > 0 else {}
         rows = self._columns.over(sums, self._steps_per_epoch, last).tolist()
-        return [{**dict(zip(self._columns.names, row, strict=True)), **speed} for row in rows]
+        ended = [{**dict(zip(self._columns.names, row, strict=True)), **speed} for row in rows]
+        for name in self._columns.rates:
+            for each in ended:
+                # 0.1 is 0.10000000149011612 in float32.
+                each[name] = float(f"{each[name]:.7g}")
+        return ended
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the sums of the epoch so far, None for nan; the speed belongs to this process and is left out."""

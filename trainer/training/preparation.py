@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from trainer.checkpoints.record import CommitRecord
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.weight_files import weights_at
 from trainer.errors import RequestError
 from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.runs.settings import Settings
+from trainer.state import RunState
 from trainer.timing import timed
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Job
@@ -45,17 +45,27 @@ class PreparedRun:
     @property
     def is_complete(self) -> bool:
         """True where the run has ended and there is nothing left to do."""
-        record = self.start.record
-        return record is not None and _has_ended(self.start, record, self.settings.epochs)
+        return bool(self.completion)
 
     @property
     def completion(self) -> str:
-        """Epochs that a complete run has, for a message."""
-        epoch = self.start.record.epoch if self.start.record is not None else 0
-        if epoch > self.settings.epochs:
-            epochs = f"loop.epochs is {self.settings.epochs}"
-            return f"epoch {epoch} is complete and {epochs}; set it to more than {epoch} to continue"
-        return f"epoch {epoch} of {self.settings.epochs} is complete"
+        """Reason why there is nothing left to do, for a message; '' if there is."""
+        record, info = self.start.record, self.start.run.info()
+        if record is None or not info.is_finished:
+            return ""
+        if record.epoch >= self.settings.epochs:
+            return completed(record.epoch, self.settings.epochs)
+        if info.stop_reason is None:
+            return ""
+        progress = f"stopped early at epoch {record.epoch} of {self.settings.epochs}: {info.stop_reason}"
+        if info.stopped_by is None:  # by a version that did not record it
+            return progress if info.total_epochs == self.settings.epochs else ""
+        states = record.state.get("callbacks", {})
+        state = RunState(record.epoch, record.global_step, {})
+        needed = self.callbacks.goes_on_with(info.stopped_by, states, state)
+        name = f"callbacks.{info.stopped_by}"
+        with_it = f"with {name}.{needed}, or " if needed else ""
+        return "" if needed is None else f"{progress}; it goes on {with_it}without {name}"
 
     def tell(self) -> None:
         """Reports the checkpoints that are skipped and the settings that change."""
@@ -126,7 +136,13 @@ def _resolved(warm_start: WarmStart | None, start: Start) -> WarmStart | None:
         raise RequestError(f"warm_start.path: {error}") from error
 
 
-def _has_ended(start: Start, record: CommitRecord, epochs: int) -> bool:
-    info = start.run.info()
-    ended_early = info.stop_reason is not None and info.total_epochs == epochs
-    return info.is_finished and (record.epoch >= epochs or ended_early)
+def completed(epoch: int, epochs: int) -> str:
+    """Returns why a run of ``epochs`` epochs has nothing left to do at ``epoch``.
+
+    Example:
+        >>> completed(30, 30), completed(30, 20)
+        ('epoch 30 of 30 is complete', 'epoch 30 is complete and loop.epochs is 20; set it to more than 30 to continue')
+    """
+    if epoch > epochs:
+        return f"epoch {epoch} is complete and loop.epochs is {epochs}; set it to more than {epoch} to continue"
+    return f"epoch {epoch} of {epochs} is complete"

@@ -62,6 +62,8 @@ class RunReporter:
                 trunks=tuple(initial_values.trunks) or info.trunks,
                 tables=tuple(initial_values.tables) or info.tables,
                 error=None,
+                stop_reason=None,
+                stopped_by=None,
             )
         )
         if not job.callbacks.savers:
@@ -140,7 +142,7 @@ class RunReporter:
         self._run.update(
             lambda info: replace(
                 info,
-                status="finished",
+                status="interrupted" if context.stop_is_pause else "finished",
                 ended=utc_now(),
                 epoch=record.epoch,
                 global_step=record.global_step,
@@ -148,9 +150,11 @@ class RunReporter:
                 steps_per_sec=round(rate, 1),
                 secs={name: round(secs, 3) for name, secs in asdict(spent).items()},
                 stop_reason=context.stop_reason,
+                stopped_by=context.stopped_by,
             )
         )
-        early = f" (stopped early: {context.stop_reason})" if context.stop_reason else ""
+        how = "paused" if context.stop_is_pause else "stopped early"
+        early = f" ({how}: {context.stop_reason})" if context.stop_reason else ""
         speed = f"{steps:,} steps in {spent.total:.1f} s, {rate:,.0f} steps/s"
         log.info("finished: epoch %d, %s%s", record.epoch, speed, early)
         log.info("time: %s", spent.line())

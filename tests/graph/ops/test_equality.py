@@ -41,7 +41,7 @@ def test_a_model_compares_values_in_inference_and_in_training() -> None:
         fed = {"x:0": np.float32([[1, 1], [1, 2]]), "y:0": np.float32([[2], [2]])}
         assert session.run(inference.outputs["op"], fed)[:, 0].tolist() == [2.0, 1.0]
         assert session.run([inference.loss, step], fed)[0] == 0.5
-        assert session.run(step, fed).tolist() == [0.5, 0.5]
+        assert session.run(step, fed).tolist() == [0.5, 0.5, np.float32(0.1)]
 
 
 def test_objects_are_compared_again_afterwards_also_after_an_error() -> None:

@@ -20,6 +20,7 @@ class MetricColumns:
         running: Names of those that have taken in all batches so far, so that the last value counts.
         no_nan: Names of the pairs that are 0 instead of nan where all batches are 0/0.
         losses: Names of the losses whose sum is part of the first metric.
+        rates: Names of the learning rates, which are running too.
 
     Example:
         >>> columns = MetricColumns(("loss", "recall", "auc"), pairs=("recall",), running=("auc",))
@@ -33,6 +34,7 @@ class MetricColumns:
     running: tuple[str, ...] = ()
     no_nan: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    rates: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:

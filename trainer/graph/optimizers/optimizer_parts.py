@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer.checks import check_int, check_names, matching, suggestion
 from trainer.errors import RequestError
 from trainer.graph.optimizers.averages import Average, averages_of
+from trainer.graph.optimizers.current_rates import RATE, current_rate
 from trainer.graph.optimizers.optimizers import OptimizerStep, rate_variable, scaled_for_float16, skips_steps
 
 v1 = tf.compat.v1
@@ -154,6 +155,16 @@ class BoundOptimizers:
         """Variables of the constant learning rates, float32 scalars."""
         rates = (rate_variable(each.optimizer) for each in self.parts)
         return tuple(rate for rate in rates if rate is not None)
+
+    @property
+    def without_rate_variable(self) -> tuple[str, ...]:
+        """Classes of the optimizers whose learning rate is no variable."""
+        return tuple(each.step.kind for each in self.parts if rate_variable(each.optimizer) is None)
+
+    def current_rates(self) -> dict[str, Any]:
+        """Returns the learning rates of the next update by name of the metric; call it inside a ``tf.function``."""
+        rates = {f"{RATE}_{each.name}" if each.name else RATE: current_rate(each.optimizer) for each in self.parts}
+        return {name: rate for name, rate in rates.items() if rate is not None}
 
     def averages(self) -> list[Average]:
         """Returns the averages of variables that the optimizers keep; call it when the update has been built."""

@@ -13,6 +13,7 @@ from trainer.graph.losses.metric_columns import MetricColumns
 from trainer.graph.losses.metric_state import MetricState
 from trainer.graph.ops.dependencies import check_nothing_is_stale
 from trainer.graph.ops.exact_names import exactly
+from trainer.graph.optimizers.current_rates import with_rates
 from trainer.graph.state.frozen_state import FrozenState
 from trainer.graph.steps.step_bodies import StepBody
 from trainer.model import Tensors
@@ -39,6 +40,7 @@ class UpdateRule:
         global_step: Variable of the number of updates, int64 scalar.
         steps_per_epoch: Number of updates in an epoch.
         seed: Seed of the run; together with the step the seed of the model's random ops.
+        rates: Function that returns the learning rates of the next update by name.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class UpdateRule:
         global_step: Any,
         steps_per_epoch: int,
         seed: int,
+        rates: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._body = body
         self._state = state
@@ -56,22 +59,30 @@ class UpdateRule:
         self._global_step = global_step
         self._steps_per_epoch = steps_per_epoch
         self._seed = seed
+        self._rates = rates
         self.columns = MetricColumns(("loss",))
+        self.of_model = self.columns
         self.curved: Mapping[str, str] = {}
         self.untrained: tuple[str, ...] = ()
         self.added_losses: tuple[str, ...] = ()
 
     def __call__(self, inputs: Tensors, labels: Tensors) -> Any:
-        """Adds one update to the graph; sets ``columns``, ``curved``, ``untrained`` and ``added_losses``."""
+        """Adds one update to the graph; sets the other attributes.
+
+        ``columns`` are those of the row, ``of_model`` the same without learning rates.
+        """
         step = self._global_step.read_value()
         seed = tf.stack([tf.constant(self._seed, tf.int32), tf.cast(step, tf.int32)])
         self._state.reset_every(self._steps_per_epoch, step)
         frozen = self._frozen_state.read()
+        rates = self._rates()
         stepped = self._body(inputs, labels, seed)
         self._frozen_state.put_back(frozen)
-        self.columns, self.curved = stepped.measured.columns, stepped.measured.curved
+        measured = stepped.measured
+        self.of_model, self.curved = measured.columns, measured.curved
         self.untrained, self.added_losses = stepped.untrained, stepped.added_losses
-        return stepped.measured.row
+        self.columns, row = with_rates(measured.columns, measured.row, rates)
+        return row
 
 
 def add_train_step(update: Update, inputs: Tensors, labels: Tensors) -> Any:
