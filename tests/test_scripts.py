@@ -117,14 +117,13 @@ def test_a_slow_test_exists(beginning) -> None:
     [
         ([], {"test_schedule.py", "test_same_bits.py"}),
         (["--fast"], {"test_schedule.py"}),
-        (["-m", "slow"], {"graph/forward/test_program_calls.py", "test_same_bits.py"}),
+        (["-m", "slow"], {"test_same_bits.py"}),
+        (["-m", "soak"], {"config/test_shipped_callbacks.py", "test_same_bits.py"}),
     ],
-    ids=["default", "fast", "slow"],
+    ids=["default", "fast", "slow", "soak"],
 )
 def test_a_choice_of_tests(options, files) -> None:
-    asked = [
-        f"tests/{name}" for name in ("test_schedule.py", "test_same_bits.py", "graph/forward/test_program_calls.py")
-    ]
+    asked = [f"tests/{name}" for name in ("test_schedule.py", "test_same_bits.py", "config/test_shipped_callbacks.py")]
     done = bash("scripts/test", *options, "--collect-only", "-q", "-n", "0", *asked, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert set(re.findall(r"^tests/(\S+?)::", done.stdout, re.MULTILINE)) == files
