@@ -152,7 +152,7 @@ def _for_hydra(override: str) -> str:
         return f"{key}{equals}{local_path(value, key)}"
     if equals and value.startswith("{"):
         return f"{key}={with_plain_keys(value)}"
-    return f"+{override}" if override.startswith("experiment=") else override
+    return f"+{override}" if override.startswith(("experiment=", "debug=")) else override
 
 
 def with_plain_keys(mapping: str) -> str:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from trainer import export, graph, training
 from trainer.cli.optimizers import optimizer_maker, rates_are_set
+from trainer.cli.overfitting import tell_of_overfitting, watching_alone
 from trainer.config.allowed_targets import Allowed, check_permissions
 from trainer.config.changes import Change, check_changes, digest
 from trainer.config.check_arguments import check_arguments
@@ -56,9 +57,15 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals, 
         _trust(config)
     with signals.at_once():
         job = _job(config, settings, command, make)
-    if job is not None:
-        signals.check()
-        training.train_job(job, signals)
+    if job is None:
+        return
+    signals.check()
+    if config.debug == "shapes":
+        log.info("%s", training.table_of_layers(job))
+        return
+    training.train_job(job, signals)
+    if config.debug == "overfit":
+        tell_of_overfitting(job.callbacks)
 
 
 def _trust(config: Any) -> None:
@@ -88,6 +95,7 @@ def _job(config: DictConfig, settings: Settings, command: str, make: Factory) ->
         data=data,
         rate_can_be_scaled=rates_are_set(config.optimizer),
         new_learning_rate=any(is_rate(change.key) for change in run.changes),
+        debug=config.debug,
         invocation=_invocation(config, command, run.changes),
     )
 
@@ -98,7 +106,8 @@ def _callbacks(config: DictConfig, settings: Settings, make: Factory) -> Callbac
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
         import_tensorflow(settings.session)
     join_packages(targets)
-    return CallbackList({str(name): make(f"callbacks.{name}", node) for name, node in config.callbacks.items()})
+    made = {str(name): make(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
+    return CallbackList(watching_alone(made) if config.debug == "overfit" else made)
 
 
 def _invocation(config: DictConfig, command: str, changes: Sequence[Change]) -> Invocation:

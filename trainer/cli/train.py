@@ -25,6 +25,7 @@ from trainer.cli.program import COMMAND
 from trainer.cli.stdout import PlainFormatter, close_output, say
 from trainer.config import schema
 from trainer.config.choices import check_choices, check_sweep, typed_words
+from trainer.config.debug import apply_debug, with_debug_last
 from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
@@ -132,8 +133,9 @@ def _sources(line: CommandLine) -> ConfigSources:
 
 def _with_whole_choice(overrides: Sequence[str], sources: ConfigSources) -> tuple[str, ...]:
     """Returns the overrides with ``+callbacks=NAME`` merged into a complete choice; composes the config to find it."""
+    overrides = with_debug_last(overrides)
     if not any(map(adds_callbacks, overrides)):
-        return tuple(overrides)
+        return overrides
     others = [each for each in overrides if not adds_callbacks(each)]
     return with_added_callbacks(overrides, sources.chosen("callbacks", others))
 
@@ -222,6 +224,7 @@ def start(config: DictConfig, command: str, typed: Sequence[str]) -> None:
     if experiment is None and choices.get("model") is None:
         names = ", ".join(sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml")))
         raise RequestError(f"no experiment is chosen; add +experiment=NAME, one of: {names}")
+    apply_debug(config)
     settings = validate(config, experiment)
     with Signals() as signals:
         try:

@@ -24,6 +24,7 @@ HARMLESS = (
     "trust",
     "allow",
     "vars",
+    "debug",
 )
 """Keys that may change without changing a bit of the training after a resume, on one machine."""
 

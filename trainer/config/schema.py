@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -97,6 +100,7 @@ class TrainConfig:
         precision: Precision of Keras layers: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; null for Keras's.
         trust: Whether models that others made may do more than compute, such as write files; only as typed.
         allow: Modules that the config may name besides those that all may; only as typed.
+        debug: Way of looking into a model: ``fast``, ``overfit``, ``numerics`` or ``shapes``; null to train.
         loop: Length and speed of the training loop.
         session: Settings of TensorFlow's sessions.
         model: Node of the model.
@@ -115,6 +119,7 @@ class TrainConfig:
     precision: str | None = None
     trust: bool = False
     allow: list[str] = field(default_factory=list)
+    debug: str | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     model: dict[str, Any] = MISSING
@@ -134,8 +139,14 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 """Keys of the nodes that have no ``_target_``, by the key of the node."""
 
 
+def temporary_directory() -> str:
+    """Returns the directory of the runs that only look into a model, one for each user of the machine."""
+    return str(Path(tempfile.gettempdir()) / f"graph-trainer-{getpass.getuser()}")
+
+
 def register() -> None:
-    """Registers with Hydra the schema (the first default of ``conf/train.yaml``), a resolver, and the loader."""
+    """Registers with Hydra the schema (the first default of ``conf/train.yaml``), resolvers, and the loader."""
     install()
     OmegaConf.register_new_resolver("local_path", lambda root: str(local_path(root, "run.root")), replace=True)
+    OmegaConf.register_new_resolver("temporary_directory", temporary_directory, replace=True)
     ConfigStore.instance().store(name="schema", node=TrainConfig)

@@ -91,6 +91,10 @@ class CallbackList:
         """The schedules of all callbacks."""
         return [callback.schedule for callback in self._callbacks.values()]
 
+    def named(self, name: str) -> Callback | None:
+        """Returns a callback, or None if there is none of that name."""
+        return self._callbacks.get(name)
+
     def on_build(self, build: GraphContext) -> None:
         """Lets each callback add to the graph, once all metrics are known; then the Savers cover what they added.
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.errors import NonFiniteError, TrainerError
 from trainer.graph.calls import TrainingGraph
+from trainer.graph.data.debug_sources import RecordedFeed
 from trainer.graph.data.feeds import ArrayFeed
 from trainer.training.nan_origin import UpdateInputs, find_origin
 
@@ -53,7 +54,8 @@ class Kept:
 class Inquiry:
     """Copies of the variables made now and then, from which a failed call is run again.
 
-    Only steps on data in memory can run again: their batches are a function of the seed and the step.
+    Only steps on data in memory can run again: their batches are a function of the seed and the step. A
+    ``RecordedFeed`` keeps the batch of each step, so that a copy before each step is enough for any data.
 
     Args:
         graph: Graph of the run.
@@ -68,6 +70,7 @@ class Inquiry:
         variables = graph.context.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
         self._variables = {variable.op.name: variable for variable in variables}
         self._bytes = sum(size_of(variable) for variable in variables)
+        self._recorded = isinstance(graph.feed, RecordedFeed)
         self._repeatable = isinstance(graph.feed, ArrayFeed) and self._bytes <= MAX_KEPT_BYTES
         self._kept: Kept | None = None
         self._due = 0.0
@@ -82,7 +85,14 @@ class Inquiry:
         self._kept = None
 
     def before_call(self) -> None:
-        """Copies the variables if the last copy is too old; a copy shares its memory until the next update."""
+        """Copies the variables if the last copy is too old; a copy shares its memory until the next update.
+
+        Raises:
+            NonFiniteError: The batches are recorded, and the step before has made a variable not finite.
+        """
+        if self._recorded:
+            self._watch()
+            return
         if not self._repeatable:
             return
         now = self._clock()
@@ -95,6 +105,13 @@ class Inquiry:
             self._repeatable = False
         else:
             self._due = now + max(MIN_SECS_BETWEEN_COPIES, self._bytes * SECS_PER_BYTE)
+
+    def _watch(self) -> None:
+        before, now = self._kept, self._current()
+        if before is not None and (bad := sorted(bad_names(now.values) - bad_names(before.values))):
+            value = np.asarray(now.values[bad[0]])
+            raise NonFiniteError(bad[0], str(value[~np.isfinite(value)].flat[0]), now.step)
+        self._kept = now
 
     def check_failed(self, step: int, run: Callable[[int], Any], run_plainly: Callable[[int], Any]) -> TrainerError:
         """Runs the step whose checks failed again, so that TensorFlow raises its own error.
@@ -131,7 +148,7 @@ class Inquiry:
         try:
             now = self._current()
             try:
-                before = self._before_the_bad_step(self._kept, error, run)
+                before = self._kept if self._recorded else self._before_the_bad_step(self._kept, error, run)
                 origin = before and find_origin(self._graph.update_graph, self._inputs(before))
             finally:
                 self._put_back(now)
@@ -174,13 +191,20 @@ class Inquiry:
         rollback = self._graph.context.rollback
         skipped = before.values[rollback.skipped_steps.op.name] if rollback else None
         feed: Any = self._graph.feed
+        if isinstance(feed, RecordedFeed):
+            return UpdateInputs(
+                feed.last_batch(self._session), self._values_by_handle(before), self._session.run(others)
+            )
         with tf.Graph().as_default(), v1.Session() as session:
             indices = session.run(feed.indices_at(before.step, skipped))
         return UpdateInputs(
             feed.examples(indices),
-            {v.handle.ref(): before.values[name] for name, v in self._variables.items() if hasattr(v, "handle")},
+            self._values_by_handle(before),
             self._session.run(others),
         )
+
+    def _values_by_handle(self, kept: Kept) -> dict[Any, Any]:
+        return {v.handle.ref(): kept.values[name] for name, v in self._variables.items() if hasattr(v, "handle")}
 
     def _current(self) -> Kept:
         values = self._read()

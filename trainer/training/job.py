@@ -56,6 +56,7 @@ class Job:
             rollback needs it.
         new_learning_rate: Whether a resume takes the learning rate of the optimizer instead of the
             checkpoint's.
+        debug: ``fast``, ``overfit`` or ``numerics`` for a run that looks into a model, or None.
         invocation: How the run was called.
     """
 
@@ -75,6 +76,7 @@ class Job:
     precision: str | None = None
     rate_can_be_scaled: bool = False
     new_learning_rate: bool = False
+    debug: str | None = None
     invocation: Invocation = Invocation()
 
     @property

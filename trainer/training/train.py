@@ -13,6 +13,7 @@ from trainer.graph.build import open_graph
 from trainer.graph.calls import TrainingGraph, add_calls
 from trainer.graph.data.background_call import in_background
 from trainer.graph.data.data_source import COUNT_SECS, RESUMED_COUNT_SECS, DataSource, inspect_source
+from trainer.graph.data.debug_sources import changed_source
 from trainer.graph.forward.precision import computed_in, tell_precision
 from trainer.graph.ops.devices import building
 from trainer.graph.ops.row_reads import rows_read_alone
@@ -53,9 +54,10 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     errors: list[CallbackError] = []
     try:
         with requests.at_once():
-            source = inspect_source(job.data, RESUMED_COUNT_SECS if job.start.record else COUNT_SECS)
+            counting = RESUMED_COUNT_SECS if job.start.record else COUNT_SECS
+            source = changed_source(inspect_source(job.data, counting), job.debug)
             with timed("building the graph"), computed_in(job.precision), keras_state_kept(), rows_read_alone():
-                graph, length, initial_values = _build(job, source)
+                graph, length, initial_values = build(job, source)
             _check_disk(job, graph)
         with TrainingSession(graph, clock) as session:
             # Before anything is made: where a variable, a table or the data fails, no directory is left.
@@ -78,7 +80,15 @@ def train_job(job: Job, requests: Requests | None = None, clock: Callable[[], fl
     return record
 
 
-def _build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, InitialValues]:
+def build(job: Job, source: DataSource) -> tuple[TrainingGraph, RunLength, InitialValues]:
+    """Builds the graph of a job.
+
+    Returns:
+        Graph, length of the run, and the values that it starts from.
+
+    Raises:
+        RequestError: The parts do not fit together.
+    """
     length = RunLength(job.epochs, job.steps_per_epoch or source.steps_per_epoch)
     if length.steps_per_epoch < 1:
         raise RequestError("the data does not fill one batch; set a smaller batch_size", argument="batch_size")
