@@ -112,6 +112,10 @@ SLOW = {
     "test_scripts.py::test_another_tensorflow": "an environment, and pip",
     "test_scripts.py::test_an_installation": "an environment, and pip",
     "test_tensorflow_import.py::test_every_session": "a process for each setting",
+    "config/test_debug.py::test_fast_takes": "a run of every experiment",
+    "config/test_debug.py::test_one_batch": "a run of every experiment",
+    "config/test_debug.py::test_shapes": "a process for every experiment",
+    "training/test_inquiry.py::test_a_nan_in_a_data_set": "a run for each origin",
     "graph/optimizers/test_optimizers.py::test_weight_decay": "two nets, trained, for each form",
 }
 """Reason why a test of ``scripts/test -m slow`` is slow, by the prefix of its name."""

@@ -16,6 +16,7 @@ from tests.helpers import Line, assert_same_bits, points, run
 from trainer.callback import Callback, Context
 from trainer.checkpoints.record import read_record
 from trainer.data.arrays import Arrays, InMemory
+from trainer.data.streamed import Streamed
 from trainer.errors import NonFiniteError, TrainerError
 
 BAD_EXAMPLE, BAD = 12, 7
@@ -164,6 +165,71 @@ def test_a_nan_names_its_op(tmp_path, kind, mode) -> None:
     model, data, message = ORIGINS[kind]
     with pytest.raises(NonFiniteError, match=message):
         run(tmp_path / "run", {"n": NanGuard()}, make_model=model, data=data, compile=mode)
+
+
+class Looped(Line):
+    """Reciprocal of a label inside a loop."""
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        start = [0, tf.zeros_like(labels["y"])]
+        total = tf.while_loop(lambda i, _: i < 2, lambda i, a: (i + 1, a + 1 / labels["y"]), start)[1]
+        return super().loss(outputs, labels) + 1e-6 * tf.reduce_mean(total)
+
+
+class Overflowing(Line):
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return super().loss(outputs, labels) + tf.reduce_mean(tf.exp(labels["y"]))
+
+
+class Masked(Line):
+    """A mask of -inf, which is meant, beside the log of 0."""
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        masked = tf.where(labels["y"] > 1e6, labels["y"], -np.inf)
+        share = tf.reduce_sum(tf.exp(masked)) + 1e-6 * tf.reduce_mean(tf.math.log(tf.abs(labels["y"])))
+        return super().loss(outputs, labels) - share
+
+
+class InLayer(tf.keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        return tf.math.rsqrt(x)
+
+
+class OfKeras(Line):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = InLayer(name="root")
+
+    def loss(self, outputs: Any, labels: Any) -> Any:
+        return super().loss(outputs, labels) + 1e-6 * tf.reduce_mean(self.layer(tf.abs(labels["y"])))
+
+
+STREAMED = {
+    "log": (LogOfLabel, 0.0, rf"^loss is nan after step 2: Log {HERE} gave -inf for an input of 0$"),
+    "gradient": (
+        RootOfZero,
+        -1e4,
+        rf"^\S+ is nan after step 2: \w+ in the gradient of \w+ {HERE} gave (inf|nan) .*$",
+    ),
+    "label": (Line, np.inf, r"^loss is inf after step 2: y of example 5 of the batch holds inf$"),
+    "loop": (Looped, 0.0, rf"^loss is inf after step 2: (Stateless)?While {HERE} gave inf .*"),
+    "overflow": (Overflowing, 100.0, rf"^loss is inf after step 2: Exp {HERE} gave inf for an input of 100$"),
+    "mask": (Masked, 0.0, rf"^loss is inf after step 2: Log {HERE} gave -inf for an input of 0$"),
+    "layer": (OfKeras, 0.0, rf"^loss is inf after step 2: Rsqrt {HERE} gave inf for an input of 0$"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STREAMED)
+def test_a_nan_in_a_data_set_names_its_op_where_that_is_asked_for(tmp_path, kind) -> None:
+    model, value, message = STREAMED[kind]
+    arrays = with_label(value).train
+
+    def examples() -> Any:
+        return tf.data.Dataset.from_tensor_slices((dict(arrays.inputs), dict(arrays.labels)))
+
+    asked = {"data": Streamed(examples, 8, shuffle_buffer=0), "steps_per_call": 1, "debug": "numerics"}
+    with pytest.raises(NonFiniteError, match=message):
+        run(tmp_path / "run", {"n": NanGuard()}, make_model=model, **asked)
 
 
 class Watch(Callback):

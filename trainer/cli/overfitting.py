@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 NAME = "overfitting"
 
-FALLEN = 0.1
-"""Share of the first loss below which the last one has fallen far."""
+FAR, LITTLE = 0.1, 0.7
+"""Shares of the first loss: below the one, the last loss has fallen far; above the other, hardly."""
 
 
 class FirstAndLastLoss(Callback):
@@ -56,11 +56,15 @@ def verdict(first: float, last: float) -> str:
     Example:
         >>> verdict(2.3, 0.004)
         'one batch: loss 2.3 -> 0.004, so the model can learn it'
+        >>> verdict(2.3, 0.9)
+        'one batch: loss 2.3 -> 0.9, still falling; loop.epochs=1000 or a higher learning rate shows more'
         >>> verdict(2.3, 2.2)
         'one batch: loss 2.3 -> 2.2, which has hardly fallen; look at the loss, the labels and the learning rate'
     """
     told = f"one batch: loss {first:.4g} -> {last:.4g}"
     # A log-likelihood may be negative, and then has no share of the first one.
-    if math.isfinite(last) and (last < first * FALLEN if first > 0 else last < first):
-        return f"{told}, so the model can learn it"
-    return f"{told}, which has hardly fallen; look at the loss, the labels and the learning rate"
+    if not math.isfinite(last) or last >= (first * LITTLE if first > 0 else first):
+        return f"{told}, which has hardly fallen; look at the loss, the labels and the learning rate"
+    if first > 0 and last >= first * FAR:
+        return f"{told}, still falling; loop.epochs=1000 or a higher learning rate shows more"
+    return f"{told}, so the model can learn it"

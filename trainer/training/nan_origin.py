@@ -79,7 +79,8 @@ def find_origin(update: Any, values: UpdateInputs) -> str | None:
 def first_bad(ops: Sequence[Any], loss: Any, nans: Collection[Any], infs: Collection[Any]) -> Any:
     """Returns the op where the trouble began, or None.
 
-    An infinity may be meant, as in a mask, so it counts only where the loss is infinite or a nan was made from it.
+    An infinity may be meant, as in a mask whose exponential is 0, so it counts only where numbers that are not finite
+    lead from it to the loss, or to a nan.
 
     Args:
         ops: All ops, each after those that it depends on.
@@ -87,15 +88,16 @@ def first_bad(ops: Sequence[Any], loss: Any, nans: Collection[Any], infs: Collec
         nans: References to the tensors with a nan.
         infs: References to the tensors with an infinity.
     """
-    in_loss = _ancestors([loss])
-    among = [op for op in ops if op in in_loss] if loss.ref() in {*nans, *infs} else ops
+    bad = {*nans, *infs}
+    led_to_loss = _led_to([loss], bad)
+    among = [op for op in ops if op in led_to_loss] if loss.ref() in bad else ops
     if loss.ref() in infs:
         return _birth(among, infs, infs)
     op = _birth(among, nans, nans)
     if op is None:
         return _birth(among, infs, infs)
-    before = _ancestors([each for each in op.inputs if each.ref() in infs and each.op.type != "Const"])
-    return _birth([each for each in among if each in before], infs, {*nans, *infs}) or op
+    before = _led_to([each for each in op.inputs if each.ref() in infs and each.op.type != "Const"], bad)
+    return _birth([each for each in among if each in before], infs, bad) or op
 
 
 def _birth(ops: Sequence[Any], bad: Collection[Any], tainted: Collection[Any]) -> Any:
@@ -107,13 +109,14 @@ def _birth(ops: Sequence[Any], bad: Collection[Any], tainted: Collection[Any]) -
     return None
 
 
-def _ancestors(tensors: Sequence[Any]) -> set[Any]:
-    found, todo = set(), [each.op for each in tensors]
+def _led_to(tensors: Sequence[Any], bad: Collection[Any]) -> set[Any]:
+    """Returns the ops of bad tensors, and those before them along bad tensors alone."""
+    found, todo = set(), [each.op for each in tensors if each.ref() in bad]
     while todo:
         op = todo.pop()
         if op not in found:
             found.add(op)
-            todo += [each.op for each in op.inputs]
+            todo += [each.op for each in op.inputs if each.ref() in bad]
     return found
 
 

@@ -38,7 +38,8 @@ def changed_source(source: DataSource, debug: str | None) -> DataSource:
 
 def one_batch(source: DataSource) -> DataSource:
     """Returns a source whose every batch is the first of another one; it has no validation part."""
-    arrays = Arrays(*({name: source.example[name] for name in specs} for specs in (source.inputs, source.labels)))
+    example = {name: each.astype("S") if each.dtype.kind == "O" else each for name, each in source.example.items()}
+    arrays = Arrays(*({name: example[name] for name in specs} for specs in (source.inputs, source.labels)))
 
     def make_feed(seed: int, skips: Skips) -> Feed:
         return ArrayFeed(arrays, len(arrays), shuffle=False, seed=seed, skips=skips)
