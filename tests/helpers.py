@@ -17,7 +17,7 @@ from trainer.callback import Callback
 from trainer.data.arrays import Arrays, InMemory
 from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.runs.settings import Settings
-from trainer.state import RunState
+from trainer.state import SECS_KEYS, RunState
 from trainer.tensorflow_import import SessionSettings
 from trainer.training.callback_list import CallbackList
 from trainer.training.job import Job
@@ -130,6 +130,11 @@ def variables(prefix: Path) -> dict[str, np.ndarray[Any, Any]]:
     reader = tf.train.load_checkpoint(str(prefix))
     dtypes = reader.get_variable_to_dtype_map()
     return {name: reader.get_tensor(name) for name in dtypes if dtypes[name] != tf.variant}
+
+
+def timeless(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a line of ``metrics.jsonl`` without what a clock says."""
+    return {name: value for name, value in line.items() if name not in ("steps_per_sec", *SECS_KEYS)}
 
 
 def assert_same_bits(a: Path, b: Path) -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from callbacks.checkpoint import Checkpoint
 from callbacks.evaluate import Evaluate
 from callbacks.metrics import Metrics
-from tests.helpers import Line, assert_same_bits, dataset, points, run
+from tests.helpers import Line, assert_same_bits, dataset, points, run, timeless
 from trainer.callback import Callback, Context
 from trainer.data.arrays import InMemory
 from trainer.data.streamed import Streamed
@@ -166,9 +166,7 @@ def one_run(directory: Path, seed: int, steps_per_call: int | None, mode: str) -
     }
     data = InMemory(points(60), 8, validation=0.25)
     run(directory, callbacks, epochs=7, data=data, steps_per_call=steps_per_call, compile=mode)
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        line.pop("steps_per_sec", None)
+    lines = [timeless(json.loads(line)) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     return {
         "visits": [watch.seen for watch in watches],
         "metrics": lines,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -22,12 +22,13 @@ class Phase(IntEnum):
 
     A save holds the state of all callbacks, so it comes after those that still have to see the
     epoch. An export names the checkpoint that it was made from, so it comes after the last save.
-    Within a phase the order of the config holds.
+    A notification tells of all that. Within a phase the order of the config holds.
     """
 
     OBSERVE = 0
     SAVE = 1
     EXPORT = 2
+    NOTIFY = 3
 
 
 class Stateful(Protocol):
@@ -58,6 +59,9 @@ class Context:
         rollback: Rollback that was asked for in ``on_exception``, or None.
         is_current: Whether the variables are those of the record; False while the epochs inside a
             call into the graph are handed out.
+        means_so_far: Function that returns ``epoch_so_far``.
+        secs_so_far: Function that returns the seconds of this process so far by where they went:
+            ``compute``, ``input``, ``callbacks`` and ``checkpoints``; {} where nothing measures them.
     """
 
     session: Any
@@ -73,6 +77,16 @@ class Context:
     exports_best: bool = False
     rollback: Rollback | None = None
     is_current: bool = True
+    means_so_far: Callable[[], Mapping[str, float]] = dict
+    secs_so_far: Callable[[], Mapping[str, float]] = dict
+
+    @property
+    def epoch_so_far(self) -> Mapping[str, float]:
+        """Means of the steps of the epoch that goes on, computed when it is asked for.
+
+        {} at the beginning of an epoch, and while the variables are ahead of the record.
+        """
+        return self.means_so_far() if self.is_current else {}
 
     def report(self, metrics: Mapping[str, float]) -> None:
         """Adds metrics to the record, for the callbacks that come later in the order.
@@ -96,7 +110,7 @@ class Context:
         """
         if not self.is_current:
             raise RequestError(
-                "request_stop came at an epoch inside a call into the graph, whose later steps have run; give the "
+                "request_stop came at a step inside a call into the graph, whose later steps have run; give the "
                 "callback schedule = Schedule(every_n_epochs=1), and ask in on_step_end"
             )
         if self.stop_reason is None:
@@ -118,6 +132,8 @@ class Callback:
         on_train_begin(context)
            on_epoch_begin(context)
            on_call_end(context, steps)  each call into the graph, before anything else is told
+           on_log(context, row)      each ``log_every_n_steps`` steps of the call, before the end of
+                                     an epoch at the same step
            on_step_end(context)      at a stop where ``schedule`` is due, and only then
            on_epoch_end(context)     each epoch; at a stop: before this callback's on_step_end
         on_train_end(context)        the run ended in good order (all epochs, or a stop asked for)
@@ -125,8 +141,8 @@ class Callback:
                                      rollback that was asked for here, on_train_begin comes again
         close()                      always, whatever else raised; the first error is reported
 
-    One call into the graph runs many steps and, where no callback is due, many epochs; the ends of
-    those epochs are handed out afterwards, in order. A callback that needs the variables as they
+    One call into the graph runs many steps and, where no callback is due, many epochs; the rows of
+    ``on_log`` and the ends of those epochs are handed out afterwards, in order. A callback that needs the variables as they
     are at an epoch's end asks for it with its ``schedule`` and works in ``on_step_end``.
 
     The constructor checks and stores. It imports no TensorFlow, so that a wrong value is answered
@@ -186,6 +202,13 @@ class Callback:
         """A call into the graph returned; raise here to keep others from seeing its results.
 
         The record is that of before the call.
+        """
+
+    def on_log(self, context: Context, row: RunState) -> None:
+        """Means of the last N steps, where ``log_every_n_steps`` is N; the variables may be ahead.
+
+        The epoch of the row is the number of epochs before the one of its last step: at the end of the first
+        epoch it is 0.
         """
 
     def on_step_end(self, context: Context) -> None:

@@ -13,6 +13,9 @@ COMPILE_SETTINGS = ("auto", "off", "xla", "measure")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Values of the setting ``precision``, which otherwise is None: Keras's own policy."""
 
+SECS_KEYS = ("secs_compute", "secs_input", "secs_callbacks", "secs_checkpoints")
+"""Keys of a line of ``metrics.jsonl`` that tell where the time of an epoch went."""
+
 WEIGHTS = ("averaged", "trained")
 """Values of an argument ``weights``, which otherwise is None: averages where the optimizer keeps any."""
 
@@ -25,7 +28,8 @@ class RunState:
         epoch: Number of completed epochs.
         global_step: Number of updates of the variables so far.
         metrics: Metrics of the last completed epoch: ``loss``, the model's metrics, ``val_...``
-            where there is a validation part, and ``steps_per_sec``.
+            where there is a validation part, and ``steps_per_sec``. In a row of ``on_log``: those of
+            the last steps.
     """
 
     epoch: int

@@ -131,7 +131,7 @@ def _trainer(name: str, folder: Path) -> Figures:
     whole = time.perf_counter() - began
     half = next(i for i, (_, step) in enumerate(ends) if step >= EXAMPLES // BATCH)
     rate = (ends[-1][1] - ends[half][1]) / (ends[-1][0] - ends[half][0])
-    exports = callbacks.secs[Phase.EXPORT]
+    exports = callbacks.secs_of(Phase.EXPORT)
     return {"start-up, secs": ends[0][0] - began, "steps/s": rate, "exports, secs": exports, "whole, secs": whole}
 
 

@@ -21,6 +21,7 @@ from trainer.data.arrays import Arrays, InMemory
 from trainer.errors import RequestError
 from trainer.graph.data.element_structure import ElementStructure
 from trainer.models.keras_model import KerasModel
+from trainer.state import SECS_KEYS
 from trainer.training import train
 
 layers, losses = keras.layers, keras.losses
@@ -216,7 +217,7 @@ def test_the_history_is_that_of_fit(kind, tmp_path, monkeypatch) -> None:
 
     history = of_fit(row)
     lines = of_trainer(row, tmp_path / "run", compiled, monkeypatch)
-    own = {"epoch", "global_step", "steps_per_sec"}
+    own = {"epoch", "global_step", "steps_per_sec", *SECS_KEYS}
     assert set(history) == set(lines[0]) - own
     for name, values in history.items():
         assert [line[name] for line in lines] == pytest.approx(values, rel=2e-5, abs=1e-6), name

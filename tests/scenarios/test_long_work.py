@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from callbacks.checkpoint import Checkpoint
-from tests.helpers import dataset, job, points, run, variables
+from tests.helpers import dataset, job, points, run, timeless, variables
 from tests.processes import ROOT
 from tests.scenarios.running import wait_until
 from trainer.callback import Callback
@@ -134,13 +134,12 @@ def test_32_a_signal_ends_a_call_that_would_last(tmp_path, where) -> None:
 
 
 def metrics(directory: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "steps_per_sec"} for line in lines]
+    return [timeless(json.loads(line)) for line in (directory / "metrics.jsonl").read_text().splitlines()]
 
 
 def record(directory: Path, name: str) -> dict[str, Any]:
     found = json.loads((directory / f"checkpoints/{name}.json").read_text())["metrics"]
-    return {name: value for name, value in found.items() if name != "steps_per_sec"}
+    return timeless(found)
 
 
 class Long(Callback):

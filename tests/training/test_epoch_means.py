@@ -62,3 +62,16 @@ def test_a_nan_stays_in_its_epoch_and_the_state_is_valid_json() -> None:
     first, second = means.add(np.ones((3, 1), np.float32), secs=1.0)
     assert np.isnan(first["loss"])
     assert second["loss"] == 1.0
+
+
+def test_the_epoch_so_far() -> None:
+    columns = MetricColumns(("loss", "recall", "auc"), pairs=("recall",), running=("auc",))
+    means = EpochMeans(columns, steps_per_epoch=3)
+    assert means.so_far() == {}
+    means.add(np.float32([[1, 0.5, 0.25, 1, 2], [3, 0, 0.5, 0, 8]]), 1.0)
+    assert means.so_far() == {"loss": 2.0, "recall": 0.1, "auc": 0.5}
+    resumed = EpochMeans(columns, steps_per_epoch=3)
+    resumed.load_state_dict(means.state_dict())
+    assert resumed.so_far() == {"loss": 2.0, "recall": 0.1}
+    means.add(np.float32([[5, 1, 0.75, 4, 4]]), 1.0)
+    assert means.so_far() == {}

@@ -61,6 +61,7 @@ def start(
     epochs: int = 2,
     steps_per_epoch: int = 3,
     per_call: int | None = None,
+    log_every_n_steps: int | None = None,
 ):
     """Returns a loop whose step reports its own number, the context, and the lengths of the calls."""
     calls: list[int] = []
@@ -78,6 +79,7 @@ def start(
         CallLimit(per_call or 1000, 1000),
         callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks),
         Clock(),
+        log_every_n_steps=log_every_n_steps,
     )
     context = Context(None, RunDirectory(Path("x")), RunState(0, 0), epochs, steps_per_epoch, loop, checkpoints=None)
     return loop, context, calls
@@ -205,3 +207,50 @@ def test_an_error_in_an_event_names_the_callback_and_closes_all(event) -> None:
         loop.run(context)
     assert callbacks.close() == []
     assert closed == ["bad", "good"]
+
+
+@pytest.mark.parametrize("per_call", [1, 2, 4, 1000])
+def test_rows_are_handed_out_in_order_and_cut_no_call(per_call) -> None:
+    log: list[Any] = []
+
+    class Logs(Recorder):
+        def on_log(self, context: Context, row: RunState) -> None:
+            assert not context.is_current
+            assert context.epoch_so_far == {}
+            self.log.append(("log", row.epoch, row.global_step))
+
+        def on_epoch_end(self, context: Context) -> None:
+            self.log.append(("epoch_end", context.record.epoch, context.record.global_step))
+
+    loop, context, calls = start({"a": Logs(log)}, epochs=2, steps_per_epoch=4, per_call=per_call, log_every_n_steps=2)
+    loop.run(context)
+    assert [each for each in log if each[0] in ("log", "epoch_end")] == [
+        *[("log", 0, 2), ("log", 0, 4), ("epoch_end", 1, 4)],
+        *[("log", 1, 6), ("log", 1, 8), ("epoch_end", 2, 8)],
+    ]
+    assert calls == [min(per_call, 8)] * (8 // min(per_call, 8))
+
+
+def test_a_stop_inside_a_call_is_refused() -> None:
+    class Stop(Callback):
+        def on_log(self, context: Context, row: RunState) -> None:
+            context.request_stop("enough")
+
+    loop, context, _ = start({"stop": Stop()}, log_every_n_steps=2)
+    with pytest.raises(CallbackError, match=r"stop failed in on_log: .*schedule = Schedule\(every_n_epochs=1\)"):
+        loop.run(context)
+
+
+def test_the_epoch_so_far_is_there_at_a_stop() -> None:
+    seen: list[Any] = []
+
+    class Look(Callback):
+        schedule = Schedule(every_n_steps=2)
+
+        def on_step_end(self, context: Context) -> None:
+            seen.append((context.record.global_step, dict(context.epoch_so_far)))
+
+    loop, context, _ = start({"look": Look()})
+    context.means_so_far = loop.means_so_far
+    loop.run(context)
+    assert [(step, each.get("loss")) for step, each in seen] == [(2, 0.5), (4, 3.0), (6, None)]

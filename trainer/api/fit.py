@@ -59,6 +59,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
     save_position: bool | str = True,
     steps_per_epoch: int | None = None,
     steps_per_call: int | None = None,
+    log_every_n_steps: int | None = None,
     trainable: Sequence[str] | None = None,
     warm_start: WarmStart | None = None,
     compile: str = "auto",
@@ -99,6 +100,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
             resume draws again, and leaves out, what the run had drawn; False to start it anew.
         steps_per_epoch: Number of steps in an epoch, or None for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, or None for automatic.
+        log_every_n_steps: Steps of each row of means within epochs, or None for rows of whole epochs alone.
         trainable: Names or patterns of the variables to train, or None for all.
         warm_start: Variables that a new run takes from a checkpoint, or None.
         compile: ``auto``, ``off``, ``xla`` or ``measure``.
@@ -144,6 +146,7 @@ def fit(  # noqa: PLR0913 - what a user may say about a run, by name
             epochs=check_int("epochs", epochs, minimum=1),
             steps_per_epoch=check_optional_int("steps_per_epoch", steps_per_epoch, minimum=1),
             steps_per_call=check_optional_int("steps_per_call", steps_per_call, minimum=1),
+            log_every_n_steps=check_optional_int("log_every_n_steps", log_every_n_steps, minimum=1),
             compile=check_choice("compile", compile, COMPILE_SETTINGS),
             session=SessionSettings(),
         )

@@ -12,6 +12,7 @@ from trainer.checkpoints.catalog import list_checkpoints
 from trainer.checkpoints.stored_checkpoint import StoredCheckpoint
 from trainer.errors import RequestError
 from trainer.predict.predictor import Predictor
+from trainer.state import SECS_KEYS
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Result:
 
 
 def stored_metrics(file: Path, last_epoch: int | None = None) -> list[dict[str, float]]:
-    """Returns the metrics of each epoch in a ``metrics.jsonl``; [] where there is none.
+    """Returns the metrics of each epoch in a ``metrics.jsonl``, without its seconds; [] where there is none.
 
     Args:
         file: Path of the file.
@@ -65,5 +66,10 @@ def stored_metrics(file: Path, last_epoch: int | None = None) -> list[dict[str, 
     if not file.is_file():
         return []
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    kept = [line for line in lines if last_epoch is None or line["epoch"] <= last_epoch]
-    return [{name: float("nan") if value is None else value for name, value in line.items()} for line in kept]
+    epochs = [line for line in lines if "step_in_epoch" not in line]
+    kept = [line for line in epochs if last_epoch is None or line["epoch"] <= last_epoch]
+    return [{name: _number(value) for name, value in line.items() if name not in SECS_KEYS} for line in kept]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

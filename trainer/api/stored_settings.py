@@ -29,6 +29,7 @@ def settings_to_store(settings: Settings, described: dict[str, Any]) -> dict[str
             "epochs": settings.epochs,
             "steps_per_epoch": settings.steps_per_epoch,
             "steps_per_call": settings.steps_per_call,
+            "log_every_n_steps": settings.log_every_n_steps,
             "compile": settings.compile,
         },
     }

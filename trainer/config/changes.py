@@ -21,6 +21,7 @@ HARMLESS = (
     "session",
     "loop.epochs",
     "loop.steps_per_call",
+    "loop.log_every_n_steps",
     "trust",
     "allow",
     "vars",

@@ -39,12 +39,14 @@ class LoopConfig:
         epochs: Number of epochs to complete, counted from the first start of the run.
         steps_per_epoch: Number of steps in an epoch; null for the whole data set.
         steps_per_call: Maximum number of steps in a call into the graph, or ``auto``.
+        log_every_n_steps: Steps of each row of means within epochs; null for rows of whole epochs alone.
         compile: Compilation of the steps: ``auto`` (by a rule), ``off``, ``xla`` or ``measure`` (by timing).
     """
 
     epochs: int = MISSING
     steps_per_epoch: int | None = None
     steps_per_call: Any = "auto"
+    log_every_n_steps: int | None = None
     compile: str = "auto"
 
 

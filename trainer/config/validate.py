@@ -73,6 +73,7 @@ def _settings(config: DictConfig, experiment: str | None) -> Settings:
             "loop.compile", "off" if loop.compile in (False, "False") else loop.compile, COMPILE_SETTINGS
         ),
         session=SessionSettings(**_plain_session(config)),
+        log_every_n_steps=check_optional_int("loop.log_every_n_steps", loop.log_every_n_steps, minimum=1),
         precision=check_optional_choice("precision", config.precision, PRECISIONS),
     )
 

@@ -32,6 +32,7 @@ class Settings:
         compile: Compilation of the steps: ``auto``, ``off``, ``xla`` or ``measure``.
         session: Settings of TensorFlow's sessions.
         precision: Precision of Keras layers, or None for Keras's own policy.
+        log_every_n_steps: Steps of each row of means within epochs, at least 1, or None for no rows.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Settings:
     compile: str
     session: SessionSettings
     precision: str | None = None
+    log_every_n_steps: int | None = None
 
 
 def check_seed(value: Any) -> int:

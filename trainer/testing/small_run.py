@@ -32,6 +32,9 @@ v1 = tf.compat.v1
 EPOCHS, STEPS = 3, 4
 """Length of a run: epochs, and the steps of one."""
 
+LOGGED_STEPS = 3
+"""Steps of a row of ``on_log``; none of the ends falls on one."""
+
 MIDDLE = STEPS + 2
 """Step in mid-epoch at which a run is interrupted, fails or is stopped."""
 
@@ -146,6 +149,7 @@ def run_to(end: str, directory: Path, callbacks: Mapping[str, Callback]) -> Endi
         epochs=EPOCHS,
         steps_per_epoch=None,
         steps_per_call=None,
+        log_every_n_steps=LOGGED_STEPS,
         compile="off",
         session=SessionSettings(),
     )

@@ -56,14 +56,14 @@ class CallbackList:
         self._callbacks = dict(sorted(callbacks.items(), key=lambda item: item[1].phase))
         self._listeners = {
             event: [name for name, callback in self._callbacks.items() if _listens(callback, event)]
-            for event in ("on_epoch_begin", "on_epoch_end", "on_call_end")
+            for event in ("on_epoch_begin", "on_epoch_end", "on_call_end", "on_log")
         }
         self._last_due = dict.fromkeys(self._callbacks, 0.0)
         self._visits: list[tuple[str, str]] = []
         self._open = list(self._callbacks)
         self._clock = clock
-        self.secs = dict.fromkeys(Phase, 0.0)
-        """Seconds that the callbacks of each phase have taken."""
+        self.secs = dict.fromkeys(self._callbacks, 0.0)
+        """Seconds that each callback has taken."""
         self.cut_off: list[tuple[str, str]] = []
         """Names and events of the visits that a signal has left undone at the last stop, for a resume."""
 
@@ -75,6 +75,10 @@ class CallbackList:
         """Settings of all callbacks that save checkpoints, in running order."""
         settings = (callback.checkpoint_settings for callback in self._callbacks.values())
         return tuple(each for each in settings if each is not None)
+
+    def secs_of(self, phase: Phase) -> float:
+        """Returns the seconds that the callbacks of a phase have taken."""
+        return sum(self.secs[name] for name, callback in self._callbacks.items() if callback.phase is phase)
 
     @property
     def restores_best(self) -> bool:
@@ -133,6 +137,10 @@ class CallbackList:
     def on_call_end(self, context: Context, steps: StepMetrics) -> None:
         """A call into the graph returned."""
         self._tell("on_call_end", lambda callback: callback.on_call_end(context, steps), context)
+
+    def on_log(self, context: Context, row: RunState) -> None:
+        """Some steps inside a call have means of their own."""
+        self._tell("on_log", lambda callback: callback.on_log(context, row))
 
     def save_now(self, context: Context) -> None:
         """Lets the savers save although they are not due."""
@@ -260,7 +268,7 @@ class CallbackList:
         except Exception as error:
             raise CallbackError(name, event, error) from error
         finally:
-            self.secs[callback.phase] += self._clock() - began
+            self.secs[name] += self._clock() - began
 
 
 def _note_stop(context: Context, name: str) -> None:

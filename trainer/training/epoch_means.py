@@ -35,6 +35,7 @@ class EpochMeans:
 
     def _reset(self) -> None:
         self._sums: Values = np.zeros((1, len(self._columns.all)))
+        self._last: Values = np.zeros((0, len(self._columns.all)))
         self._steps = 0
         self._timed_steps = 0
         self._secs = 0.0
@@ -66,8 +67,30 @@ class EpochMeans:
             self._take_in(values[body:], secs_per_step)
         return ended
 
+    @property
+    def steps(self) -> int:
+        """Number of steps since the end of an epoch."""
+        return self._steps
+
+    def so_far(self) -> dict[str, float]:
+        """Returns the values of the epoch that goes on; {} at its beginning.
+
+        Example:
+            >>> means = EpochMeans(MetricColumns(("loss",)), steps_per_epoch=3)
+            >>> means.add(np.array([[1.0], [2.0]], np.float32), secs=0.5), means.so_far()
+            ([], {'loss': 1.5})
+        """
+        if not self._steps:
+            return {}
+        # A resume knows the sums, but not the last step: of what has taken in all batches it knows nothing yet.
+        unknown = () if len(self._last) else self._columns.running
+        values = self._columns.over(self._sums, self._steps, self._last if len(self._last) else self._sums)
+        named = zip(self._columns.names, values[0].tolist(), strict=True)
+        return {name: value for name, value in named if name not in unknown}
+
     def _take_in(self, values: Values, secs_per_step: float) -> None:
         self._sums = _sums(np.concatenate([self._sums, values])[np.newaxis])[0]
+        self._last = values[-1:]
         self._steps += len(values)
         self._timed_steps += len(values)
         self._secs += secs_per_step * len(values)

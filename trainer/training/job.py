@@ -49,6 +49,7 @@ class Job:
         trainable: Patterns of the variables that are trained, or None for all.
         steps_per_epoch: Updates in an epoch, or None for the whole data set.
         steps_per_call: Limit on the steps of a call into the graph, or None to learn one.
+        log_every_n_steps: Steps of each row of ``on_log``, or None for no rows.
         seed: Seed of initial values, the order of the data and random ops.
         compile: ``auto``, ``off``, ``xla`` or ``measure``.
         precision: Precision of Keras layers, or None for Keras's own policy.
@@ -71,6 +72,7 @@ class Job:
     trainable: Sequence[str] | None = None
     steps_per_epoch: int | None = None
     steps_per_call: int | None = None
+    log_every_n_steps: int | None = None
     seed: int = 0
     compile: str = "auto"
     precision: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from trainer.graph.losses.metric_columns import MetricColumns
 from trainer.state import RunState, StepMetrics
 from trainer.training.callback_list import CallbackList
 from trainer.training.epoch_means import EpochMeans
+from trainer.training.log_means import LogMeans
 from trainer.training.metric_notes import MetricNotes
 from trainer.training.plan import CallLimit, RunLength, next_stop
 
@@ -75,6 +77,7 @@ class Loop:
         callbacks: Callbacks that are told of every event; the caller closes them.
         clock: Function that returns monotonic seconds.
         requests: Requests, checked between calls into the graph.
+        log_every_n_steps: Steps of each row of ``on_log``, or None for no rows; no call is cut for them.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Loop:
         callbacks: CallbackList,
         clock: Callable[[], float],
         requests: Requests | None = None,
+        log_every_n_steps: int | None = None,
     ) -> None:
         self._step = step
         self._length = length
@@ -97,6 +101,7 @@ class Loop:
         self.call_secs = 0.0
         """Seconds that all calls into the graph have taken."""
         self._means = EpochMeans(columns, length.steps_per_epoch)
+        self._log_means = LogMeans(columns, length, log_every_n_steps)
         self._notes = MetricNotes(columns)
 
     def run(self, context: Context) -> None:
@@ -131,9 +136,11 @@ class Loop:
         self.call_secs += secs
         self._call_limit = self._call_limit.updated(stop - start, secs)
         self._callbacks.on_call_end(context, StepMetrics(start + 1, self._names, values[:, : len(self._names)]))
-        epoch = self._length.epoch_at(start)
+        epoch, rows = self._length.epoch_at(start), self._log_means.add(start, values, secs)
         for metrics in self._means.add(values, secs):
             epoch += 1
+            if rows:
+                self._hand_out(context, rows, epoch * self._length.steps_per_epoch)
             context.record = RunState(epoch, epoch * self._length.steps_per_epoch, metrics)
             if context.record.global_step < stop:
                 self._notes.note(epoch, metrics)
@@ -141,16 +148,31 @@ class Loop:
                 self._callbacks.on_epoch_end(context)
                 self._callbacks.on_epoch_begin(context)
                 context.is_current = True
+        if rows:
+            self._hand_out(context, rows, stop)
         context.record = RunState(epoch, stop, context.record.metrics)
 
+    def _hand_out(self, context: Context, rows: deque[RunState], last_step: int) -> None:
+        """Hands out the rows of the steps up to ``last_step``."""
+        context.is_current = False
+        while rows and rows[0].global_step <= last_step:
+            self._callbacks.on_log(context, rows.popleft())
+        context.is_current = True
+
+    def means_so_far(self) -> Mapping[str, float]:
+        """Returns the means of the steps of the epoch that goes on; {} at its beginning."""
+        return self._means.so_far()
+
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of the current epoch, the state of every callback, and the events that a signal cut off."""
+        """Returns the sums of epoch and row so far, the state of every callback, and the events that a signal cut off."""
         state = {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
-        return {**state, "cut_off": cut_off} if (cut_off := self._callbacks.cut_off) else state
+        others = {"log_so_far": self._log_means.state_dict(), "cut_off": self._callbacks.cut_off}
+        return {**state, **{name: each for name, each in others.items() if each}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes back what ``state_dict`` returned in an earlier process."""
         self._means.load_state_dict(state["epoch_so_far"])
+        self._log_means.load_state_dict(state.get("log_so_far", {}))
         self._callbacks.load_state_dict(state["callbacks"])
         self._callbacks.cut_off = [(str(name), str(event)) for name, event in state.get("cut_off", ())]
 

@@ -90,6 +90,7 @@ class PreparedRun:
             epochs=settings.epochs,
             steps_per_epoch=settings.steps_per_epoch,
             steps_per_call=settings.steps_per_call,
+            log_every_n_steps=settings.log_every_n_steps,
             seed=settings.seed,
             compile=settings.compile,
             precision=settings.precision,

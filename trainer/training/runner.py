@@ -91,24 +91,40 @@ class Runner:
         return context.record
 
     def _time_spent(self, total: float) -> TimeSpent:
-        taken = self._job.callbacks.secs
+        secs_of = self._job.callbacks.secs_of
         return time_spent(
             total,
             calls=self._loop.call_secs,
             waited=self._session.waited_secs,
-            callbacks=taken[Phase.OBSERVE],
-            checkpoints=taken[Phase.SAVE],
-            exports=taken[Phase.EXPORT],
+            callbacks=secs_of(Phase.OBSERVE),
+            checkpoints=secs_of(Phase.SAVE),
+            exports=secs_of(Phase.EXPORT),
         )
+
+    def _secs_so_far(self) -> dict[str, float]:
+        waited, secs_of = self._session.waited_secs, self._job.callbacks.secs_of
+        computed = max(self._loop.call_secs - waited, 0.0)
+        observed, saved = secs_of(Phase.OBSERVE), secs_of(Phase.SAVE)
+        return {"compute": computed, "input": waited, "callbacks": observed, "checkpoints": saved}
 
     def _open_loop(self) -> None:
         """Benchmarks the modes where that was asked for, and makes the loop."""
         if self._session.mode == "measure":
-            rates = self._session.measure(self._clock)
+            with timed("benchmarking the modes"):
+                rates = self._session.measure(self._clock)
             self._reporter.mode_measured(self._session.mode, rates)
         call_limit = CallLimit(self._job.steps_per_call, self._session.max_steps)
         columns, callbacks = self._graph.context.columns, self._job.callbacks
-        self._loop = Loop(self._step, columns, self._length, call_limit, callbacks, self._clock, self._requests)
+        self._loop = Loop(
+            self._step,
+            columns,
+            self._length,
+            call_limit,
+            callbacks,
+            self._clock,
+            self._requests,
+            log_every_n_steps=self._job.log_every_n_steps,
+        )
         self._initial_state = self._loop.state_dict()
 
     def _step(self, count: int) -> StepResult:
@@ -156,6 +172,8 @@ class Runner:
             steps_per_epoch=self._length.steps_per_epoch,
             resume_state=self._loop,
             checkpoints=self._saved,
+            means_so_far=self._loop.means_so_far,
+            secs_so_far=self._secs_so_far,
         )
 
     def _runs_to_the_end(self, context: Context) -> bool:

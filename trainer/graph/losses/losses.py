@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from trainer.errors import RequestError
 from trainer.graph.losses.metric_form import weight_of
+from trainer.state import SECS_KEYS
 
 LOSS = "loss"
-RESERVED = frozenset({LOSS, "epoch", "global_step", "steps_per_sec"})
+RESERVED = frozenset({LOSS, "epoch", "global_step", "step_in_epoch", "steps_per_sec", *SECS_KEYS})
 """Names in a line of metrics.jsonl that the trainer itself writes."""
 
 VALIDATION = "val_"
