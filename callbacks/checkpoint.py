@@ -19,6 +19,7 @@ from trainer.files import format_size
 from trainer.memory import available_bytes, has_room
 from trainer.schedule import Schedule
 from trainer.state import CheckpointSettings, SavedCheckpoint
+from trainer.timing import told
 
 if TYPE_CHECKING:
     from trainer.graph.build import GraphContext
@@ -142,7 +143,8 @@ class Checkpoint(Callback):
         """Saves; a failure of the disk is reported, and the save is tried again at the next due point."""
         with self._failures_tolerated():
             self._work.wait()
-        with self._failures_tolerated():
+        waits = told("writing a checkpoint") if self._copies is None else contextlib.nullcontext()
+        with self._failures_tolerated(), waits:
             self._save(context, self._copies)
 
     def on_train_end(self, context: Context) -> None:

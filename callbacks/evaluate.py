@@ -72,8 +72,9 @@ class Evaluate(Callback):
 
     def on_train_begin(self, context: Context) -> None:
         """Feeds the validation parts to the session."""
-        for evaluation in self._evaluations.values():
-            evaluation.initialise(context.session)
+        with told("feeding the validation part") if self._evaluations else contextlib.nullcontext():
+            for evaluation in self._evaluations.values():
+                evaluation.initialise(context.session)
 
     def on_step_end(self, context: Context) -> None:
         """Evaluates."""

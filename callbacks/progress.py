@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 
 from trainer.callback import Callback, Context
 from trainer.checks import check_number
+from trainer.progress_text import Moment, Speed, fitted
 from trainer.schedule import Schedule
+from trainer.terminal import is_terminal
 
 log = logging.getLogger(__name__)
 
+NEWEST = 0.3
+"""Weight of the newest rate in that of the bar."""
+
+NOTEBOOK_COLUMNS = 110
+"""Width of the bar in a notebook, which has none of its own."""
+
+WIDE_COLUMNS = 90
+WIDE_BAR, NARROW_BAR = 10, 4
+"""Least width of the bar itself, on a terminal of so many columns and on a narrower one."""
+
 
 class Progress(Callback):
-    """Shows epoch, metrics and rate: a bar on a terminal or in a notebook, else a line every few seconds.
+    """Shows epoch, metrics, rate and the time left: a bar on a terminal or in a notebook, else a line now and then.
+
+    In an epoch of more than two seconds the metrics are the means of its steps so far, beside those of the last
+    evaluation; otherwise they are those of the last complete epoch.
 
     Args:
         every_n_secs: Seconds between two plain lines.
@@ -29,8 +43,8 @@ class Progress(Callback):
         TypeError, ValueError: The value is not a positive number.
 
     Example:
-        >>> format_metrics({"loss": 0.01234, "val_accuracy": 0.98123, "steps_per_sec": 3.0})
-        'loss 0.01234, val_accuracy 0.9812'
+        >>> Progress(every_n_secs=60).schedule.every_n_secs  # the bar moves more often
+        0.5
     """
 
     schedule = Schedule(every_n_secs=0.5)
@@ -38,31 +52,41 @@ class Progress(Callback):
     def __init__(self, *, every_n_secs: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._every_n_secs = check_number("every_n_secs", every_n_secs, above=0)
         self._clock = clock
-        self._bar: tqdm[Any] | None = None
+        self._bar: _Bar | None = None
 
     def on_train_begin(self, context: Context) -> None:
         """Starts the bar, or the clock of the plain lines."""
-        total = context.total_epochs * context.steps_per_epoch
-        self._shown_step = context.record.global_step
-        self._shown_at = self._clock()
+        self.close()
+        total, step = context.total_epochs * context.steps_per_epoch, context.record.global_step
+        self._speed = Speed(self._clock(), step)
+        self._shown_at, self._shown_step = self._clock(), step
         # A notebook shows the text of a bar too, but has no width and marks the error stream in red.
-        place: dict[str, Any] = {"file": sys.stdout, "ncols": 110} if in_notebook() else {"dynamic_ncols": True}
-        if (is_terminal() or in_notebook()) and context.record.global_step < total:
-            self._bar = tqdm(total=total, initial=self._shown_step, unit=" steps", unit_scale=True, **place)
+        place: dict[str, Any] = {"dynamic_ncols": True}
+        if in_notebook():
+            place = {"file": sys.stdout, "ncols": NOTEBOOK_COLUMNS}
+        if (is_terminal() or in_notebook()) and step < total:
+            self._bar = _Bar(total=total, initial=step, bar_format="{begin}|{bar}|{end}", delay=1e-9, **place)
+            self._bar.show(step, self._moment(context))
 
     def on_step_end(self, context: Context) -> None:
         """Moves the bar, or prints a line where the last one is old enough."""
+        now, step = self._clock(), context.record.global_step
         if self._bar is not None:
-            self._bar.set_description(f"epoch {self._epoch(context)}", refresh=False)
-            self._bar.set_postfix_str(format_metrics(context.record.metrics), refresh=False)
-            self._bar.update(context.record.global_step - self._bar.n)
-        elif self._clock() - self._shown_at >= self._every_n_secs:
+            self._speed.measure(now, step, newest=NEWEST)
+            self._bar.show(step, self._moment(context))
+        elif self._speed.began is None and now - self._shown_at < self._every_n_secs:
+            # The first call builds and compiles what none after it does.
+            self._speed.measure(now, step)
+            self._shown_at = now
+        elif now - self._shown_at >= self._every_n_secs:
             self._print_line(context)
 
     def on_train_end(self, context: Context) -> None:
         """Shows where training ended."""
-        self.on_step_end(context)
-        if self._bar is None and context.record.global_step > self._shown_step:
+        self._speed.finish(self._clock(), context.record.global_step)
+        if self._bar is not None:
+            self._bar.show(context.record.global_step, self._moment(context))
+        elif context.record.global_step > self._shown_step:
             self._print_line(context)
         self.close()
 
@@ -72,20 +96,43 @@ class Progress(Callback):
             self._bar.close()
             self._bar = None
 
-    def _epoch(self, context: Context) -> str:
-        return f"{context.record.epoch}/{context.total_epochs}"
-
     def _print_line(self, context: Context) -> None:
         now, step = self._clock(), context.record.global_step
-        rate = (step - self._shown_step) / max(now - self._shown_at, 1e-9)
-        shown = [*filter(None, [format_metrics(context.record.metrics)]), f"{format_rate(rate)} steps/s"]
-        log.info("epoch %s: %s", self._epoch(context), ", ".join(shown))
+        self._speed.measure(now, step)
+        log.info("%s", self._moment(context).line())
         self._shown_at, self._shown_step = now, step
 
+    def _moment(self, context: Context) -> Moment:
+        total, steps = context.total_epochs, context.steps_per_epoch
+        return Moment.of(context.record, total, steps, context.epoch_so_far, self._speed)
 
-def is_terminal() -> bool:
-    """Returns whether a bar that moves can be shown."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """Bar over all steps of a run, between the epoch and as many other texts as fit, whose widths only grow."""
+
+    _moment: Moment | None = None
+
+    def show(self, step: int, moment: Moment) -> None:
+        """Shows a moment."""
+        self._moment = moment
+        self.n = step
+        self.refresh()
+
+    @property
+    def format_dict(self) -> Any:
+        """What the format of the bar can name: also the texts before and after it."""
+        found, moment = super().format_dict, self._moment
+        if moment is None:
+            return {**found, "begin": "", "end": ""}
+        begin = f"{self._padded('epoch', moment.epoch)} "
+        columns = found["ncols"] or NOTEBOOK_COLUMNS
+        width = columns - len(begin) - 3 - (WIDE_BAR if columns >= WIDE_COLUMNS else NARROW_BAR)
+        return {**found, "begin": begin, "end": f" {fitted([*moment.parts(self._padded)], width)}"}
+
+    def _padded(self, name: str, text: str) -> str:
+        widths: dict[str, int] = self.__dict__.setdefault("_widths", {})
+        widths[name] = max(widths.get(name, 0), len(text))
+        return text.rjust(widths[name]) if text else ""
 
 
 def in_notebook() -> bool:
@@ -93,18 +140,3 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
-
-
-def format_metrics(metrics: Mapping[str, float]) -> str:
-    """Returns the metrics in four digits, without the rate, which is shown separately."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "steps_per_sec")
-
-
-def format_rate(rate: float) -> str:
-    """Returns a rate with as many digits as matter.
-
-    Example:
-        >>> format_rate(12345.6), format_rate(3.21)
-        ('12,346', '3.2')
-    """
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"

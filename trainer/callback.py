@@ -142,8 +142,9 @@ class Callback:
         close()                      always, whatever else raised; the first error is reported
 
     One call into the graph runs many steps and, where no callback is due, many epochs; the rows of
-    ``on_log`` and the ends of those epochs are handed out afterwards, in order. A callback that needs the variables as they
-    are at an epoch's end asks for it with its ``schedule`` and works in ``on_step_end``.
+    ``on_log`` and the ends of those epochs are handed out afterwards, in order. A callback that needs
+    the variables as they are at an epoch's end asks for it with its ``schedule`` and works in
+    ``on_step_end``.
 
     The constructor checks and stores. It imports no TensorFlow, so that a wrong value is answered
     at once.

@@ -10,6 +10,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 log = logging.getLogger(__name__)
+lasting = logging.getLogger(f"{__name__}.lasting")
+"""Logger of the work that goes on, each second; off unless a handler for a terminal turns it on."""
+
+LASTING = 5
+"""Level of its records; an empty one says that the work has ended."""
+
+STILL = "still %s (%.0f s)"
+"""Line about work that goes on, where no terminal shows it."""
 
 FIRST_TOLD_SECS = 5.0
 """Seconds of work without a word, after which a line tells what goes on."""
@@ -33,31 +41,39 @@ def timed(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def told(what: str) -> Iterator[None]:
-    """Logs what is done, from another thread, where it takes more than five seconds.
+    """Logs what is done, from another thread, where it takes more than five seconds; on a terminal, more than one.
 
     Args:
         what: What is done, such as ``reading the data``.
     """
     ended = threading.Event()
-    threading.Thread(target=tell_until, args=(what, ended.wait), daemon=True).start()
+    telling = threading.Thread(target=tell_until, args=(what, ended.wait), daemon=True)
+    telling.start()
     try:
         yield
     finally:
         ended.set()
+        # Its last word takes the line away, before another one is written.
+        telling.join()
 
 
 def tell_until(what: str, ended_within: Callable[[float], bool], clock: Callable[[], float] = time.monotonic) -> None:
-    """Logs what is done, at growing intervals, until it has ended.
+    """Logs what is done, at growing intervals, until it has ended; each second where a terminal shows it.
 
     Args:
         what: What is done.
         ended_within: Function that waits for the end for some seconds, and returns whether it came.
         clock: Function that returns monotonic seconds.
     """
-    began, secs = clock(), FIRST_TOLD_SECS
-    while not ended_within(secs - (clock() - began)):
-        log.info("still %s (%.0f s)", what, secs)
-        secs = next_told(secs)
+    began, secs, line_at = clock(), 0.0, FIRST_TOLD_SECS
+    is_shown = lasting.isEnabledFor(LASTING)
+    while not ended_within((secs := min(secs + 1, line_at) if is_shown else line_at) - (clock() - began)):
+        lasting.log(LASTING, "%s (%.0f s)", what, secs)
+        if secs >= line_at:
+            log.info(STILL, what, secs)
+            line_at = next_told(line_at)
+    if is_shown:
+        lasting.log(LASTING, "")
 
 
 def next_told(secs: float) -> float:

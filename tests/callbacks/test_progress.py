@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 from callbacks.progress import Progress, in_notebook
@@ -23,6 +25,7 @@ def test_plain_lines_come_at_most_every_few_seconds(caplog) -> None:
     clock = Clock()
     progress, here = Progress(every_n_secs=5, clock=clock), context()
     with caplog.at_level(logging.INFO):
+        here.means_so_far = lambda: {"loss": 0.25}
         progress.on_train_begin(here)
         for step in range(1, 25):
             clock.now = step * 0.5
@@ -30,9 +33,9 @@ def test_plain_lines_come_at_most_every_few_seconds(caplog) -> None:
             progress.on_step_end(here)
         progress.on_train_end(here)
     assert caplog.messages == [
-        "epoch 2/10: loss 0.5, 2.0 steps/s",
-        "epoch 4/10: loss 0.5, 2.0 steps/s",
-        "epoch 4/10: loss 0.5, 2.0 steps/s",
+        "epoch 3/10: step 1/5, loss 0.25, 2.0 steps/s, 2 s left, run 20 s",
+        "epoch 5/10: step 1/5, loss 0.25, 2.0 steps/s, 2 s left, run 14 s",
+        "epoch 5/10: step 4/5, loss 0.25, 2.0 steps/s, 1 s left, run 13 s",
     ]
 
 
@@ -44,7 +47,49 @@ def test_a_line_before_the_first_metrics(caplog) -> None:
         clock.now = 5.0
         here.record = RunState(0, 1, {})
         progress.on_step_end(here)
-    assert caplog.messages == ["epoch 0/10: 0.2 steps/s"]
+    assert caplog.messages == ["epoch 1/10: step 1/5"]
+
+
+def test_short_epochs_show_the_last_complete_one(caplog) -> None:
+    clock = Clock()
+    progress, here = Progress(every_n_secs=5, clock=clock), context()
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin(here)
+        here.means_so_far = lambda: {"loss": 0.25}
+        for now, step in ((0.5, 1), (5.5, 21)):
+            clock.now = now
+            here.record = RunState(step // 5, step, {"loss": 0.5})
+            progress.on_step_end(here)
+        here.record = RunState(4, 22, {"loss": 0.5})
+        progress.on_train_end(here)
+    assert caplog.messages == [
+        "epoch 4/10: loss 0.5, 4.0 steps/s, 7 s left",
+        "epoch 4/10: loss 0.5, 4.0 steps/s, 7 s left",
+    ]
+
+
+def test_a_bar_never_wraps_and_its_widths_only_grow(monkeypatch) -> None:
+    """The texts at their places while numbers grow and shrink, on terminals of several widths."""
+    monkeypatch.setattr("callbacks.progress.is_terminal", lambda: True)
+    for columns in (30, 40, 80, 200):
+        screen, clock = io.StringIO(), Clock()
+        monkeypatch.setattr(sys, "stderr", screen)
+        monkeypatch.setenv("COLUMNS", str(columns + 1))
+        monkeypatch.setenv("LINES", "25")
+        progress, here = Progress(clock=clock), replace(context(), steps_per_epoch=15_000)
+        progress.on_train_begin(here)
+        for step in (1, 200, 9_000, 14_999, 15_000, 15_001, 29_000):
+            clock.now += 0.5 + step % 7
+            here.record = RunState(step // 15_000, step, {"loss": 1 / step, "accuracy": 0.5})
+            progress.on_step_end(here)
+        progress.on_train_end(here)
+        shown = [line for line in screen.getvalue().split("\r") if line.strip()]
+        assert len(shown) >= 8
+        assert all(len(line.rstrip("\n")) <= columns for line in shown)
+        assert ("loss" in shown[-1]) == (columns >= 40)
+        if columns == 200:
+            assert "step 14,000/15,000, loss" in shown[-1]
+            assert len({line.index(", loss") for line in shown[1:]}) == 1
 
 
 def test_a_notebook_gets_a_bar_on_its_own_output(monkeypatch, capsys, caplog) -> None:
@@ -63,7 +108,7 @@ def test_a_notebook_gets_a_bar_on_its_own_output(monkeypatch, capsys, caplog) ->
         here.record = RunState(10, 50, {"loss": 0.5})
         progress.on_train_end(here)
     shown = capsys.readouterr()
-    assert "epoch 10/10: 100%" in shown.out
+    assert "epoch 10/10 |" in shown.out
     assert "loss 0.5" in shown.out
     assert (shown.err, caplog.messages) == ("", [])
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from trainer import training
+from trainer.terminal import is_terminal
+from trainer.timing import lasting
+
 PACKAGES = ("trainer", "callbacks")
 
 
@@ -35,9 +39,14 @@ def lines_shown(*, verbose: bool) -> Iterator[None]:
     if logging.getLogger().handlers or any(each.handlers for each in loggers):
         yield
         return
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    before = [(each, each.level, each.propagate) for each in loggers]
+    before = [(each, each.level, each.propagate) for each in (*loggers, lasting)]
+    formatter = logging.Formatter("%(message)s")
+    handler: logging.Handler
+    if verbose and is_terminal():
+        handler = training.terminal_handler(formatter)
+    else:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(formatter)
     for each in loggers:
         each.addHandler(handler)
         each.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -251,7 +251,8 @@ class CallbackList:
         errors = []
         for name in self._callbacks:
             try:
-                self._call(name, event, call)
+                with told(f"ending callbacks.{name}"):
+                    self._call(name, event, call)
             except CallbackError as error:
                 errors.append(error)
         return errors

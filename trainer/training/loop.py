@@ -164,7 +164,7 @@ class Loop:
         return self._means.so_far()
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums of epoch and row so far, the state of every callback, and the events that a signal cut off."""
+        """Returns the sums so far, the state of each callback, and the events that a signal cut off."""
         state = {"epoch_so_far": self._means.state_dict(), "callbacks": self._callbacks.state_dict()}
         others = {"log_so_far": self._log_means.state_dict(), "cut_off": self._callbacks.cut_off}
         return {**state, **{name: each for name, each in others.items() if each}}

@@ -19,6 +19,7 @@ from trainer.graph.calls import FusedSteps, TrainingGraph
 from trainer.graph.compiling.session_config import session_config
 from trainer.graph.data.background_call import closing_in_time
 from trainer.graph.state.run_savers import is_variable, origin_of, saved_tensors
+from trainer.timing import timed
 from trainer.training.inquiry import Inquiry
 from trainer.training.loop import StepResult
 
@@ -56,7 +57,7 @@ class TrainingSession:
         graph = self._graph.context.graph
         graph.finalize()
         # A Saver refuses to work where no graph is the default one.
-        with contextlib.ExitStack() as stack:
+        with timed("opening the session"), contextlib.ExitStack() as stack:
             stack.enter_context(graph.as_default())
             self.session = stack.enter_context(closing_in_time(v1.Session(graph=graph, config=self._config())))
             self._stack = stack.pop_all()

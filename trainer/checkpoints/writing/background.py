@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+
+from trainer.timing import told
 
 
 class BackgroundWork:
@@ -32,7 +35,8 @@ class BackgroundWork:
         """Returns when no work is left; raises the error of the work, once."""
         running, self._running = self._running, None
         if running is not None:
-            running.result()
+            with contextlib.nullcontext() if running.done() else told("finishing a checkpoint in the background"):
+                running.result()
 
     def close(self) -> None:
         """Ends the thread once no work is left."""
