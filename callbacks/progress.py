@@ -24,9 +24,8 @@ NEWEST = 0.3
 NOTEBOOK_COLUMNS = 110
 """Width of the bar in a notebook, which has none of its own."""
 
-WIDE_COLUMNS = 90
-WIDE_BAR, NARROW_BAR = 10, 4
-"""Least width of the bar itself, on a terminal of so many columns and on a narrower one."""
+SHARE_OF_BAR = 8
+"""Part of a line that the bar itself takes: one in so many of its columns, always the same."""
 
 
 class Progress(Callback):
@@ -126,8 +125,9 @@ class _Bar(tqdm):  # type: ignore[type-arg]
             return {**found, "begin": "", "end": ""}
         begin = f"{self._padded('epoch', moment.epoch)} "
         columns = found["ncols"] or NOTEBOOK_COLUMNS
-        width = columns - len(begin) - 3 - (WIDE_BAR if columns >= WIDE_COLUMNS else NARROW_BAR)
-        return {**found, "begin": begin, "end": f" {fitted([*moment.parts(self._padded)], width)}"}
+        width = columns - len(begin) - 3 - columns // SHARE_OF_BAR
+        end = fitted([*moment.parts(self._padded)], width).ljust(width)
+        return {**found, "begin": begin, "end": f" {end}"}
 
     def _padded(self, name: str, text: str) -> str:
         widths: dict[str, int] = self.__dict__.setdefault("_widths", {})

@@ -23,7 +23,7 @@ def speed_of(rate: float) -> Speed:
         (RunState(0, 4120), 403, "epoch 1/3: step 4,120/15,000, loss 0.31, 403 steps/s, 27 s left, run 101 s"),
         (RunState(2, 34_120, {"val_loss": 1.0}), 403, "epoch 3/3: step 4,120/15,000, val_loss 1, loss 0.31, 403 steps/s"
          ", 27 s left"),
-        (RunState(1, 15_000, {"loss": 0.5}), 403, "epoch 1/3: step 15,000/15,000, loss 0.5, 403 steps/s, 74 s left"),
+        (RunState(1, 15_000, {"loss": 0.5}), 403, "epoch 1/3: step 15,000/15,000, loss 0.5, 403 steps/s, run 74 s"),
         (RunState(3, 45_000, {"loss": 0.5}), 403, "epoch 3/3: step 15,000/15,000, loss 0.5, 403 steps/s"),
         (RunState(1, 20_000, {"loss": 0.5, "learning_rate": 0.001}), 15_000, "epoch 1/3: loss 0.5, learning_rate 0.001,"
          " 15,000 steps/s, 2 s left"),

@@ -70,7 +70,7 @@ class Moment:
         metrics: Values by name.
         rate: Steps per second; "" where it is not known yet.
         left: Time that is left of the epoch, or of the run where epochs are short; "" at the end.
-        run_left: Time that is left of the run, where ``left`` is that of an epoch before the last one.
+        run_left: Time that is left of the run, where epochs are long; "" in the last one.
 
     Example:
         >>> metrics = {"loss": "0.31", "accuracy": "0.87"}
@@ -100,17 +100,17 @@ class Moment:
         is_long = not record.epoch if newest == 0 else steps / newest >= LONG_EPOCH_SECS
         within = is_long and done > 0
         metrics = {**record.metrics, **so_far} if within else record.metrics
-        left = (steps - done) / newest if within and newest else 0.0
-        run_left = (epochs * steps - record.global_step) / speed.mean if speed.mean else 0.0
-        is_last = record.epoch + 1 >= epochs
-        shown = [f"{format_secs(secs)}" if secs > 0 else "" for secs in (left, run_left)]
+        run_left = format_secs((epochs * steps - record.global_step) / speed.mean) if speed.mean else ""
+        left = format_secs((steps - done) / newest) if within and newest else "" if is_long else run_left
+        is_over = record.global_step >= epochs * steps
+        is_last = record.epoch + within >= epochs
         return cls(
             epoch=f"epoch {record.epoch + within}/{epochs}",
             step=f"{done or steps:,}/{steps:,}" if is_long and record.global_step else "",
             metrics={name: f"{value:.4g}" for name, value in metrics.items() if name != "steps_per_sec"},
             rate=f"{format_rate(newest)} steps/s" if newest else "",
-            left=f"{shown[0] or shown[1]} left" if any(shown) else "",
-            run_left=f"run {shown[1]}" if all(shown) and not is_last else "",
+            left=f"{left} left" if left and not is_over else "",
+            run_left=f"run {run_left}" if is_long and run_left and not is_last else "",
         )
 
     def parts(self, padded: Callable[[str, str], str] = lambda _name, text: text) -> Iterator[tuple[int, str]]:

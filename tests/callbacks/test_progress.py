@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import fcntl
 import logging
+import os
+import pty
+import struct
 import sys
+import termios
 from dataclasses import replace
 from types import SimpleNamespace
+
+import pytest
 
 from callbacks.progress import Progress, in_notebook
 from tests.callbacks.contexts import context
@@ -68,14 +74,15 @@ def test_short_epochs_show_the_last_complete_one(caplog) -> None:
     ]
 
 
-def test_a_bar_never_wraps_and_its_widths_only_grow(monkeypatch) -> None:
+@pytest.mark.parametrize("columns", [30, 40, 80, 200])
+def test_a_bar_never_wraps_and_its_widths_only_grow(columns, monkeypatch) -> None:
     """The texts at their places while numbers grow and shrink, on terminals of several widths."""
-    monkeypatch.setattr("callbacks.progress.is_terminal", lambda: True)
-    for columns in (30, 40, 80, 200):
-        screen, clock = io.StringIO(), Clock()
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    with os.fdopen(theirs, "w") as screen, os.fdopen(ours, "rb", buffering=0) as seen:
         monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setenv("COLUMNS", str(columns + 1))
-        monkeypatch.setenv("LINES", "25")
+        clock = Clock()
         progress, here = Progress(clock=clock), replace(context(), steps_per_epoch=15_000)
         progress.on_train_begin(here)
         for step in (1, 200, 9_000, 14_999, 15_000, 15_001, 29_000):
@@ -83,13 +90,16 @@ def test_a_bar_never_wraps_and_its_widths_only_grow(monkeypatch) -> None:
             here.record = RunState(step // 15_000, step, {"loss": 1 / step, "accuracy": 0.5})
             progress.on_step_end(here)
         progress.on_train_end(here)
-        shown = [line for line in screen.getvalue().split("\r") if line.strip()]
-        assert len(shown) >= 8
-        assert all(len(line.rstrip("\n")) <= columns for line in shown)
-        assert ("loss" in shown[-1]) == (columns >= 40)
-        if columns == 200:
-            assert "step 14,000/15,000, loss" in shown[-1]
-            assert len({line.index(", loss") for line in shown[1:]}) == 1
+        screen.flush()
+        shown = [line.rstrip() for line in seen.read(20_000).decode().split("\r") if line.strip()]
+    assert len(shown) >= 8
+    assert all(len(line) <= columns for line in shown)
+    assert ("loss" in shown[-1]) == (columns >= 40)
+    assert ("881 steps/s" in shown[-1]) == (columns >= 80)
+    if columns == 200:
+        assert "step 14,000/15,000, loss" in shown[-1]
+        assert len({line.index("step") for line in shown[1:]}) == 1
+        assert len({line.index(" steps/s") for line in shown[4:]}) == 1
 
 
 def test_a_notebook_gets_a_bar_on_its_own_output(monkeypatch, capsys, caplog) -> None:
