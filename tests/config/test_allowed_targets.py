@@ -158,6 +158,7 @@ def test_what_a_person_types_is_allowed() -> None:
 
 
 TRUNK = {"_target_": "trainer.trunks.trunk.Trunk", "trust": True}
+NOTIFY = {"notify": {"_target_": "callbacks.notify.Notify", "command": ["rm", "x"]}}
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,10 @@ TRUNK = {"_target_": "trainer.trunks.trunk.Trunk", "trust": True}
         ({"allow": ["os"]}, [], "allow"),
         ({"model": {"trunk": TRUNK}}, [], "model.trunk.trust"),
         ({"model": {"trunk": TRUNK}}, ["model.trunk.path=x"], "model.trunk.trust"),
+        ({"callbacks": NOTIFY}, ["+callbacks=notify"], "callbacks.notify.command"),
+        ({"callbacks": NOTIFY}, ["callbacks.notify.command=[rm,x]"], ""),
+        ({"callbacks": NOTIFY}, ["+callbacks={notify: {_target_: callbacks.notify.Notify, command: [rm, x]}}"], ""),
+        ({"callbacks": NOTIFY}, ["trust=true"], ""),
         ({"trust": True}, ["trust=true"], ""),
         ({"allow": ["os"]}, ["+allow=[os]"], ""),
         ({"model": {"trunk": TRUNK}}, ["trust=true"], ""),

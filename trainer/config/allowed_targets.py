@@ -59,8 +59,11 @@ OF_HYDRA = re.compile(
 CALLED = ("_target_", "class", "()")
 """Keys of what Hydra calls, and of what Python's ``logging`` calls for it."""
 
-TRUST, ALLOW = "trust", "allow"
+TRUST, ALLOW, COMMAND = "trust", "allow", "command"
 """Keys that count only as typed."""
+
+RUNNING_COMMANDS = "callbacks.notify."
+"""Prefix of the targets whose ``command`` is run."""
 
 NAMED = re.compile(r"_target_[\"']?\s*[:=]\s*[\"']?([A-Za-z_][\w.]*)")
 """Target in an override, or in a mapping that an override gives."""
@@ -216,30 +219,36 @@ def check_permissions(config: Mapping[str, Any], typed: Sequence[str]) -> Allowe
         What the config may name.
 
     Raises:
-        RequestError: A file says ``trust`` or ``allow``, or a ``_target_`` is none that a config may call.
+        RequestError: A file says ``trust`` or ``allow``, or names a command to run, or a ``_target_`` is none that a
+            config may call.
     """
     words = [text.lstrip("+") for text in typed]
     for key in _permissions("", config):
         if not any(text.startswith((f"{key}=", f"{TRUST}=")) or _holds(text, key) for text in words):
-            raise RequestError(
-                f"{key} is set in a file of configs; what opens files and modules of others counts only on the command "
-                f"line: add {key}={'[MODULE]' if key == ALLOW else 'true'}",
-                argument=key,
-            )
+            raise RequestError(f"{key} is set in a file of configs; {_remedy(key)}", argument=key)
     allowed = allowed_by(words, config.get(ALLOW) or ())
     for key, target in targets_in("", config):
         allowed.check(key, target)
     return allowed
 
 
+def _remedy(key: str) -> str:
+    if key.endswith(f".{COMMAND}"):
+        return f"a command runs with your rights, so it counts only on the command line: add {key}=..., or trust=true"
+    value = "[MODULE]" if key == ALLOW else "true"
+    return f"what opens files and modules of others counts only on the command line: add {key}={value}"
+
+
 def _permissions(key: str, value: Any) -> Iterator[str]:
-    """Yields the keys that open files or modules of others."""
+    """Yields the keys that open files or modules of others, or run commands."""
     if not isinstance(value, Mapping):
         return
     for name, each in value.items():
         inner = f"{key}.{name}" if key else str(name)
-        ours = not key or str(value.get("_target_")).startswith(("trainer.", "callbacks."))
-        if each and ((name == TRUST and ours) or inner == ALLOW):
+        target = str(value.get("_target_"))
+        ours = not key or target.startswith(("trainer.", "callbacks."))
+        runs = name == COMMAND and target.startswith(RUNNING_COMMANDS)
+        if each and ((name == TRUST and ours) or inner == ALLOW or runs):
             yield inner
         yield from _permissions(inner, each)
 

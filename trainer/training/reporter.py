@@ -157,7 +157,7 @@ class RunReporter:
         early = f" ({how}: {context.stop_reason})" if context.stop_reason else ""
         speed = f"{steps:,} steps in {spent.total:.1f} s, {rate:,.0f} steps/s"
         log.info("finished: epoch %d, %s%s", record.epoch, speed, early)
-        log.info("time: %s", spent.line())
+        log.info("time: %s%s", spent.line(), spent.slowest(self._job.callbacks.secs))
         if remedies and steps:
             log.info("%s", spent.advice(steps, remedies))
         log.info("%s", file_table(self._run.path))

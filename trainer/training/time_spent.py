@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 log = logging.getLogger(__name__)
 
 INPUT_IS_SLOW = 0.3
 """Least share of waiting for batches that is worth a line."""
+
+CALLBACK_IS_SLOW = 0.1
+"""Least share of a callback that is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,21 @@ class TimeSpent:
     def waits_for_input(self) -> bool:
         """True where the input is the bottleneck."""
         return self.input > 0 and self.input >= INPUT_IS_SLOW * self.total
+
+    def slowest(self, callbacks: Mapping[str, float]) -> str:
+        """Returns a word about the callback that took most, where that was more than a tenth of the time, else "".
+
+        Args:
+            callbacks: Seconds that each callback took, by name.
+
+        Example:
+            >>> spent = TimeSpent(compute=7.0, input=0.0, callbacks=2.5, checkpoints=0.5, exports=0.0, rest=0.0)
+            >>> spent.slowest({"evaluate": 2.4, "metrics": 0.1, "checkpoint": 0.5})
+            '; slowest callback: evaluate (24 %)'
+        """
+        name, secs = max(callbacks.items(), key=lambda each: each[1], default=("", 0.0))
+        share = secs / max(self.total, 1e-9)
+        return f"; slowest callback: {name} ({100 * share:.0f} %)" if share > CALLBACK_IS_SLOW else ""
 
     def advice(self, steps: int, remedies: Sequence[str]) -> str:
         """Returns a line about an input that is the bottleneck.
