@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from trainer.timing import tell_until, timed, told
+from trainer.timing import LASTING, lasting, tell_until, timed, told
 
 
 def lines_after(secs: float, caplog) -> list[str]:
@@ -28,6 +28,18 @@ def test_short_work_is_not_told(caplog) -> None:
 def test_work_that_lasts_is_told_at_growing_intervals(caplog) -> None:
     told_at = [line.removeprefix("still reading the data (").removesuffix(" s)") for line in lines_after(300, caplog)]
     assert told_at == ["5", "10", "20", "40", "80", "140", "200", "260"]
+
+
+def test_a_terminal_is_told_each_second_and_that_it_has_ended(caplog) -> None:
+    shown: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: shown.append(record.getMessage())  # type: ignore[method-assign]
+    lasting.addHandler(handler)
+    with caplog.at_level(LASTING, logger=lasting.name):
+        lines = lines_after(6.5, caplog)
+    lasting.removeHandler(handler)
+    assert shown == [*(f"reading the data ({secs} s)" for secs in (1, 2, 3, 4, 5, 6)), ""]
+    assert lines == ["still reading the data (5 s)"]
 
 
 def test_the_line_comes_while_the_work_goes_on(caplog, monkeypatch) -> None:

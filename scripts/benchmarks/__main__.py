@@ -23,6 +23,7 @@ from benchmarks.fit import compare_fits, measure_fit
 from benchmarks.nets import compare_nets, measure_net
 from benchmarks.predict import measure_calls
 from benchmarks.processes import Figures, in_a_process, medians
+from benchmarks.progress import compare_progress, measure_progress
 from benchmarks.start import start_up
 from benchmarks.streams import compare_streams, measure_streams
 from benchmarks.tables import compare_tables, measure_table
@@ -43,9 +44,10 @@ WORKERS: dict[str, Callable[..., Figures]] = {
     "streams": measure_streams,
     "table": measure_table,
     "evaluate": measure_evaluations,
+    "progress": measure_progress,
 }
 PARTS = ("speed", "checks", "flat", "saves", "resume", "export", "predict", "fit", "streams", "nets", "tables")
-PARTS += ("evaluate", "start")
+PARTS += ("evaluate", "start", "progress")
 STEPS_PER_SAVE = {50: 40, 400: 24, 1000: 16}
 """Megabytes of variables to steps between saves: enough for a save to end well before the next one."""
 
@@ -118,6 +120,7 @@ def figures_of(part: str, rounds: int, secs: float) -> Figures:
         "tables": lambda: compare_tables(rounds, secs),
         "evaluate": lambda: compare_evaluations(rounds),
         "start": lambda: start_up(rounds),
+        "progress": lambda: compare_progress(rounds, secs),
     }
     return compared[part]()
 
