@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 from trainer.runs.directory import RunDirectory
+from trainer.runs.history import HistoryEntry
 from trainer.runs.run_info import RollbackEntry, RunInfo
 from trainer.state import CheckpointSettings
 
@@ -39,6 +40,7 @@ FULL = RunInfo(
     trunks=({"prefix": "trunk", "sha256": "f00"},),
     tables=({"table": "words", "file": None, "sha256": "f00"},),
     rollbacks=(RollbackEntry(7, 0.5, "model-1", "loss is nan"),),
+    history=(HistoryEntry("2026-11-25T12:00:00+00:00", "finished", overrides=("seed=1",), config="config.yaml"),),
     warm_start={"checkpoint": "x"},
     resumed_from={"checkpoint": "y"},
     others={"colour": "red"},

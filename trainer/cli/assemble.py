@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -33,6 +33,14 @@ from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
 
+
+class _Typed(NamedTuple):
+    """Command and overrides of a run, as typed."""
+
+    command: str
+    overrides: tuple[str, ...]
+
+
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
@@ -56,7 +64,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals, 
     if config.trust:
         _trust(config)
     with signals.at_once():
-        job = _job(config, settings, command, make)
+        job = _job(config, settings, _Typed(command, tuple(typed)), make)
     if job is None:
         return
     signals.check()
@@ -77,7 +85,7 @@ def _trust(config: Any) -> None:
             _trust(config[name])
 
 
-def _job(config: DictConfig, settings: Settings, command: str, make: Factory) -> Job | None:
+def _job(config: DictConfig, settings: Settings, typed: _Typed, make: Factory) -> Job | None:
     """Returns the parts of the run; None where there is nothing to do."""
     run = training.prepare(
         settings, _callbacks(config, settings, make), lambda directory: _accepted_changes(directory, config, settings)
@@ -96,7 +104,7 @@ def _job(config: DictConfig, settings: Settings, command: str, make: Factory) ->
         rate_can_be_scaled=rates_are_set(config.optimizer),
         new_learning_rate=any(is_rate(change.key) for change in run.changes),
         debug=config.debug,
-        invocation=_invocation(config, command, run.changes),
+        invocation=_invocation(config, typed, run.changes),
     )
 
 
@@ -110,12 +118,13 @@ def _callbacks(config: DictConfig, settings: Settings, make: Factory) -> Callbac
     return CallbackList(watching_alone(made) if config.debug == "overfit" else made)
 
 
-def _invocation(config: DictConfig, command: str, changes: Sequence[Change]) -> Invocation:
+def _invocation(config: DictConfig, typed: _Typed, changes: Sequence[Change]) -> Invocation:
     return Invocation(
-        command=command,
-        config_text=f"# {command}\n{OmegaConf.to_yaml(config, resolve=True)}",
+        command=typed.command,
+        config_text=f"# {typed.command}\n{OmegaConf.to_yaml(config, resolve=True)}",
         config_digest=digest(_plain(config)),
         changes=tuple(map(str, changes)),
+        overrides=typed.overrides,
     )
 
 

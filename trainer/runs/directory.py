@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from trainer.errors import RequestError
@@ -92,6 +92,12 @@ class RunDirectory:
             return self._read()
         except OSError:
             return RunInfo()
+
+    def last_seen(self) -> str:
+        """Returns the time at which a process last wrote metrics or ``run.json``, UTC, ISO 8601; "" if it never did."""
+        files = (path for path in (self.run_file, self.metrics_file) if path.is_file())
+        latest = max((path.stat().st_mtime for path in files), default=None)
+        return "" if latest is None else datetime.fromtimestamp(latest, timezone.utc).isoformat(timespec="seconds")
 
     def update(self, change: Callable[[RunInfo], RunInfo]) -> None:
         """Reads ``run.json``, changes its content and replaces the file at once.

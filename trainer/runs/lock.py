@@ -104,6 +104,25 @@ class RunLock:
         os.pwrite(descriptor, json.dumps(mine).encode(), 0)
 
 
+def is_held(path: Path) -> bool:
+    """Returns whether a process holds, or may hold, the lock of a run; it cannot be seen on another host.
+
+    Args:
+        path: Path of the lock file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return _holder(descriptor).get("host", socket.gethostname()) != socket.gethostname()
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def _holder(descriptor: int) -> dict[str, Any]:
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))

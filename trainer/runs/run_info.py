@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_type_hints
 
+from trainer.runs.history import HistoryEntry
 from trainer.state import CheckpointSettings, Rollback
 
 
@@ -66,6 +67,7 @@ class RunInfo:
         trunks: Frozen graphs inside the model.
         tables: Look-up tables of the model that no checkpoint holds.
         rollbacks: Rollbacks so far, the oldest first.
+        history: Processes that worked on the run, the oldest first; the newest hundred.
         warm_start: Variables that a warm start loaded.
         resumed_from: Variables that were loaded from an external checkpoint.
         others: Keys that this version does not know.
@@ -104,6 +106,7 @@ class RunInfo:
     stopped_by: str | None = None
     exports: tuple[str, ...] = ()
     error: str | None = None
+    history: tuple[HistoryEntry, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -116,6 +119,7 @@ class RunInfo:
         value = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
         value["savers"] = [{**asdict(saver), "pinned": sorted(saver.pinned)} for saver in self.savers]
         value["rollbacks"] = [asdict(entry) for entry in self.rollbacks]
+        value["history"] = [entry.to_json() for entry in self.history]
         known = {name: each for name, each in value.items() if not _is_unknown(each)}
         return {**known, **self.others}
 
@@ -171,6 +175,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "warm_start": _mapping,
     "resumed_from": _mapping,
     "rollbacks": lambda value: tuple(RollbackEntry(**each) for each in _list(value)),
+    "history": lambda value: tuple(HistoryEntry.from_json(_mapping(each)) for each in _list(value)),
     "metrics": _mapping,
     "secs": _mapping,
     "exports": _texts,

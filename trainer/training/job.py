@@ -24,12 +24,14 @@ class Invocation:
         config_text: Composed config as YAML.
         config_digest: SHA-256 of the settings that change what is computed.
         changes: Settings that a resume changes, as text.
+        overrides: Overrides of the config, as typed.
     """
 
     command: str | None = None
     config_text: str = ""
     config_digest: str | None = None
     changes: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 from trainer.callback import Context
 from trainer.checkpoints.restoring.transfer_plan import Transfer
 from trainer.checks import finite_or_none
 from trainer.errors import Interrupted, NonFiniteError, describe
 from trainer.graph.compiling.compile_rule import Mode
+from trainer.runs.history import HistoryEntry, with_last, with_start
 from trainer.runs.run_info import RollbackEntry
 from trainer.runs.versions import changed, versions
-from trainer.state import Rollback
+from trainer.state import Rollback, RunState
 from trainer.timing import utc_now
 from trainer.training.file_table import file_table
 from trainer.training.initial_values import InitialValues
@@ -41,9 +45,16 @@ class RunReporter:
         self._run = job.start.run
         self._length = length
 
-    def started(self, mode: Mode, initial_values: InitialValues) -> None:
-        """Reports that the directory is there and nothing has run yet."""
+    def started(self, mode: Mode, initial_values: InitialValues, config: Path) -> None:
+        """Reports that the directory is there and nothing has run yet.
+
+        Args:
+            mode: Compile mode of the steps.
+            initial_values: Values that the run starts from.
+            config: Path of the composed config of this process.
+        """
         job, invocation = self._job, self._job.invocation
+        entry, last_seen = self._entry(config.name), self._run.last_seen()
         self._run.update(
             lambda info: replace(
                 info,
@@ -64,6 +75,7 @@ class RunReporter:
                 error=None,
                 stop_reason=None,
                 stopped_by=None,
+                history=with_start(info.history, entry, last_seen),
             )
         )
         if not job.callbacks.savers:
@@ -72,6 +84,25 @@ class RunReporter:
             log.warning("resumed with other versions (%s); the last bits of the numbers may differ", differences)
         epochs, steps = _count(self._length.epochs, "epoch"), _count(self._length.steps_per_epoch, "step")
         log.info("%s: %s of %s in %s, %s", job.name, epochs, steps, self._run.path, self._how())
+
+    def _entry(self, config: str) -> HistoryEntry:
+        record, invocation = self._start.record, self._job.invocation
+        return HistoryEntry(
+            started=utc_now(),
+            epoch=record.epoch if record else 0,
+            global_step=record.global_step if record else 0,
+            host=socket.gethostname(),
+            command=invocation.command,
+            overrides=invocation.overrides,
+            changes=invocation.changes,
+            config=config,
+        )
+
+    def began_at(self, state: RunState) -> None:
+        """Reports the state that the first step begins from, where no commit record has said it."""
+        if self._start.record is None and state.global_step:
+            at: dict[str, Any] = {"epoch": state.epoch, "global_step": state.global_step}
+            self._run.update(lambda info: replace(info, history=with_last(info.history, **at)))
 
     def _how(self) -> str:
         record = self._start.record
@@ -124,7 +155,8 @@ class RunReporter:
     def failed(self, error: BaseException) -> None:
         """Reports that the run did not end in good order."""
         status = "interrupted" if isinstance(error, Interrupted) else "failed"
-        self._run.update(lambda info: replace(info, status=status, ended=utc_now(), error=describe(error)))
+        end: dict[str, Any] = {"status": status, "ended": utc_now(), "error": describe(error)}
+        self._run.update(lambda info: replace(info, **end, history=with_last(info.history, **end)))
         if isinstance(error, NonFiniteError):
             good = self._run.info().newest_checkpoint or "none was saved yet"
             log.error("newest good checkpoint: %s", good)
@@ -139,11 +171,13 @@ class RunReporter:
             remedies: What could make the input faster, where it is the bottleneck.
         """
         record, rate = context.record, steps / max(spent.total, 1e-9)
+        status = "interrupted" if context.stop_is_pause else "finished"
+        end: dict[str, Any] = {"status": status, "ended": utc_now()}
         self._run.update(
             lambda info: replace(
                 info,
-                status="interrupted" if context.stop_is_pause else "finished",
-                ended=utc_now(),
+                **end,
+                history=with_last(info.history, **end),
                 epoch=record.epoch,
                 global_step=record.global_step,
                 metrics=finite_or_none(record.metrics),

@@ -70,8 +70,8 @@ class Runner:
         """Runs to the end; after a rollback, again from an earlier state."""
         start, mode = self._job.start, self._graph.context.mode
         start.run.clean_up()
-        start.run.write_config(self._job.invocation.config_text)
-        self._reporter.started(mode, self._initial_values)
+        config = start.run.write_config(self._job.invocation.config_text)
+        self._reporter.started(mode, self._initial_values, config)
         self._reporter.values_given(self._graph.context.given.names)
         if self._transfer is not None:
             self._reporter.variables_loaded(self._transfer)
@@ -79,6 +79,7 @@ class Runner:
         try:
             self._open_loop()
             context = self._begin(start.record)
+            self._reporter.began_at(context.record)
             set_aside_superseded(start)
             while not self._runs_to_the_end(context):
                 context = self._begin(newest_or_none(start))
