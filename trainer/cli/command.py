@@ -126,21 +126,7 @@ class Tool:
         Args:
             arguments: Words after the name of the program; None for those of this process.
         """
-        chosen = None
-        try:
-            chosen = self._parse(sys.argv[1:] if arguments is None else list(arguments))
-            answer: Answer = chosen.run(chosen)
-        except TrainerError as error:
-            return _refused(error, error.exit_code, "" if chosen is None else chosen.parser.format_help())
-        except OSError as error:
-            return _refused(error, 1)
-        except (ValueError, TypeError) as error:
-            return _refused(error, 2)
-        text = as_json(answer.data) if chosen.json else answer.text
-        with contextlib.suppress(OSError):
-            sys.stdout.write(f"{plain(text)}\n")
-        close_output()
-        return answer.exit_code
+        return _answered(self._parse, arguments)
 
     def _parse(self, arguments: list[str]) -> argparse.Namespace:
         if not arguments:
@@ -152,6 +138,45 @@ class Tool:
             known = set(re.findall(r"--[\w-]+", self._commands[arguments[0]].format_help()))
             raise RequestError(f"{arguments[0]} takes no {unknown[0]}; {suggestion(unknown[0], known)}")
         return chosen
+
+
+def run_parser(parser: Parser, run: Run, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line of one command and returns its exit code.
+
+    Args:
+        parser: Parser of its arguments; ``--json`` is one of them.
+        run: Function that carries the command out.
+        arguments: Words after the name of the program; None for those of this process.
+    """
+    parser.set_defaults(run=run, parser=parser)
+
+    def parse(words: list[str]) -> argparse.Namespace:
+        chosen, unknown = parser.parse_known_args(words or ["--help"])
+        if unknown:
+            known = set(re.findall(r"--[\w-]+", parser.format_help()))
+            raise RequestError(f"there is no {unknown[0]}; {suggestion(unknown[0], known)}")
+        return chosen
+
+    return _answered(parse, arguments)
+
+
+def _answered(parse: Callable[[list[str]], argparse.Namespace], arguments: Sequence[str] | None) -> int:
+    """Parses words, carries the command out, prints its answer or its error, and returns the exit code."""
+    chosen = None
+    try:
+        chosen = parse(sys.argv[1:] if arguments is None else list(arguments))
+        answer: Answer = chosen.run(chosen)
+    except TrainerError as error:
+        return _refused(error, error.exit_code, "" if chosen is None else chosen.parser.format_help())
+    except OSError as error:
+        return _refused(error, 1)
+    except (ValueError, TypeError) as error:
+        return _refused(error, 2)
+    text = as_json(answer.data) if chosen.json else answer.text
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{plain(text)}\n")
+    close_output()
+    return answer.exit_code
 
 
 def _refused(error: Exception, exit_code: int, help_text: str = "") -> int:

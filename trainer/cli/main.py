@@ -8,7 +8,11 @@ from importlib import import_module
 from trainer.cli.program import import_from_working_directory, program_name
 from trainer.cli.stdout import open_streams
 
-COMMANDS = {"checkpoints": "trainer.cli.checkpoints", "models": "trainer.cli.models"}
+COMMANDS = {
+    "checkpoints": "trainer.cli.checkpoints",
+    "models": "trainer.cli.models",
+    "report": "trainer.cli.report",
+}
 """Module whose ``main`` runs a command, by the name of the command; only the chosen one is imported."""
 
 

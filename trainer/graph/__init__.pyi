@@ -10,3 +10,4 @@ from trainer.graph.optimizers.optimizer_parts import OptimizerPart as OptimizerP
 from trainer.graph.optimizers.optimizer_parts import Optimizers as Optimizers
 from trainer.graph.optimizers.optimizer_parts import naming as naming
 from trainer.graph.optimizers.optimizers import exclude_from_weight_decay as exclude_from_weight_decay
+from trainer.graph.validation_outputs import validation_outputs as validation_outputs

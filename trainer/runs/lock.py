@@ -116,7 +116,7 @@ def is_held(path: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return _holder(descriptor).get("host", socket.gethostname()) != socket.gethostname()
+        return bool(_holder(descriptor).get("host", socket.gethostname()) != socket.gethostname())
     except BlockingIOError:
         return True
     finally:
