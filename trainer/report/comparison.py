@@ -10,8 +10,10 @@ from trainer.report.epoch_rows import groups_of
 from trainer.report.run_record import RunRecord
 from trainer.report.run_status import shown_secs
 
-MAX_SETTINGS = 12
-"""Max number of settings in the table; those that differ in most runs come first."""
+MAX_SETTINGS, MAX_METRICS, MAX_TOLD = 12, 6, 3
+"""Max numbers of settings and metrics in the table, and of settings in a legend; those with most values come first."""
+
+COLUMNS = ("run", "status", "best", "epoch", "time")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class ComparedRun:
 
     Args:
         run: Run.
-        label: Shortest name that tells it from the others.
+        label: Name and settings that tell it from the others.
         cells: Texts of the columns.
     """
 
@@ -37,13 +39,13 @@ class Comparison:
         headers: Headers of the columns.
         rows: Rows, the best first.
         left_out: Number of settings that differ and have no column.
-        numbers: Places of the columns that hold numbers.
+        numbers: Headers of the columns that hold numbers.
     """
 
     headers: tuple[str, ...]
     rows: tuple[ComparedRun, ...]
     left_out: int
-    numbers: tuple[int, ...]
+    numbers: frozenset[str]
 
 
 def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
@@ -54,32 +56,49 @@ def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
     Args:
         runs: Runs to compare.
     """
-    labels = dict(zip(map(id, runs), labels_of(runs), strict=True))
-    ordered = sorted(runs, key=_rank(runs))
-    settings = differing([each.settings for each in runs])
-    software = differing([{**each.info.versions, "compile": each.info.compile or ""} for each in runs])
-    shown = settings[:MAX_SETTINGS]
-    metrics = [name for names in groups_of([n for run in runs for n in run.rows.names]).values() for name in names]
-    metrics = list(dict.fromkeys(metrics))[:6]
-    headers = ["run", "status", "epoch", "best", "at epoch", *metrics, "steps/s", "time", *shown, *software]
+    names = dict(zip(map(id, runs), labels_of(runs), strict=True))
+    settings, software = differing([run.settings for run in runs]), differing([_software(run) for run in runs])
+    shown = short_keys(settings[:MAX_SETTINGS])
+    grouped = groups_of([name for run in runs for name in run.rows.names])
+    metrics = [name for members in grouped.values() for name in members][:MAX_METRICS]
     rows = []
-    for run in ordered:
+    for run in sorted(runs, key=_rank(runs)):
+        own = {short: run.settings.get(key, "-") for key, short in shown.items()}
         best = run.best
-        cells = [
-            labels[id(run)],
-            run.status.word,
-            number(run.epoch),
-            f"{best.metric} {number(best.value)}" if best else "",
-            number(best.epoch) if best else "",
-            *(number(run.last(name)) for name in metrics),
-            number(run.rate),
-            shown_secs(run.secs),
-            *(run.settings.get(key, "-") for key in shown),
-            *({**run.info.versions, "compile": run.info.compile or ""}.get(key, "-") for key in software),
-        ]
-        rows.append(ComparedRun(run, labels[id(run)], tuple(cells)))
-    numbers = (2, 4, *range(5, 7 + len(metrics)))
-    return Comparison(tuple(headers), tuple(rows), max(0, len(settings) - MAX_SETTINGS), numbers)
+        columns = {
+            "run": names[id(run)],
+            **own,
+            "status": run.status.word,
+            "best": f"{best.metric} {number(best.value)}" if best else "",
+            "at epoch": number(best.epoch) if best else "",
+            "epoch": number(run.epoch),
+            **{f"last {name}": number(run.last(name)) for name in metrics},
+            "steps/s": number(run.rate),
+            "time": shown_secs(run.secs),
+            **{key: _software(run).get(key, "-") for key in software},
+        }
+        told = ", ".join([names[id(run)], *(f"{key} {value}" for key, value in list(own.items())[:MAX_TOLD])])
+        rows.append(ComparedRun(run, told, tuple(columns.values())))
+    headers = tuple(columns)
+    numbers = {"at epoch", "epoch", "steps/s", "time", *(name for name in headers if name.startswith("last "))}
+    return Comparison(headers, tuple(rows), len(settings) - len(shown), frozenset(numbers))
+
+
+def _software(run: RunRecord) -> Mapping[str, str]:
+    return {**{name: str(each) for name, each in run.info.versions.items()}, "compile": run.info.compile or "-"}
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Returns the last parts of dotted keys, or the whole key where two have the same.
+
+    Example:
+        >>> short_keys(["optimizer.learning_rate", "model.units", "data.units"])
+        {'optimizer.learning_rate': 'learning_rate', 'model.units': 'model.units', 'data.units': 'data.units'}
+    """
+    ends = [key.rpartition(".")[2] for key in keys]
+    return {
+        key: end if ends.count(end) == 1 and end not in COLUMNS else key for key, end in zip(keys, ends, strict=True)
+    }
 
 
 def _rank(runs: Sequence[RunRecord]) -> Callable[[RunRecord], tuple[bool, float]]:

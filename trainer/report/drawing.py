@@ -168,7 +168,7 @@ def _draw_marks(axes: Any, chart: Chart, palette: Palette) -> None:
     if saved := places[CHECKPOINT]:
         axes.plot(saved, [0.025] * len(saved), "^", color=palette.soft, markersize=3.2, transform=across, clip_on=False)
     if chart.best and any(mark.kind == BEST for mark in chart.marks):
-        look = {"markersize": 8, "markeredgewidth": 0.6, "zorder": 5}
+        look = {"markersize": 10, "markeredgewidth": 0.6, "zorder": 5}
         axes.plot(*([each] for each in chart.best), "*", color=palette.ink, markeredgecolor=palette.paper, **look)
 
 

@@ -38,6 +38,9 @@ GROUNDS = (
 CONFUSED = 5
 """Max number of pairs of classes that are named."""
 
+LEAST_SHARE = 0.004
+"""Smallest share of the time that is shown."""
+
 MAX_ROWS = 60
 """Max number of rows in the tables of checkpoints, processes and rollbacks; the newest are shown."""
 
@@ -120,7 +123,9 @@ def _subtitle(run: RunRecord) -> str:
 def _tiles(run: RunRecord) -> list[tuple[str, str, str]]:
     tiles = []
     if best := run.best:
-        where = f"epoch {number(best.epoch)}" + (f", kept as {best.checkpoint}" if best.checkpoint else ", not kept")
+        kept = (run.info.best_checkpoint or "").removeprefix("checkpoints/")
+        beside = f", kept as {best.checkpoint}" if best.checkpoint else f"; best kept: {kept}" if kept else ", not kept"
+        where = f"epoch {number(best.epoch)}{beside}"
         tiles.append((f"best {best.metric}", number(best.value), where))
     shown = [name for name in ("loss", "val_loss") if run.last(name) is not None]
     tiles += [(f"last {name}", number(run.last(name)), "") for name in shown]
@@ -145,7 +150,7 @@ def _shares(secs: Mapping[str, float]) -> list[dict[str, Any]]:
     return [
         {"name": name, "secs": shown_secs(each), "share": each / total, "percent": f"{each / total:.0%}"}
         for name, each in secs.items()
-        if each > 0
+        if each > 0 and each >= LEAST_SHARE * total
     ]
 
 
@@ -155,8 +160,8 @@ def _history(run: RunRecord) -> list[tuple[str, ...]]:
         (
             entry.config or "?",
             f"{entry.status}: {entry.error}" if entry.error else entry.status,
-            shown_time(entry.started),
-            shown_time(entry.ended),
+            shown_time(entry.started).removesuffix(" UTC"),
+            shown_time(entry.ended).removesuffix(" UTC"),
             number(entry.epoch),
             number(entry.global_step),
             "; ".join(entry.changes),

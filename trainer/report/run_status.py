@@ -150,7 +150,8 @@ def best_value(
         points = [(y, x) for x, y in zip(curve.epochs, curve.values, strict=True) if math.isfinite(y)]
         if points:
             sign = -1 if mode == "max" else 1
-            value, epoch = min(points, key=lambda point: (sign * point[0], point[1]))
-            kept = next((name for name, at in checkpoints if at == epoch), "")
-            return BestValue(metric, mode, value, epoch, kept)
+            names = {at: name for name, at in checkpoints}
+            # Of equal values, the one that is kept is of more use.
+            value, epoch = min(points, key=lambda point: (sign * point[0], point[1] not in names, point[1]))
+            return BestValue(metric, mode, value, epoch, names.get(epoch, ""))
     return None
