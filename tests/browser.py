@@ -26,7 +26,8 @@ FLAGS = (
 WIDTHS = (1600, 400)
 
 # A window of 400 pixels is not to be had everywhere, and the page allows no scripts: so it stands in a frame.
-FRAME = """<!DOCTYPE html><meta charset="utf-8"><style>body {{ margin: 0 }} iframe {{ border: 0; display: block }}</style>
+FRAME = """<!DOCTYPE html><meta charset="utf-8">
+<style>body {{ margin: 0 }} iframe {{ border: 0; display: block }}</style>
 <iframe id="page" src="{address}" width="{width}" height="{height}"></iframe><pre id="found"></pre><script>
 document.getElementById("page").addEventListener("load", event => {{
   const page = event.target.contentDocument, root = page.documentElement;
@@ -77,7 +78,7 @@ def main() -> None:
         for dark in (False, True):
             picture = folder / f"{page.stem}-{width}-{'dark' if dark else 'light'}.png"
             screenshot(page, picture, width, dark=dark)
-            print(picture, sizes_of(page, width, dark=dark))
+            sys.stdout.write(f"{picture} {sizes_of(page, width, dark=dark)}\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,14 @@ import pytest
 from trainer.training.train import train_job
 
 SLOW = {
+    "report/test_page.py::test_nothing_that_a_run_left": "two pages and pictures for each damage",
+    "report/test_page.py::test_nothing_stands_out": "a browser, eight times",
+    "report/test_page.py::test_matrices": "a page for each number of classes",
+    "report/test_page.py::test_thousands": "a page of 30,000 epochs",
+    "report/test_page.py::test_numbers": "a page",
+    "report/test_page.py::test_a_run_without": "a page for each number of epochs",
+    "callbacks/test_report.py::": "a run and a page for each kind of model",
+    "testing/test_contract.py::test_the_shipped_callbacks_keep_the_contract[report": "six runs and their pages",
     "test_pages.py::test_every_command": "every block of the README and docs/, in a shell",
     "test_conformance.py::test_an_experiment_runs_resumes_and_exports": "every experiment, started two times",
     "test_commands.py::test_a_generator_reaches": "an experiment to its end",

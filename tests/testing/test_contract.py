@@ -17,6 +17,7 @@ from callbacks.freeze import Freeze
 from callbacks.metrics import Metrics
 from callbacks.nan_guard import NanGuard
 from callbacks.progress import Progress
+from callbacks.report import Report
 from callbacks.saved_model import SavedModel
 from trainer.callback import Callback, Context
 from trainer.errors import RequestError
@@ -31,6 +32,7 @@ SHIPPED: dict[str, tuple[Callable[[], Callback], Any]] = {
     "metrics": (Metrics, lambda: {"metrics": None}),
     "nan_guard": (lambda: NanGuard(action="rollback"), None),
     "progress": (Progress, None),
+    "report": (Report, None),
     "saved_model": (SavedModel, None),
 }
 

@@ -15,6 +15,9 @@ SECS, RATE, STEPS_PER_SEC, VAL = "secs_", "learning_rate", "steps_per_sec", "val
 MAX_POINTS = 500
 """Max number of points in a curve: more are closer together than a pixel."""
 
+MAX_VALUE = 1e300
+"""Size of a number from which differences of two overflow; a metric of float32 never has it."""
+
 LOG_SPAN = 50.0
 """Quotient of the largest and the smallest value from which a logarithmic scale shows more."""
 
@@ -94,10 +97,10 @@ class EpochRows:
 
 
 def _number(value: Any) -> float:
-    """Returns a value as a float; nan for one that is no number, or not finite."""
+    """Returns a value as a float; nan for one that is no number, or not finite, or beyond what can be drawn."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     try:
-        return float(value) if is_number and math.isfinite(value) else math.nan
+        return float(value) if is_number and abs(value) < MAX_VALUE else math.nan
     except OverflowError:
         return math.nan
 

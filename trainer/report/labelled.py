@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from trainer.report.pixels import as_pixels, thumbnails
+
 Array = np.ndarray[Any, Any]
 Spec = tuple[str, tuple[int | None, ...]]
 """Name of the dtype, and shape with the examples first."""
@@ -18,9 +20,6 @@ MAX_CLASSES = 1000
 
 MAX_WORST = 24
 """Number of worst examples that are kept."""
-
-MAX_PIXELS = 96
-"""Rows and columns of a picture that is kept; a larger one is thinned."""
 
 MAX_SCATTERED = 1500
 """Number of points of a scatter plot."""
@@ -215,7 +214,7 @@ class Tally:
     def _keep_worst(self, images: Array, truth: Array, predicted: Array, probability: Array, index: Array) -> None:
         batch = {"probability": probability, "truth": truth, "predicted": predicted, "index": index}
         worst = np.argsort(probability, kind="stable")[:MAX_WORST]
-        batch = {name: each[worst] for name, each in batch.items()} | {"images": _small(images[worst])}
+        batch = {name: each[worst] for name, each in batch.items()} | {"images": thumbnails(images[worst])}
         if self._worst:
             batch = {name: np.concatenate([self._worst[name], each]) for name, each in batch.items()}
         kept = np.argsort(batch["probability"], kind="stable")[:MAX_WORST]
@@ -275,30 +274,3 @@ class _Numbers:
 def _squeezed(values: Array) -> Array:
     values = np.asarray(values)
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-
-
-def _small(images: Array) -> Array:
-    """Returns images with a channel axis, thinned where they are large."""
-    rows, columns = (-(-size // MAX_PIXELS) for size in images.shape[1:3])
-    thin = images[:, ::rows, ::columns]
-    return thin[..., np.newaxis] if thin.ndim == 3 else thin
-
-
-def as_pixels(images: Array) -> Array:
-    """Returns images of any range as uint8: 0 to 255 as they are, 0 to 1 scaled, others from their least to greatest.
-
-    Args:
-        images: Images [examples, height, width, channels].
-
-    Example:
-        >>> as_pixels(np.array([0.0, 0.5, 1.0]).reshape(1, 1, 3, 1)).ravel().tolist()
-        [0, 128, 255]
-    """
-    values = np.nan_to_num(images.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
-    if low >= 0 and high > 1 and high <= 255:
-        low, high = 0.0, 255.0
-    elif low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    scaled = (values - low) / max(high - low, 1e-12)
-    return np.round(255 * scaled).astype(np.uint8)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from trainer.files import write_atomically
-from trainer.report.labelled import CLASSES, MAX_CLASSES, MAX_PIXELS, MAX_WORST, NUMBER, ValidationSummary
+from trainer.report.labelled import CLASSES, MAX_CLASSES, MAX_WORST, NUMBER, ValidationSummary
+from trainer.report.pixels import MAX_PIXELS
 
 FILE = "report-data.npz"
 MAX_BYTES = 2**26
@@ -44,7 +45,7 @@ def read_summary(path: Path) -> ValidationSummary:
         path: Path of the file; it need not exist.
     """
     if not path.is_file():
-        return ValidationSummary(note="no callback report has looked at the validation part (+callbacks=report)")
+        return ValidationSummary(note="+callbacks=report looks at the validation part when a run ends in good order")
     try:
         if sum(each.file_size for each in zipfile.ZipFile(path).infolist()) > MAX_BYTES:
             return ValidationSummary(note=f"{path.name} is larger than such a file can be")
