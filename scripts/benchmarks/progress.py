@@ -62,9 +62,13 @@ def _rate(name: str, variant: str, secs: float) -> float:
     if variant in ("bar", "both"):
         callbacks["progress"] = Progress()
     rows = STEPS_PER_ROW if variant in ("rows", "both") else None
-    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
-        with patch("callbacks.progress.is_terminal", lambda: True), patch("sys.stderr", nowhere):
-            train_case(CASES[name], Path(folder) / "run", callbacks, log_every_n_steps=rows)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Path(os.devnull).open("w") as nowhere,
+        patch("callbacks.progress.is_terminal", lambda: True),
+        patch("sys.stderr", nowhere),
+    ):
+        train_case(CASES[name], Path(folder) / "run", callbacks, log_every_n_steps=rows)
     return rate_between([each for each in watch.seen if each[0] - watch.seen[0][0] >= secs / 2])
 
 

@@ -140,7 +140,7 @@ class CallbackList:
 
     def on_log(self, context: Context, row: RunState) -> None:
         """Some steps inside a call have means of their own."""
-        self._tell("on_log", lambda callback: callback.on_log(context, row))
+        self._tell("on_log", lambda callback: callback.on_log(context, row), context)
 
     def save_now(self, context: Context) -> None:
         """Lets the savers save although they are not due."""
