@@ -4,10 +4,10 @@ from trainer.graph.evaluation import Evaluation as Evaluation
 from trainer.graph.evaluation import make_evaluations as make_evaluations
 from trainer.graph.evaluation import prefix_of as prefix_of
 from trainer.graph.forward.precision import made_in as made_in
+from trainer.graph.inference_pass import validation_outputs as validation_outputs
 from trainer.graph.optimizers.averages import chosen_averages as chosen_averages
 from trainer.graph.optimizers.learning_rates import rate_of_step as rate_of_step
 from trainer.graph.optimizers.optimizer_parts import OptimizerPart as OptimizerPart
 from trainer.graph.optimizers.optimizer_parts import Optimizers as Optimizers
 from trainer.graph.optimizers.optimizer_parts import naming as naming
 from trainer.graph.optimizers.optimizers import exclude_from_weight_decay as exclude_from_weight_decay
-from trainer.graph.validation_outputs import validation_outputs as validation_outputs

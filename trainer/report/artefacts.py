@@ -52,7 +52,7 @@ def artefacts_of(
     return (
         *(_checkpoint(each, verify=verify) for each in checkpoints),
         *(_export(run, name, verify=verify) for name in inside),
-        *(Artefact(name, "file", size_of(run / name), UNCHECKED, "") for name in OTHERS if (run / name).is_file()),
+        *(Artefact(name, "file", bytes_of(run / name), UNCHECKED, "") for name in OTHERS if (run / name).is_file()),
     )
 
 
@@ -65,7 +65,7 @@ def _is_inside(name: str) -> bool:
     return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
-def size_of(path: Path) -> int:
+def bytes_of(path: Path) -> int:
     """Returns the bytes of a file, or of all files below a directory; 0 for what is gone."""
     try:
         return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())
@@ -74,7 +74,7 @@ def size_of(path: Path) -> int:
 
 
 def _checkpoint(checkpoint: StoredCheckpoint, *, verify: bool) -> Artefact:
-    name, size = f"checkpoints/{checkpoint.name}", sum(size_of(each) for each in checkpoint.files)
+    name, size = f"checkpoints/{checkpoint.name}", sum(bytes_of(each) for each in checkpoint.files)
     if checkpoint.problem:
         return Artefact(name, "checkpoint", size, BAD, checkpoint.problem)
     if checkpoint.record is None:
@@ -92,7 +92,7 @@ def _checkpoint(checkpoint: StoredCheckpoint, *, verify: bool) -> Artefact:
 def _export(run: Path, name: str, *, verify: bool) -> Artefact:
     path = run / name
     is_frozen = path.suffix == ".pb"
-    kind, size = "frozen graph" if is_frozen else "SavedModel" if "saved_model" in name else "file", size_of(path)
+    kind, size = "frozen graph" if is_frozen else "SavedModel" if "saved_model" in name else "file", bytes_of(path)
     if not path.exists():
         return Artefact(name, kind, 0, BAD, "run.json names it, and it is not there")
     manifest = _manifest(path.with_suffix(".json") if is_frozen else path / MANIFEST)

@@ -32,7 +32,7 @@ class ComparedRun:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunTable:
     """Table of runs.
 
     Args:
@@ -48,7 +48,7 @@ class Comparison:
     numbers: frozenset[str]
 
 
-def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
+def compare_runs(runs: Sequence[RunRecord]) -> RunTable:
     """Returns the table of runs.
 
     The metric of the best value is that of most runs. Runs without a value come last.
@@ -81,7 +81,7 @@ def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
         rows.append(ComparedRun(run, told, tuple(columns.values())))
     headers = tuple(columns)
     numbers = {"at epoch", "epoch", "steps/s", "time", *(name for name in headers if name.startswith("last "))}
-    return Comparison(headers, tuple(rows), len(settings) - len(shown), frozenset(numbers))
+    return RunTable(headers, tuple(rows), len(settings) - len(shown), frozenset(numbers))
 
 
 def _software(run: RunRecord) -> Mapping[str, str]:

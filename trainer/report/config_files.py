@@ -69,22 +69,22 @@ def _read(path: Path) -> ConfigFile:
     except OSError as error:
         return ConfigFile(path.name, f"cannot be read: {error.strerror}", {})
     try:
-        settings = flat(yaml.safe_load(text))
+        settings = dotted_texts(yaml.safe_load(text))
     except (yaml.YAMLError, ValueError, RecursionError):
         settings = {}
     cut = f"{text[:MAX_CHARACTERS]}\n..." if len(text) > MAX_CHARACTERS else text
     return ConfigFile(path.name, cut, settings)
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
+def dotted_texts(value: Any, prefix: str = "") -> dict[str, str]:
     """Returns the values of nested mappings as text by dotted key.
 
     Example:
-        >>> flat({"loop": {"epochs": 3, "steps": None}, "tags": ["a"], "more": {}})
+        >>> dotted_texts({"loop": {"epochs": 3, "steps": None}, "tags": ["a"], "more": {}})
         {'loop.epochs': '3', 'loop.steps': 'null', 'tags': '[a]', 'more': '{}'}
     """
     if isinstance(value, Mapping) and value:
-        parts = [flat(each, f"{prefix}.{key}" if prefix else str(key)) for key, each in value.items()]
+        parts = [dotted_texts(each, f"{prefix}.{key}" if prefix else str(key)) for key, each in value.items()]
         return {key: text for part in parts for key, text in part.items()}
     return {prefix: _shown(value)} if prefix else {}
 

@@ -15,7 +15,7 @@ from trainer import __version__
 from trainer.files import format_size
 from trainer.report.charts import MAX_CHARTS, MAX_RUNS, Chart
 from trainer.report.colours import DARK, LIGHT, STAND_INS, variables
-from trainer.report.comparison import Comparison, number
+from trainer.report.comparison import RunTable, number
 from trainer.report.drawing import as_svg, draw_chart, draw_confusion, draw_scatter, drawing, new_figure, png_of_pixels
 from trainer.report.labelled import CLASSES, NUMBER, ValidationSummary
 from trainer.report.run_record import RunRecord
@@ -45,7 +45,7 @@ MAX_ROWS = 60
 """Max number of rows in the tables of checkpoints, processes and rollbacks; the newest are shown."""
 
 
-def render_page(runs: Sequence[RunRecord], charts: Sequence[Chart], comparison: Comparison | None, title: str) -> str:
+def render_page(runs: Sequence[RunRecord], charts: Sequence[Chart], comparison: RunTable | None, title: str) -> str:
     """Returns the HTML of a report on one run, or on several in comparison.
 
     Args:
