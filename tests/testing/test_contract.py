@@ -16,12 +16,14 @@ from callbacks.evaluate import Evaluate
 from callbacks.freeze import Freeze
 from callbacks.metrics import Metrics
 from callbacks.nan_guard import NanGuard
+from callbacks.notify import Notify
 from callbacks.progress import Progress
 from callbacks.report import Report
 from callbacks.saved_model import SavedModel
 from trainer.callback import Callback, Context
 from trainer.errors import RequestError
 from trainer.schedule import Schedule
+from trainer.state import RunState
 from trainer.testing import ContractError, check_callback
 
 SHIPPED: dict[str, tuple[Callable[[], Callback], Any]] = {
@@ -31,6 +33,7 @@ SHIPPED: dict[str, tuple[Callable[[], Callback], Any]] = {
     "freeze": (Freeze, None),
     "metrics": (Metrics, lambda: {"metrics": None}),
     "nan_guard": (lambda: NanGuard(action="rollback"), None),
+    "notify": (lambda: Notify(command="true"), None),
     "progress": (Progress, None),
     "report": (Report, None),
     "saved_model": (SavedModel, None),
@@ -135,6 +138,12 @@ class ReportsUnannounced(Callback):
         context.report({"surprise": 1.0})
 
 
+class RaisesInLog(Callback):
+    def on_log(self, context: Context, row: RunState) -> None:
+        assert set(row.metrics) >= {"loss", "error"}
+        raise KeyError("accuracy")
+
+
 class StopsTooLate(Callback):
     def on_epoch_end(self, context: Context) -> None:
         raise ValueError("no such metric")
@@ -173,6 +182,7 @@ BROKEN: dict[str, tuple[Callable[[], Callback], str]] = {
     "only saves": (OnlySaves, "has a state_dict and no load_state_dict"),
     "forgets": (Forgets, "does not take back in load_state_dict"),
     "unannounced": (ReportsUnannounced, "reports surprise without announcing it"),
+    "a row": (RaisesInLog, "raises in on_log: KeyError: .accuracy."),
     "an event": (StopsTooLate, "raises in on_epoch_end: no such metric"),
     "an ending": (RaisesAtAnInterrupt, "raises in on_exception: KeyError: 'nothing'"),
     "a thread": (LeavesAThread, "leaves the thread mine running after close"),
