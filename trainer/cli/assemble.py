@@ -13,16 +13,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from trainer import export, graph, training
+from trainer.cli.objective import Objective, key_named
 from trainer.cli.optimizers import optimizer_maker, rates_are_set
 from trainer.cli.overfitting import tell_of_overfitting, watching_alone
 from trainer.config.allowed_targets import Allowed, check_permissions
-from trainer.config.changes import Change, check_changes, digest
+from trainer.config.changes import Change, check_changes, digest, is_same_job
 from trainer.config.check_arguments import check_arguments
 from trainer.config.optimizer_parts import is_rate
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.errors import RequestError, TrainerError
 from trainer.model import Model
+from trainer.runs.directory import RunDirectory
 from trainer.runs.settings import Settings
 from trainer.runs.stored_config import stored_config
 from trainer.tensorflow_import import import_tensorflow
@@ -44,7 +46,14 @@ class _Typed(NamedTuple):
 FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
-def run(config: DictConfig, settings: Settings, command: str, signals: Signals, typed: Sequence[str]) -> None:
+def run(
+    config: DictConfig,
+    settings: Settings,
+    command: str,
+    signals: Signals,
+    typed: Sequence[str],
+    objective: Objective | None = None,
+) -> None:
     """Runs the training that the config describes.
 
     Steps that need no TensorFlow come first, so that a wrong request is refused at once.
@@ -55,6 +64,7 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals, 
         command: Command as typed, for ``run.json``.
         signals: Signals caught since the start of the process.
         typed: Overrides as typed, which alone may open files of others and name further modules.
+        objective: Number that the run is to report, which learns of its directory; None for none.
 
     Raises:
         RequestError: The request cannot be carried out; nothing was created.
@@ -64,14 +74,15 @@ def run(config: DictConfig, settings: Settings, command: str, signals: Signals, 
     if config.trust:
         _trust(config)
     with signals.at_once():
-        job = _job(config, settings, _Typed(command, tuple(typed)), make)
+        job = _job(config, settings, _Typed(command, tuple(typed)), make, objective)
     if job is None:
         return
     signals.check()
     if config.debug == "shapes":
         log.info("%s", training.table_of_layers(job))
         return
-    training.train_job(job, signals)
+    with key_named():
+        training.train_job(job, signals)
     if config.debug == "overfit":
         tell_of_overfitting(job.callbacks)
 
@@ -85,13 +96,23 @@ def _trust(config: Any) -> None:
             _trust(config[name])
 
 
-def _job(config: DictConfig, settings: Settings, typed: _Typed, make: Factory) -> Job | None:
+def _job(
+    config: DictConfig, settings: Settings, typed: _Typed, make: Factory, objective: Objective | None
+) -> Job | None:
     """Returns the parts of the run; None where there is nothing to do."""
     run = training.prepare(
-        settings, _callbacks(config, settings, make), lambda directory: _accepted_changes(directory, config, settings)
+        settings,
+        _callbacks(config, settings, make, objective),
+        lambda directory: _accepted_changes(directory, config, settings),
+        is_own=_finder(config) if objective is not None and objective.is_job else None,
     )
     if run.is_complete:
-        log.info("%s: nothing to do, %s", run.start.run.path, run.completion)
+        if objective is not None:
+            objective.directory, objective.was_finished = run.start.run.path, True
+        if run.start.is_finished:
+            log.info("finished before: %s", run.start.run.path)
+        else:
+            log.info("%s: nothing to do, %s", run.start.run.path, run.completion)
         return None
     run.tell()
     with timed("reading the data"):
@@ -108,14 +129,30 @@ def _job(config: DictConfig, settings: Settings, typed: _Typed, make: Factory) -
     )
 
 
-def _callbacks(config: DictConfig, settings: Settings, make: Factory) -> CallbackList:
+def _finder(config: DictConfig) -> Callable[[RunDirectory], bool]:
+    """Returns a function that knows the runs of a job of a sweep by their stored configs."""
+    plain = _plain(config)
+    own_digest = digest(plain)
+
+    def is_own(run: RunDirectory) -> bool:
+        # Reading YAML takes long, and most runs of a sweep differ in their digests.
+        if run.info().config_digest not in (None, own_digest):
+            return False
+        stored = stored_config(run.path)
+        return stored is not None and is_same_job(stored, plain)
+
+    return is_own
+
+
+def _callbacks(config: DictConfig, settings: Settings, make: Factory, objective: Objective | None) -> CallbackList:
     targets = _targets(config)
     if is_hidden() or any(not target.startswith(("trainer.", "callbacks.")) for target in targets):
         # A module of the user may import TensorFlow by itself, and then nothing keeps its import quiet.
         import_tensorflow(settings.session)
     join_packages(targets)
     made = {str(name): make(f"callbacks.{name}", node) for name, node in config.callbacks.items()}
-    return CallbackList(watching_alone(made) if config.debug == "overfit" else made)
+    made = watching_alone(made) if config.debug == "overfit" else made
+    return CallbackList(made if objective is None else objective.beside(made))
 
 
 def _invocation(config: DictConfig, typed: _Typed, changes: Sequence[Change]) -> Invocation:

@@ -135,33 +135,52 @@ class Tool:
             raise RequestError(f"there is no command {arguments[0]!r}; {suggestion(arguments[0], self._commands)}")
         chosen, unknown = self._parser.parse_known_args(arguments)
         if unknown:
-            known = set(re.findall(r"--[\w-]+", self._commands[arguments[0]].format_help()))
-            raise RequestError(f"{arguments[0]} takes no {unknown[0]}; {suggestion(unknown[0], known)}")
+            raise _unknown_flag(arguments[0], unknown[0], self._commands[arguments[0]])
         return chosen
 
 
-def run_parser(parser: Parser, run: Run, arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line of one command and returns its exit code.
+class SingleCommand:
+    """Command line without commands below it.
 
     Args:
-        parser: Parser of its arguments; ``--json`` is one of them.
-        run: Function that carries the command out.
-        arguments: Words after the name of the program; None for those of this process.
-    """
-    parser.set_defaults(run=run, parser=parser)
+        prog: Name of the program, for usage lines.
+        description: Description for ``--help``.
+        run: Function that carries it out.
 
-    def parse(words: list[str]) -> argparse.Namespace:
-        chosen, unknown = parser.parse_known_args(words or ["--help"])
+    Example:
+        >>> SingleCommand("tool", "Says hello.", lambda chosen: Answer({"said": "hello"}, "hello")).main([])
+        hello
+        0
+    """
+
+    def __init__(self, prog: str, description: str, run: Run) -> None:
+        self.parser = Parser(prog=prog, description=description)
+        """Parser, to which arguments can be added."""
+        self.parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        self.parser.set_defaults(run=run, parser=self.parser)
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Runs the command line and returns its exit code.
+
+        Args:
+            arguments: Words after the name of the program; None for those of this process.
+        """
+        return _answered(self._parse, arguments)
+
+    def _parse(self, arguments: list[str]) -> argparse.Namespace:
+        chosen, unknown = self.parser.parse_known_args(arguments)
         if unknown:
-            known = set(re.findall(r"--[\w-]+", parser.format_help()))
-            raise RequestError(f"there is no {unknown[0]}; {suggestion(unknown[0], known)}")
+            raise _unknown_flag(self.parser.prog, unknown[0], self.parser)
         return chosen
 
-    return _answered(parse, arguments)
+
+def _unknown_flag(command: str, flag: str, parser: argparse.ArgumentParser) -> RequestError:
+    known = set(re.findall(r"--[\w-]+", parser.format_help()))
+    return RequestError(f"{command} takes no {flag}; {suggestion(flag, known)}")
 
 
 def _answered(parse: Callable[[list[str]], argparse.Namespace], arguments: Sequence[str] | None) -> int:
-    """Parses words, carries the command out, prints its answer or its error, and returns the exit code."""
+    """Parses a command line, carries it out, writes the answer and returns the exit code."""
     chosen = None
     try:
         chosen = parse(sys.argv[1:] if arguments is None else list(arguments))

@@ -12,6 +12,7 @@ COMMANDS = {
     "checkpoints": "trainer.cli.checkpoints",
     "models": "trainer.cli.models",
     "report": "trainer.cli.report",
+    "runs": "trainer.cli.runs",
 }
 """Module whose ``main`` runs a command, by the name of the command; only the chosen one is imported."""
 

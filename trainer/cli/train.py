@@ -7,12 +7,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -21,8 +23,10 @@ from trainer import __version__, graph, training
 from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
+from trainer.cli.objective import Objective
 from trainer.cli.program import COMMAND
 from trainer.cli.stdout import PlainFormatter, close_output, say
+from trainer.cli.sweeps import Outcome, exit_code, sweep_table, write_summary
 from trainer.config import schema
 from trainer.config.choices import check_choices, check_sweep, typed_words
 from trainer.config.debug import apply_debug, with_debug_last
@@ -96,8 +100,15 @@ def _run(line: CommandLine, program: str) -> int:
     sources = _sources(line)
     outcomes: list[Outcome] = []
 
-    def job(config: DictConfig) -> None:
-        outcomes.append(run_job(config, line, program))
+    def job(config: DictConfig) -> float | None:
+        outcome = run_job(config, line, program)
+        outcomes.append(outcome)
+        if is_sweep():
+            write_summary(Path(HydraConfig.get().sweep.dir), outcomes)
+        if isinstance(outcome.error, Interrupted):
+            _show(outcomes)
+            sys.exit(outcome.error.exit_code)
+        return outcome.value
 
     try:
         line = replace(line, overrides=_with_whole_choice(line.overrides, sources))
@@ -109,10 +120,17 @@ def _run(line: CommandLine, program: str) -> int:
         if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(PLAIN_ERRORS):
             raise
         raise RequestError(explain(error, line.overrides, sources)) from error
+    _show(outcomes)
     return exit_code(outcomes)
 
 
-def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], None]) -> None:
+def _show(outcomes: Sequence[Outcome]) -> None:
+    """Shows the table of the jobs of a sweep."""
+    if len(outcomes) > 1:
+        log.info("\n%s\n", sweep_table(outcomes))
+
+
+def _run_hydra(program: str, words: Sequence[str], job: Callable[[DictConfig], float | None]) -> None:
     typed = CommandLine(tuple(words), ())
     first = conf_directory()
     own = _sources(typed).own
@@ -160,19 +178,6 @@ def _complete(line: CommandLine, program: str, commands: Sequence[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Outcome of a job.
-
-    Args:
-        overrides: Overrides of the job.
-        error: Error that ended the job, or None.
-    """
-
-    overrides: str
-    error: TrainerError | None
-
-
 def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     """Runs one job and returns its outcome; in a sweep the other jobs run even if one fails.
 
@@ -188,33 +193,39 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     typed = HydraConfig.get().overrides
     task = typed_words(typed.task)
-    overrides = " ".join(task)
     searched = [each for each in typed_words(typed.hydra) if each.startswith("hydra.searchpath=")]
+    objective = Objective(config.sweep.metric, config.sweep.mode, is_job=is_sweep())
+    outcome = Outcome(tuple(task))
     try:
-        _start(config, shell_command(program, line, [*searched, *task]), line, task)
-    except Interrupted as error:
-        tell(error)
-        sys.exit(error.exit_code)
+        _start(config, shell_command(program, line, [*searched, *task]), line, objective)
+        if objective.is_job:
+            metric, value = objective.value()
+            outcome = replace(outcome, metric=metric, value=value, was_finished=objective.was_finished)
     except TrainerError as error:
         tell(error)
-        return Outcome(overrides, error)
-    return Outcome(overrides, None)
+        outcome = replace(outcome, error=error)
+    return replace(outcome, directory=objective.directory)
 
 
-def _start(config: DictConfig, command: str, line: CommandLine, typed: Sequence[str]) -> None:
+def is_sweep() -> bool:
+    """Returns whether the job that Hydra has started is one of a sweep."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _start(config: DictConfig, command: str, line: CommandLine, objective: Objective) -> None:
     try:
-        start(config, command, typed)
+        start(config, command, objective)
     except OmegaConfBaseException as error:  # an interpolation, which nothing resolves before the job
         raise RequestError(explain(error, line.overrides, _sources(line))) from error
 
 
-def start(config: DictConfig, command: str, typed: Sequence[str]) -> None:
+def start(config: DictConfig, command: str, objective: Objective) -> None:
     """Checks the config and passes it to the composition root.
 
     Args:
         config: Composed config.
         command: Command that gives the same config again.
-        typed: Overrides as typed.
+        objective: Number that the run is to report, which learns of its directory.
 
     Raises:
         RequestError: The config is wrong; nothing was created.
@@ -230,7 +241,8 @@ def start(config: DictConfig, command: str, typed: Sequence[str]) -> None:
     settings = validate(config, experiment)
     with Signals() as signals:
         try:
-            run(config, settings, command, signals, typed)
+            wanted = objective if objective.is_job or objective.metric is not None else None
+            run(config, settings, command, signals, typed_words(HydraConfig.get().overrides.task), wanted)
         except (TrainerError, *COMPOSITION_ERRORS):
             raise
         except Exception as error:
@@ -244,13 +256,3 @@ def tell(error: TrainerError) -> int:
         traceback.print_exception(error)
     say(f"error: {with_key(error)}")
     return error.exit_code
-
-
-def exit_code(outcomes: list[Outcome]) -> int:
-    """Returns the exit code of the only job, or that of a sweep: 1 if a job failed; each failed job is logged."""
-    failed = [(outcome.overrides, outcome.error) for outcome in outcomes if outcome.error is not None]
-    if len(outcomes) > 1:
-        lines = [f"  {overrides}: {with_key(error).splitlines()[0]}" for overrides, error in failed]
-        log.info("\n".join([f"{len(failed)} of {len(outcomes)} jobs failed", *lines]))
-        return 1 if failed else 0
-    return failed[0][1].exit_code if failed else 0

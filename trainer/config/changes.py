@@ -26,13 +26,17 @@ HARMLESS = (
     "allow",
     "vars",
     "debug",
+    "sweep",
 )
 """Keys that may change without changing a bit of the training after a resume, on one machine."""
 
 TRUST = "trust"
 """Last part of keys that only decide whether a file is opened."""
 
-UNRECORDED = ("resume", "run", "resume_changes", "warm_start", "session", "trust", "allow", "vars")
+AROUND = ("resume", "run", "resume_changes", "session", "trust", "allow", "vars", "sweep")
+"""Keys that determine where a run is and how a process treats it, or that act only through others."""
+
+UNRECORDED = (*AROUND, "warm_start")
 """Keys that determine only how a run starts, or that act only through others; a change of one is not recorded."""
 
 ABSENT = "(absent)"
@@ -86,6 +90,23 @@ def digest(config: Mapping[str, Any]) -> str:
     """Returns a SHA-256 of all keys that are not harmless to change, in hexadecimal."""
     relevant = {key: value for key, value in flat(config).items() if not Change(key, None, None).is_harmless}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def is_same_job(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Returns whether two configs ask for the same training, callbacks included, wherever it is stored.
+
+    Args:
+        old: Stored config of a run.
+        new: Config of a job of a sweep.
+
+    Example:
+        >>> is_same_job({"seed": 1, "run": {"name": "a"}}, {"seed": 1, "resume": "auto"})
+        True
+        >>> is_same_job({"loop": {"epochs": 1}}, {"loop": {"epochs": 2}})
+        False
+    """
+    found = changes(old, new)
+    return all(each.key.split(".")[0] in AROUND or each.key.endswith(f".{TRUST}") for each in found)
 
 
 def check_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, allow: bool) -> list[Change]:

@@ -21,7 +21,7 @@ from trainer.runs.stored_config import RENAMED_KEYS
 
 KEY = re.compile(r"Could not override '([^']+)'|Could not delete from config\. '([^']+)'")
 APPEND = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
-UNREAD = re.compile(r"Key '(\w+)'(?: is)? not in '(?:Train|Loop|Run|WarmStart)Config'")
+UNREAD = re.compile(r"Key '(\w+)'(?: is)? not in '(?:Train|Loop|Run|WarmStart|Sweep)Config'")
 ADDED_GROUP = re.compile(r"\+([\w/]+)=")
 GROUP = re.compile(r"Could not find '([^']+)'")
 TWICE = re.compile(r"Multiple values for (\w+)\. To override a value use 'override \w+: ([^']*)'")

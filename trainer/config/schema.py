@@ -70,6 +70,19 @@ class WarmStartConfig:
 
 
 @dataclass
+class SweepConfig:
+    """Number that a job of a sweep returns.
+
+    Args:
+        metric: Name of the metric; null for the one that the saver monitors, else the loss.
+        mode: Value to return: ``last``, that of the last epoch, or the ``min`` or ``max`` of all epochs.
+    """
+
+    metric: str | None = None
+    mode: str = "last"
+
+
+@dataclass
 class SessionConfig:
     """Settings of TensorFlow's sessions; ``trainer.tensorflow_import`` has the details.
 
@@ -105,6 +118,7 @@ class TrainConfig:
         debug: Way of looking into a model: ``fast``, ``overfit``, ``numerics`` or ``shapes``; null to train.
         loop: Length and speed of the training loop.
         session: Settings of TensorFlow's sessions.
+        sweep: Number that a job of a sweep returns.
         model: Node of the model.
         data: Node of the data.
         optimizer: Node of the optimizer.
@@ -124,6 +138,7 @@ class TrainConfig:
     debug: str | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     model: dict[str, Any] = MISSING
     data: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING
@@ -136,7 +151,12 @@ TOP_KEYS = tuple(each.name for each in fields(TrainConfig))
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     name: tuple(each.name for each in fields(kind))
-    for name, kind in (("run", RunConfig), ("loop", LoopConfig), ("warm_start", WarmStartConfig))
+    for name, kind in (
+        ("run", RunConfig),
+        ("loop", LoopConfig),
+        ("warm_start", WarmStartConfig),
+        ("sweep", SweepConfig),
+    )
 }
 """Keys of the nodes that have no ``_target_``, by the key of the node."""
 

@@ -109,6 +109,7 @@ def _check_nodes(config: DictConfig) -> None:
         if config[group] is None:
             raise RequestError(f"no {group} is chosen; choose an experiment (+experiment=NAME) or {group}=NAME")
         _check_target(group, config[group])
+    check_choice("sweep.mode", config.sweep.mode, ("last", "min", "max"))
     check_callback_nodes(None if config.callbacks is None else OmegaConf.to_container(config.callbacks))
     for name, node in config.callbacks.items():
         _check_target(f"callbacks.{name}", node)

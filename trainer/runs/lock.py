@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import socket
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,49 @@ from trainer.errors import RequestError
 from trainer.timing import utc_now
 
 log = logging.getLogger(__name__)
+
+LOOK_SECS = 0.05
+"""Seconds in which a lock that a look at it has taken is free again."""
+
+
+@dataclass(frozen=True)
+class LockView:
+    """View of a run's lock from outside.
+
+    Args:
+        state: ``free`` (no file), ``held`` (a process holds it), ``left`` (a killed process of this host left the
+            file) or ``elsewhere`` (the file is of another host, whose locks cannot be seen from here).
+        holder: Process that holds or left it, in words; "" where it is free.
+    """
+
+    state: str
+    holder: str = ""
+
+
+def look_at(path: Path) -> LockView:
+    """Returns the state of a lock, which stays as it is.
+
+    Args:
+        path: Path of the lock file; need not exist.
+
+    Raises:
+        OSError: The file is there and cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return LockView("free")
+    try:
+        holder = _holder(descriptor)
+        try:
+            # Shared, so that two looks at a time do not see each other; a run that starts now waits for LOOK_SECS.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return LockView("held", _words(holder))
+        is_here = not holder or holder.get("host") == socket.gethostname()
+        return LockView("left" if is_here else "elsewhere", _words(holder))
+    finally:
+        os.close(descriptor)
 
 
 class RunLock:
@@ -66,11 +111,16 @@ class RunLock:
 
     def _locked(self) -> int:
         """Returns the descriptor of the file under this name, locked."""
+        until = time.monotonic() + LOOK_SECS
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if time.monotonic() < until:
+                    os.close(descriptor)
+                    time.sleep(LOOK_SECS / 10)
+                    continue
                 holder = _holder(descriptor)
                 os.close(descriptor)
                 raise RequestError(

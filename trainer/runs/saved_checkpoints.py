@@ -105,6 +105,17 @@ def resume_prefixes(savers: Sequence[CheckpointSettings]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(whole or [saver.prefix for saver in savers] or [CheckpointSettings().prefix]))
 
 
+def monitored_by(savers: Sequence[CheckpointSettings]) -> CheckpointSettings:
+    """Returns the settings of the saver that decides the best checkpoint of the run; the defaults without a saver.
+
+    Example:
+        >>> monitored_by([CheckpointSettings("often"), CheckpointSettings(monitor="val_loss", keep_best=1)]).monitor
+        'val_loss'
+    """
+    prefix = best_prefix(savers)
+    return next((each for each in savers if each.prefix == prefix), CheckpointSettings())
+
+
 def best_prefix(savers: Sequence[CheckpointSettings]) -> str | None:
     """Returns the prefix of the saver that decides the best checkpoint of the run; None without a saver.
 

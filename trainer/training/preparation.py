@@ -12,6 +12,7 @@ from typing import Any
 from trainer.checkpoints.resolve import resolve_checkpoint
 from trainer.checkpoints.weight_files import weights_at
 from trainer.errors import RequestError
+from trainer.runs.directory import RunDirectory
 from trainer.runs.saved_checkpoints import resume_prefixes
 from trainer.runs.settings import Settings
 from trainer.state import RunState
@@ -45,7 +46,7 @@ class PreparedRun:
     @property
     def is_complete(self) -> bool:
         """True where the run has ended and there is nothing left to do."""
-        return bool(self.completion)
+        return self.start.is_finished or bool(self.completion)
 
     @property
     def completion(self) -> str:
@@ -99,7 +100,11 @@ class PreparedRun:
 
 
 def prepare(
-    settings: Settings, callbacks: CallbackList, accept: Callable[[Path], Sequence[Any]], now: datetime | None = None
+    settings: Settings,
+    callbacks: CallbackList,
+    accept: Callable[[Path], Sequence[Any]],
+    now: datetime | None = None,
+    is_own: Callable[[RunDirectory], bool] | None = None,
 ) -> PreparedRun:
     """Decides where a run starts; reads the disk and changes nothing.
 
@@ -109,6 +114,8 @@ def prepare(
         accept: Function that compares the settings with those that the run in a directory has stored; it returns
             the changes that a resume accepts.
         now: Time for the name of a new directory; None for this moment.
+        is_own: Function that returns whether a run has these very settings, for a job of a sweep, whose runs share
+            their name with those of the other jobs; None where the newest run of the name is meant.
 
     Raises:
         RequestError: The request cannot be carried out; nothing was created.
@@ -117,7 +124,7 @@ def prepare(
     with timed("finding the run and verifying its newest checkpoint"):
         prefixes = resume_prefixes(callbacks.savers)
         given = (settings.resume, settings.root, settings.name, settings.run_dir, prefixes)
-        start = decide(Request(*given, now=now or datetime.now()))
+        start = decide(Request(*given, now=now or datetime.now(), is_own=is_own))
     warm_start = _resolved(settings.warm_start, start)
     changes = accept(start.run.path) if start.record is not None else []
     return PreparedRun(settings, callbacks, start, warm_start, changes)

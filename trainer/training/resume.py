@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ class Start:
         external: Prefix of an external checkpoint that gives a new run its variables and step, or None.
         seen: Names of the commit records at the time of the decision.
         is_new: Whether the directory is named by the time and does not exist yet.
+        is_finished: Whether the run is that of a job of a sweep, and finished.
     """
 
     run: RunDirectory
@@ -41,6 +42,7 @@ class Start:
     external: Path | None = None
     seen: tuple[str, ...] = ()
     is_new: bool = False
+    is_finished: bool = False
 
     @property
     def store(self) -> CheckpointStore:
@@ -66,6 +68,8 @@ class Request:
         run_dir: Directory of the run; None for one that is named by the time, under ``root``.
         prefixes: Prefixes of the checkpoints that the run's savers write and a resume can take.
         now: Time for the name of a new directory.
+        is_own: Function that returns whether a run of the name has the very settings of this job of a sweep; None
+            where the newest run of the name is meant.
     """
 
     resume: str
@@ -74,6 +78,7 @@ class Request:
     run_dir: Path | None
     prefixes: tuple[str, ...]
     now: datetime
+    is_own: Callable[[RunDirectory], bool] | None = None
 
 
 def decide(request: Request) -> Start:
@@ -94,6 +99,8 @@ def _decide(request: Request) -> Start:
     if request.resume not in WORDS:
         return _from_path(request.resume, request)
     run = RunDirectory(request.run_dir) if request.run_dir else None
+    if run is None and request.is_own is not None:
+        return _of_a_job(request, request.is_own)
     if run is None:
         run = next(iter(reversed(runs_of(request.root, request.name))), None)
     if request.resume == "auto":
@@ -103,6 +110,23 @@ def _decide(request: Request) -> Start:
     if run is None or not run.exists():
         raise RequestError(_no_run(request.root, request.name, request.run_dir), argument="resume")
     return _continued(run, request.prefixes, may_be_new=request.resume == "auto")
+
+
+def _of_a_job(request: Request, is_own: Callable[[RunDirectory], bool]) -> Start:
+    """Returns the start of a job of a sweep: its own finished run, else its newest, else a new one."""
+    own = [run for run in runs_of(request.root, request.name) if is_own(run)]
+    # One that was stopped early may have something left to do, which only its checkpoint tells.
+    if finished := [run for run in own if run.info().is_finished and run.info().stop_reason is None]:
+        return Start(finished[-1], _stores(finished[-1], request.prefixes), is_finished=True)
+    if own:
+        return _continued(own[-1], request.prefixes, may_be_new=True)
+    if request.resume == "auto":
+        return _fresh(request)
+    raise RequestError(
+        f"resume='latest': no run named {request.name!r} in {request.root} has the settings of this job; resume='auto' "
+        "starts one",
+        argument="resume",
+    )
 
 
 def check_unchanged(start: Start) -> None:
