@@ -87,9 +87,8 @@ class Objective(Callback):
             found = values[name].of(self.mode)
             return name, float("nan") if found is None else found
         if self.metric is not None:
-            raise TrainerError(
-                f"sweep.metric ({self.metric!r}): no epoch of {self.directory} has it; {suggestion(self.metric, values)}"
-            )
+            near = suggestion(self.metric, values)
+            raise TrainerError(f"sweep.metric ({self.metric!r}): no epoch of {self.directory} has it; {near}")
         return "", None
 
 

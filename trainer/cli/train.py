@@ -45,6 +45,9 @@ VERBOSE = "TRAINER_VERBOSE"
 """Environment variable that shows tracebacks, as ``-v`` does."""
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
+NOTHING_FOUND = "No trials are completed yet"
+"""Prefix of the error of Optuna where every job has failed."""
+
 PLAIN_ERRORS = ("Config group override must be", "Unexpected type for root")
 """Prefixes of the plain errors of Hydra for ``GROUP=null`` and of OmegaConf for a key below null."""
 
@@ -117,8 +120,11 @@ def _run(line: CommandLine, program: str) -> int:
         name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
         _run_hydra(program, [*line.words, *name], job)
     except (*COMPOSITION_ERRORS, ValueError, AssertionError) as error:
-        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith(PLAIN_ERRORS):
+        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith((*PLAIN_ERRORS, NOTHING_FOUND)):
             raise
+        if str(error).startswith(NOTHING_FOUND):  # the jobs have said why
+            _show(outcomes)
+            return exit_code(outcomes) or 1
         raise RequestError(explain(error, line.overrides, sources)) from error
     _show(outcomes)
     return exit_code(outcomes)

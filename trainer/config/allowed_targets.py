@@ -52,12 +52,13 @@ HARMLESS |= {("collections", "OrderedDict"), ("datetime", "timedelta"), ("fracti
 """Objects of Python that only make a value."""
 
 OF_HYDRA = re.compile(
-    r"hydra(_plugins)?\.|colorlog\.ColoredFormatter$|logging\.(Formatter|StreamHandler|FileHandler|NullHandler)$"
+    r"hydra(_plugins)?\.|optuna\.samplers\.\w+$"
+    r"|colorlog\.ColoredFormatter$|logging\.(Formatter|StreamHandler|FileHandler|NullHandler)$"
 )
 """What the part of a config for Hydra itself may name: Hydra calls it before a job begins."""
 
-CALLED = ("_target_", "class", "()")
-"""Keys of what Hydra calls, and of what Python's ``logging`` calls for it."""
+CALLED = ("_target_", "class", "()", "custom_search_space")
+"""Keys of what Hydra and its sweepers call, and of what Python's ``logging`` calls for it."""
 
 TRUST, ALLOW, COMMAND = "trust", "allow", "command"
 """Keys that count only as typed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +56,45 @@ def check_sweep(config: DictConfig, typed: Iterable[str], groups: Sequence[str])
     """Refuses a sweep for what is wrong in all of its jobs, before Hydra makes the directory of the sweep.
 
     Args:
-        config: Composed config of the first job.
+        config: Composed config of the first job, with Hydra's own part.
         typed: Overrides as typed.
         groups: Names of all groups, for close matches.
 
     Raises:
-        RequestError: The runs would be on another machine, or nothing reads a key that is added.
+        RequestError: The runs would be on another machine, nothing reads a key that is added, or the sweeper searches
+            for the other end of the metric.
     """
     local_path(config.run.root, "run.root")
-    plain: Any = OmegaConf.to_container(config)
+    check_direction(config.sweep.mode, config.hydra.sweeper)
+    plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     added = {match.group(1) for match in map(ADDED.match, typed) if match}
     for key in unread_keys(plain):
         if added & {key, key.partition(".")[0]}:
             raise RequestError(about_unread(key, list(flat(plain)), groups))
+
+
+def check_direction(mode: str, sweeper: Mapping[str, Any]) -> None:
+    """Checks that a sweeper that searches looks for the same end of the metric as the jobs return.
+
+    Args:
+        mode: ``last``, ``min`` or ``max``.
+        sweeper: Hydra's config of the sweeper; only those that search have a ``direction``.
+
+    Raises:
+        RequestError: One is the lowest and the other the highest.
+
+    Example:
+        >>> check_direction("max", {"direction": "minimize"})  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        trainer.errors.RequestError: sweep.mode=max and hydra.sweeper.direction=minimize contradict each other; ...
+    """
+    direction = str(sweeper.get("direction", "")).rpartition(".")[2]
+    wanted = {"min": "minimize", "max": "maximize"}.get(mode, direction)
+    if direction in ("minimize", "maximize") and direction != wanted:
+        raise RequestError(
+            f"sweep.mode={mode} and hydra.sweeper.direction={direction} contradict each other; set "
+            f"hydra.sweeper.direction={wanted}"
+        )
 
 
 def typed_words(overrides: Sequence[str]) -> list[str]:

@@ -31,6 +31,10 @@ NOT_A_NAME = re.compile(r"null|true|false|[-+\d.].*", re.IGNORECASE)
 BELOW_NULL = "Unexpected type for root"
 NULL_GROUP = "Config group override must be a string or a list"
 
+OF_HYDRA = "hydra/"
+INTERVAL = "does not support sweep type : INTERVAL_SWEEP"
+OPTUNA = "pip install 'graph-trainer[optuna]'"
+
 OF_USERS = ("experiment", "callbacks")
 """Groups to which users add files of their own most often."""
 
@@ -101,6 +105,9 @@ def _about_key(key: str, text: str, overrides: Iterable[str], sources: ConfigSou
 
 
 def _about_choice(group: str, choice: str, choices: Iterable[str], sources: ConfigSources) -> str:
+    if group.startswith(OF_HYDRA):
+        hint = f"{OPTUNA} adds it" if choice == "optuna" else "--info plugins lists what is installed"
+        return f"Hydra has no {group}={choice}; {hint}"
     top = group.partition("/")[0]
     if top != "config" and top not in sources.groups():
         return f"there is no group {top}; {suggestion(top, sources.groups())}"
@@ -119,6 +126,8 @@ def _about_callback(name: str, config: DictConfig, sources: ConfigSources) -> st
 
 
 def _about_value(text: str, overrides: Iterable[str], sources: ConfigSources) -> str:
+    if INTERVAL in text:
+        return f"an interval is searched by Optuna, not by a plain sweep; add hydra/sweeper=optuna ({OPTUNA})"
     match = NULL.search(text)
     key = (match.group(1) or _full_key(text)) if match else ""
     return about_null(key, sources.choices(key)) if key in GROUPS else explain_value(text, overrides=overrides)

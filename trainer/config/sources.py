@@ -71,7 +71,7 @@ class ConfigSources:
             return compose(self.name, overrides=list(overrides))
 
     def compose_first(self, overrides: Sequence[str]) -> DictConfig:
-        """Returns the composed config of the first job of a sweep.
+        """Returns the composed config of the first job of a sweep, with Hydra's own part.
 
         Args:
             overrides: Overrides as typed; of the values of a sweep, the first is taken.
@@ -79,10 +79,13 @@ class ConfigSources:
         Raises:
             HydraException: The config cannot be composed.
         """
-        words = [each for each in overrides if not OF_HYDRA.match(each)]
+        of_hydra = [each for each in overrides if OF_HYDRA.match(each)]
+        words = [each for each in overrides if each not in of_hydra]
         with self._opened() as loader:
             first = [_first_of(each) for each in OverridesParser.create(loader).parse_overrides(words)]
-        return self.compose([each for each in first if each is not None])
+        with self._opened():
+            own = [each for each in first if each is not None]
+            return compose(self.name, overrides=[*of_hydra, *own], return_hydra_config=True)
 
     def chosen(self, group: str, overrides: Sequence[str]) -> list[str]:
         """Returns the choices of a group, in order.
