@@ -125,7 +125,8 @@ def holds(value: Any, comparison: str, wanted: str) -> bool:
     if number is not None and wanted_number is not None:
         same = number == wanted_number
     else:
-        same = value is not ABSENT and (value == _read(wanted) or str(value) == wanted)
+        read = _read(wanted)
+        same = value is not ABSENT and ((value == read and type(value) is type(read)) or str(value) == wanted)
     return same if comparison == "=" else not same
 
 
