@@ -282,3 +282,42 @@ def test_a_typo_of_a_word_is_told(word, meant, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError, match=f"resume \\('{word}'\\) is not never, .*; did you mean {meant}"):
         start_at(word, tmp_path)
+
+
+def of_a_job(root: Path, own: str, resume: str = "auto") -> Start:
+    """How a job of a sweep starts whose own runs are those with a letter in their directories' names."""
+    now, prefixes = datetime(2026, 1, 1), ("model",)
+    return decide(Request(resume, root, "name", None, prefixes, now, is_own=lambda run: own in run.path.name))
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ({}, "new"),
+        ({"b1": "finished"}, "new"),
+        ({"a1": "finished", "b2": "running"}, "a1"),
+        ({"a1": "finished", "a2": "running"}, "a1"),
+        ({"a1": "failed", "a2": "running", "b3": "finished"}, "a2"),
+        ({"a1": "interrupted", "b2": "finished"}, "a1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else value,
+)
+def test_a_job_of_a_sweep_goes_on_with_its_own_run(tmp_path, runs, expected) -> None:
+    for name, status in runs.items():
+        (tmp_path / "name" / name).mkdir(parents=True)
+        (tmp_path / "name" / name / "run.json").write_text(json.dumps({"status": status, "started": name[1]}))
+    start = of_a_job(tmp_path, own="a")
+    if expected == "new":
+        assert start.is_new
+        with pytest.raises(RequestError, match="no run named 'name' in .* has the settings of this job"):
+            of_a_job(tmp_path, own="a", resume="latest")
+    else:
+        assert (start.run.path.name, start.is_finished) == (expected, runs[expected] == "finished")
+
+
+def test_a_job_that_stopped_early_may_have_something_left(tmp_path) -> None:
+    run(tmp_path / "name/a1", {"checkpoint": Checkpoint()}, epochs=1)
+    stored = facts(tmp_path / "name/a1")
+    (tmp_path / "name/a1/run.json").write_text(json.dumps({**stored, "stop_reason": "no better"}))
+    start = of_a_job(tmp_path, own="a")
+    assert (start.is_finished, start.record is not None) == (False, True)
