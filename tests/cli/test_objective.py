@@ -46,6 +46,15 @@ def test_without_a_file_of_metrics_it_is_in_run_json(tmp_path) -> None:
     assert objective.value() == ("loss", 0.5)
 
 
+def test_how_it_ended_is_that_of_the_run(tmp_path) -> None:
+    objective = Objective()
+    assert objective.ended() == "finished"
+    objective.directory = make_run(tmp_path / "x/1", status="interrupted")  # paused by a limit of its own
+    assert objective.ended() == "interrupted"
+    objective.was_finished = True
+    assert objective.ended() == "finished before"
+
+
 def test_what_is_not_finite_is_nan(tmp_path) -> None:
     objective = Objective("loss")
     objective.directory = make_run(tmp_path / "x/1", rows=[{"epoch": 1, "loss": None}])

@@ -40,7 +40,7 @@ def test_the_failed_jobs_are_told_with_the_keys_to_change(caplog) -> None:
 
 OUTCOMES = [
     Outcome(("+experiment=a", "seed=1", "x='a,b'"), None, Path("outputs/a/1"), metric="loss", value=0.123456),
-    Outcome(("+experiment=a", "seed=2", "x=c"), None, Path("outputs/a/2"), True, "loss", math.nan),
+    Outcome(("+experiment=a", "seed=2", "x=c"), None, Path("outputs/a/2"), "finished before", "loss", math.nan),
     Outcome(("+experiment=a", "seed=3", "x=c"), NAN, Path("outputs/a/3")),
     Outcome(("+experiment=a", "seed=4", "~y"), WRONG),
     Outcome(("+experiment=a", "seed=5"), STOPPED, Path("outputs/a/5")),

@@ -309,7 +309,7 @@ def test_a_job_of_a_sweep_goes_on_with_its_own_run(tmp_path, runs, expected) -> 
     start = of_a_job(tmp_path, own="a")
     if expected == "new":
         assert start.is_new
-        with pytest.raises(RequestError, match="no run named 'name' in .* has the settings of this job"):
+        with pytest.raises(RequestError, match=r"no run named 'name' in .* has the settings of this job"):
             of_a_job(tmp_path, own="a", resume="latest")
     else:
         assert (start.run.path.name, start.is_finished) == (expected, runs[expected] == "finished")

@@ -69,6 +69,12 @@ class Objective(Callback):
         """Notes the directory."""
         self.directory = context.run.path
 
+    def ended(self) -> str:
+        """Returns how the run ended without an error: ``finished``, ``finished before``, or ``interrupted``."""
+        if self.was_finished or self.directory is None:
+            return "finished before" if self.was_finished else "finished"
+        return RunDirectory(self.directory).info().status or "finished"
+
     def value(self) -> tuple[str, float | None]:
         """Returns name and value of the metric of the run; no value where the run has none.
 

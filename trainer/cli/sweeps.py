@@ -20,9 +20,6 @@ from trainer.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-FINISHED_BEFORE = "finished before"
-"""Status of a job that had nothing left to do."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -32,7 +29,8 @@ class Outcome:
         overrides: Overrides of the job, as typed.
         error: Error that ended the job, or None.
         directory: Directory of the run, or None where none was made.
-        was_finished: Whether the run was finished before.
+        ended: How the run ended where there was no error: ``finished``, ``interrupted`` by a limit of its own, or
+            ``finished before``.
         metric: Name of the metric that the job returns; "" where there is none.
         value: Value of that metric, or None.
     """
@@ -40,7 +38,7 @@ class Outcome:
     overrides: tuple[str, ...]
     error: TrainerError | None = None
     directory: Path | None = None
-    was_finished: bool = False
+    ended: str = "finished"
     metric: str = ""
     value: float | None = None
 
@@ -48,7 +46,7 @@ class Outcome:
     def status(self) -> str:
         """Status of the job in one or two words."""
         if self.error is None:
-            return FINISHED_BEFORE if self.was_finished else "finished"
+            return self.ended
         if isinstance(self.error, Interrupted):
             return "interrupted"
         return "refused" if isinstance(self.error, RequestError) else "failed"

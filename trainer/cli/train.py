@@ -206,7 +206,7 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         _start(config, shell_command(program, line, [*searched, *task]), line, objective)
         if objective.is_job:
             metric, value = objective.value()
-            outcome = replace(outcome, metric=metric, value=value, was_finished=objective.was_finished)
+            outcome = replace(outcome, metric=metric, value=value, ended=objective.ended())
     except TrainerError as error:
         tell(error)
         outcome = replace(outcome, error=error)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runs.making import LOSSES, make_run
-from trainer.cli.runs.listing import Best, RunList, RunRow, counted, find_runs, overrides_of, size_of, status_of
+from trainer.cli.runs.listing import Best, RunList, RunRow, counted, find_runs, overrides_of, bytes_below, status_of
 from trainer.runs.lock import LockView, RunLock
 from trainer.runs.run_info import RunInfo
 
@@ -152,7 +152,7 @@ def test_a_file_with_two_names_counts_once(tmp_path) -> None:
     os.link(tmp_path / "a", tmp_path / "b")
     (tmp_path / "c").mkdir()
     (tmp_path / "c/d").write_bytes(b"x" * 10)
-    assert size_of(tmp_path) == 1010
+    assert bytes_below(tmp_path) == 1010
 
 
 def test_overrides_are_those_of_the_command() -> None:

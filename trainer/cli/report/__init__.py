@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer import report
-from trainer.cli.command import Answer, Parser, run_parser
+from trainer.cli.command import Answer, SingleCommand
 from trainer.errors import RequestError
 from trainer.files import format_size
 from trainer.report.run_record import RunRecord
@@ -24,12 +24,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "scripts/report") -
         arguments: Arguments after the name of the program; None for those of this process.
         prog: Name of the program, for usage lines.
     """
-    parser = Parser(prog=prog, description="Writes a report on a run, or on several in comparison: HTML and PNG.")
+    command = SingleCommand(prog, "Writes a report on a run, or on several in comparison: HTML and PNG.", _report)
+    parser = command.parser
     parser.add_argument("directories", nargs="+", metavar="DIR", help="run directories, or directories that hold runs")
     parser.add_argument("-o", "--output", metavar="FILE.html", help=f"the file to write; else {NAME} in the directory")
     parser.add_argument("--sizes", action="store_true", help="compare sizes of artefacts alone, not every byte")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    return run_parser(parser, _report, arguments)
+    return command.main(arguments)
 
 
 def _report(chosen: argparse.Namespace) -> Answer:

@@ -164,7 +164,7 @@ def row_of(path: Path, file: MetricFile) -> RunRow:
         metrics={**(info.metrics or {}), **{name: values.last for name, values in file.values.items()}},
         started=info.started,
         steps_per_sec=ended_rate or (rate.last if rate else None) or info.steps_per_sec,
-        size=size_of(path),
+        size=bytes_below(path),
         overrides=overrides_of(info),
         error=info.error if status == "failed" else None,
     )
@@ -239,20 +239,20 @@ def overrides_of(info: RunInfo) -> tuple[str, ...]:
     except ValueError:  # a file that was changed by hand
         return ()
     overrides = [each for each in words if not each.startswith("-") and ("=" in each or each.startswith("~"))]
-    return tuple(each for each in overrides if key_of(each).split(".")[0] not in NOT_OVERRIDDEN)
+    return tuple(each for each in overrides if overridden_key(each).split(".")[0] not in NOT_OVERRIDDEN)
 
 
-def key_of(override: str) -> str:
+def overridden_key(override: str) -> str:
     """Returns the key of an override.
 
     Example:
-        >>> key_of("++data.batch_size=3"), key_of("~callbacks.freeze")
+        >>> overridden_key("++data.batch_size=3"), overridden_key("~callbacks.freeze")
         ('data.batch_size', 'callbacks.freeze')
     """
     return override.lstrip("+~").partition("=")[0]
 
 
-def size_of(directory: Path) -> int:
+def bytes_below(directory: Path) -> int:
     """Returns the bytes of all files below a directory; one with several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
     for folder, _, names in os.walk(directory):
