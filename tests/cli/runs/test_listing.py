@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runs.making import LOSSES, make_run
-from trainer.cli.runs.listing import Best, RunList, RunRow, counted, find_runs, overrides_of, bytes_below, status_of
+from trainer.cli.runs.listing import Best, RunList, RunRow, bytes_below, counted, find_runs, overrides_of, status_of
 from trainer.runs.lock import LockView, RunLock
 from trainer.runs.run_info import RunInfo
 
