@@ -14,7 +14,7 @@ from trainer.callback import Callback, Context
 from trainer.checks import check_number
 from trainer.progress_text import Moment, Speed, fitted
 from trainer.schedule import Schedule
-from trainer.terminal import is_terminal
+from trainer.timing import is_terminal
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
     @property
     def format_dict(self) -> Any:
-        """What the format of the bar can name: also the texts before and after it."""
+        """Names for the format of the bar, with the texts before and after it."""
         found, moment = super().format_dict, self._moment
         if moment is None:
             return {**found, "begin": "", "end": ""}

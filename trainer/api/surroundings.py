@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from trainer import training
-from trainer.terminal import is_terminal
-from trainer.timing import lasting
+from trainer.timing import is_terminal, lasting
 
 PACKAGES = ("trainer", "callbacks")
 

@@ -36,7 +36,7 @@ from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
-from trainer.terminal import is_terminal
+from trainer.timing import is_terminal
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)

@@ -67,7 +67,7 @@ def table_of_layers(job: Job) -> str:
 
 
 def _table(context: GraphContext) -> str:
-    layers = layers_of(list(context.inference.outputs.values()), context.model_variables)
+    layers = layers_behind(list(context.inference.outputs.values()), context.model_variables)
     seen: set[str] = set()
     rows = []
     for layer in layers:
@@ -76,7 +76,7 @@ def _table(context: GraphContext) -> str:
         count = sum(elements(variable) for variable in layer.variables.values())
         kinds = ", ".join(dict.fromkeys(layer.types[:MAX_TYPES])) + (", ..." if len(layer.types) > MAX_TYPES else "")
         shared = " (shared)" if again else ""
-        rows.append([layer.title, kinds, format_shape(layer.shape), f"{count:,}{shared}" if count else ""])
+        rows.append([layer.title, kinds, shape_text(layer.shape), f"{count:,}{shared}" if count else ""])
     headers = ["layer", "ops", "output", "parameters"]
     table = tabulate(rows, headers, disable_numparse=True, colalign=["left", "left", "left", "right"])
     return f"{table}\n\n{_totals(context)}"
@@ -95,7 +95,7 @@ def _totals(context: GraphContext) -> str:
     )
 
 
-def layers_of(outputs: Sequence[Any], variables: Mapping[str, Any]) -> list[Layer]:
+def layers_behind(outputs: Sequence[Any], variables: Mapping[str, Any]) -> list[Layer]:
     """Returns the layers that outputs depend on, in the order in which the graph was built.
 
     Args:
@@ -130,11 +130,11 @@ def layers_of(outputs: Sequence[Any], variables: Mapping[str, Any]) -> list[Laye
     return [layer for layer in layers.values() if layer.types]
 
 
-def format_shape(shape: Any) -> str:
+def shape_text(shape: Any) -> str:
     """Returns a shape as text.
 
     Example:
-        >>> [format_shape(tf.TensorShape(each)) for each in ([None, 3], [], None)]
+        >>> [shape_text(tf.TensorShape(each)) for each in ([None, 3], [], None)]
         ['? x 3', 'scalar', '?']
     """
     if shape is None or shape.rank is None:
