@@ -65,7 +65,7 @@ def test_several_runs_are_one_report(report, tmp_path, form) -> None:
         (["run", "-o", "x.txt"], "--output (x.txt) must end in .html"),
         (["run", "-o", "none/x.html"], "there is no directory none"),
         (["run", "-o", "empty.html"], "empty.html is a directory"),
-        (["run", "--sise"], "there is no --sise; did you mean --sizes?"),
+        (["run", "--sise"], "takes no --sise; did you mean --sizes?"),
     ],
 )
 def test_refused(report, tmp_path, arguments, message) -> None:

@@ -21,6 +21,9 @@ MAX_CHARTS = 24
 MAX_RUNS = 20
 """Max numbers of charts in a report, and of runs in a chart."""
 
+FEW_EPOCHS = 3
+"""Number of epochs up to which a curve within epochs is not less than that of their means."""
+
 SHOWN = 22
 """Letters of a label in a chart."""
 
@@ -77,7 +80,8 @@ def charts_of(run: RunRecord) -> list[Chart]:
 def _chart(title: str, members: Sequence[str], run: RunRecord) -> Chart:
     lines = []
     for i, name in enumerate(members):
-        lines.append(Line("", thinned(run.rows.curve_inside(name)), i, FAINT))
+        look = FAINT if len(run.rows.whole) > FEW_EPOCHS else SOLID
+        lines.append(Line("", thinned(run.rows.curve_inside(name)), i, look))
         lines.append(Line(_label(name, title) if len(members) > 1 else "", thinned(run.rows.curve(name)), i))
     best = run.best if run.best and run.best.metric in members else None
     return Chart(

@@ -151,7 +151,7 @@ def _draw_line(axes: Any, line: Line, palette: Palette) -> None:
         line.curve.values,
         color=colour,
         linewidth=0.7 if is_faint else 1.3,
-        alpha=0.45 if is_faint else 1.0,
+        alpha=0.55 if is_faint else 1.0,
         linestyle=(0, (4, 2)) if line.look == DASHED else "solid",
         marker="o" if few else "",
         markersize=2.2,

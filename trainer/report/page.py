@@ -88,13 +88,14 @@ def _markup(svg: str, name: str, label: str) -> Markup:
 
 
 def _of_several(runs: Sequence[RunRecord]) -> dict[str, Any]:
-    return {"chip": None, "subtitle": f"{len(runs)} runs", "tiles": (), "best": ""}
+    return {"chip": None, "subtitle": f"{len(runs)} runs", "tiles": (), "best": "", "has_inside": False}
 
 
 def _of_one(run: RunRecord) -> dict[str, Any]:
     info = run.info
     return {
         "chip": run.status,
+        "has_inside": bool(run.rows.inside),
         "subtitle": _subtitle(run),
         "tiles": _tiles(run),
         "best": f"{run.best.metric} {number(run.best.value)} at epoch {number(run.best.epoch)}" if run.best else "",
