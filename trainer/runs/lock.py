@@ -61,6 +61,18 @@ def look_at(path: Path) -> LockView:
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Returns whether a process holds, or may hold, the lock of a run; it cannot be seen on another host.
+
+    Args:
+        path: Path of the lock file.
+    """
+    try:
+        return look_at(path).state in ("held", "elsewhere")
+    except OSError:
+        return False
+
+
 class RunLock:
     """Lock file that the system frees when its process ends, however it ends.
 
@@ -152,25 +164,6 @@ class RunLock:
         mine = {"host": socket.gethostname(), "pid": os.getpid(), "since": utc_now()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(mine).encode(), 0)
-
-
-def is_held(path: Path) -> bool:
-    """Returns whether a process holds, or may hold, the lock of a run; it cannot be seen on another host.
-
-    Args:
-        path: Path of the lock file.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return bool(_holder(descriptor).get("host", socket.gethostname()) != socket.gethostname())
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def _holder(descriptor: int) -> dict[str, Any]:

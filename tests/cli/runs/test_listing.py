@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.runs.making import LOSSES, make_run
 from trainer.cli.runs.listing import Best, RunList, RunRow, bytes_below, counted, find_runs, overrides_of, status_of
+from trainer.runs.history import HistoryEntry
 from trainer.runs.lock import LockView, RunLock
 from trainer.runs.run_info import RunInfo
 
@@ -161,6 +162,11 @@ def test_overrides_are_those_of_the_command() -> None:
         "graph-trainer '--config-dir=my conf' +experiment=a ++data.batch_size=3 'trainable=[head/*]' hydra.verbose=1"
     )
     assert overrides_of(RunInfo(command=command)) == ("++data.batch_size=3", "trainable=[head/*]")
+
+
+def test_overrides_are_those_of_the_newest_process_of_a_history() -> None:
+    entries = [HistoryEntry("1", overrides=("seed=1",)), HistoryEntry("2", overrides=("+experiment=a", "seed=2"))]
+    assert overrides_of(RunInfo(command="python -m trainer seed=3", history=tuple(entries))) == ("seed=2",)
 
 
 def test_runs_are_counted_by_status() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -234,12 +234,18 @@ def overrides_of(info: RunInfo) -> tuple[str, ...]:
         >>> overrides_of(RunInfo(command="scripts/train --config-dir=c +experiment=linear seed=3 '~callbacks.freeze'"))
         ('seed=3', '~callbacks.freeze')
     """
+    return tuple(each for each in _typed(info) if overridden_key(each).split(".")[0] not in NOT_OVERRIDDEN)
+
+
+def _typed(info: RunInfo) -> Sequence[str]:
+    """Returns the overrides as typed; of a run without a history, those in its command."""
+    if info.history and info.history[-1].overrides:
+        return info.history[-1].overrides
     try:
         words = shlex.split(info.command or "")
     except ValueError:  # a file that was changed by hand
         return ()
-    overrides = [each for each in words if not each.startswith("-") and ("=" in each or each.startswith("~"))]
-    return tuple(each for each in overrides if overridden_key(each).split(".")[0] not in NOT_OVERRIDDEN)
+    return [each for each in words if not each.startswith("-") and ("=" in each or each.startswith("~"))]
 
 
 def overridden_key(override: str) -> str:
