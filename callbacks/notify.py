@@ -15,9 +15,9 @@ from typing import ClassVar
 
 from trainer.callback import Callback, Context, Phase
 from trainer.checks import check_choice, check_names, check_number, finite_or_none
+from trainer.display.terminal import is_terminal
 from trainer.runs.directory import RunDirectory
 from trainer.state import RunState
-from trainer.timing import is_terminal
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from trainer.callback import Callback, Context
 from trainer.checks import check_number
-from trainer.progress_text import Moment, Speed, fitted
+from trainer.display.progress_text import Moment, Speed, fitted
+from trainer.display.terminal import is_terminal
 from trainer.schedule import Schedule
-from trainer.timing import is_terminal
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
     @property
     def format_dict(self) -> Any:
-        """Names for the format of the bar, with the texts before and after it."""
+        """Values that the format of the bar can name: also the texts before and after it."""
         found, moment = super().format_dict, self._moment
         if moment is None:
             return {**found, "begin": "", "end": ""}

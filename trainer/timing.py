@@ -91,8 +91,3 @@ def next_told(secs: float) -> float:
 def utc_now() -> str:
     """Returns the current time in UTC, ISO 8601, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def is_terminal() -> bool:
-    """Returns whether a line that changes can be shown on standard error."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"

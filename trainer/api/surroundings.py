@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trainer import training
-from trainer.timing import is_terminal, lasting
+from trainer import display
+from trainer.display.terminal import is_terminal
+from trainer.timing import lasting
 
 PACKAGES = ("trainer", "callbacks")
 
@@ -42,7 +43,7 @@ def lines_shown(*, verbose: bool) -> Iterator[None]:
     formatter = logging.Formatter("%(message)s")
     handler: logging.Handler
     if verbose and is_terminal():
-        handler = training.terminal_handler(formatter)
+        handler = display.terminal_handler(formatter)
     else:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(formatter)

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainer import __version__, graph, training
+from trainer import __version__, display, graph
 from trainer.cli.arguments import CommandLine, adds_callbacks, arguments, shell_command, with_added_callbacks
 from trainer.cli.assemble import run
 from trainer.cli.completion import ask_hydra, asks, own_words, query_of
@@ -34,9 +34,9 @@ from trainer.config.keys import with_key
 from trainer.config.messages import explain
 from trainer.config.sources import ConfigSources, conf_directory
 from trainer.config.validate import validate
+from trainer.display.terminal import is_terminal
 from trainer.errors import Interrupted, RequestError, TrainerError, describe, place_in
 from trainer.files import local_path
-from trainer.timing import is_terminal
 from trainer.training.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
     """
     # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
     formatter = PlainFormatter("%(message)s")
-    handler = training.terminal_handler(formatter) if is_terminal() else logging.StreamHandler(sys.stdout)
+    handler = display.terminal_handler(formatter) if is_terminal() else logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     typed = HydraConfig.get().overrides

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.progress_text import Moment, Speed, fitted
+from trainer.display.progress_text import Moment, Speed, fitted
 from trainer.state import RunState
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
+from trainer.display.terminal_lines import terminal_handler
 from trainer.timing import LASTING, STILL, lasting
-from trainer.training.terminal_lines import terminal_handler
 
 
 def rows_of(text: str) -> list[str]:

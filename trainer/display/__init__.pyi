@@ -1,0 +1,1 @@
+from trainer.display.terminal_lines import terminal_handler as terminal_handler
