@@ -89,7 +89,7 @@ class Report(Callback):
                 for batch in self._batches(context.session):
                     tally.add(*batch)
             summary = tally.summary(context.record.epoch)
-        report.write_summary(context.run.path, summary)
+        report.store_summary(context.run.path, summary)
 
     def _batches(self, session: Any) -> Iterator[tuple[Any, ...]]:
         """Yields labels, outputs and images of batches, until there are enough examples."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.report.epoch_rows import Curve, groups_of, read_rows, thinned, wants_log_scale
+from trainer.report.epoch_rows import Curve, metric_groups, read_rows, thinned, wants_log_scale
 
 GOOD = '{"epoch": 1, "global_step": 10, "loss": 0.5}'
 
@@ -76,8 +76,8 @@ def test_a_thinned_curve_keeps_its_extremes_and_ends(numbers, limit) -> None:
 
 def test_scales_and_groups() -> None:
     assert not wants_log_scale([])
-    assert groups_of(["steps_per_sec", "secs_compute", "learning_rate_g"]) == {}
-    assert groups_of(["big_loss", "loss", "val_big_loss"]) == {
+    assert metric_groups(["steps_per_sec", "secs_compute", "learning_rate_g"]) == {}
+    assert metric_groups(["big_loss", "loss", "val_big_loss"]) == {
         "loss": ["loss"],
         "big_loss": ["big_loss", "val_big_loss"],
     }

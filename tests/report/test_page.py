@@ -15,7 +15,7 @@ from PIL import Image
 from tests.browser import BROWSER, HOW_TO_INSTALL, WIDTHS, sizes_of
 from tests.report.runs_on_disk import DAMAGE, damaged_run, write_run
 from trainer.report.labelled import Pairing, Tally
-from trainer.report.summary_file import write_summary
+from trainer.report.summary_file import store_summary
 from trainer.report.write import write_report
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
@@ -83,7 +83,7 @@ def whole(tmp_path):
     tally = Tally(Pairing("digit", "logits", "image"))
     rng = np.random.default_rng(0)
     tally.add(np.arange(30) % 3, rng.normal(size=(30, 3)), rng.random((30, 8, 8, 1)))
-    write_summary(run, tally.summary(epoch=3))
+    store_summary(run, tally.summary(epoch=3))
     return run
 
 
@@ -147,7 +147,7 @@ def test_matrices_of_any_size_are_drawn(tmp_path, classes) -> None:
     run = write_run(tmp_path / "run")
     tally = Tally(Pairing("y", "p"))
     tally.add(np.arange(600) % classes, np.random.default_rng(0).normal(size=(600, classes)))
-    write_summary(run, tally.summary(epoch=3))
+    store_summary(run, tally.summary(epoch=3))
     page, target = page_of(run)
     check_contained(page, target)
     assert "Not shown: no input of the model is an image." in page.text
@@ -158,7 +158,7 @@ def test_numbers_are_scattered(tmp_path) -> None:
     run = write_run(tmp_path / "run")
     tally = Tally(Pairing("y", "p"))
     tally.add(np.linspace(0, 5, 100), np.linspace(0, 6, 100))
-    write_summary(run, tally.summary(epoch=3))
+    store_summary(run, tally.summary(epoch=3))
     page, _ = page_of(run)
     assert "mean absolute error 0.5" in page.text
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from trainer.report.epoch_rows import EpochRows
-from trainer.report.run_status import best_value, status_of, worked_secs
+from trainer.report.run_status import best_value, words_of_status, worked_secs
 from trainer.runs.history import HistoryEntry
 from trainer.runs.run_info import RunInfo
 from trainer.state import CheckpointSettings
@@ -29,7 +29,7 @@ ROWS = EpochRows(tuple({"epoch": i, "loss": 4.0 - i, "acc": [0.5, 0.9, 0.9][i - 
     ],
 )
 def test_the_status_in_words(info, is_held, words) -> None:
-    assert str(status_of(info, is_held)) == words
+    assert str(words_of_status(info, is_held)) == words
 
 
 def entry(began: str, ended: str | None) -> HistoryEntry:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.report.labelled import ValidationSummary
-from trainer.report.summary_file import FILE, read_summary, write_summary
+from trainer.report.summary_file import FILE, read_summary, store_summary
 
 SUMMARY = ValidationSummary(
     "classes",
@@ -22,7 +22,7 @@ SUMMARY = ValidationSummary(
 
 
 def test_a_summary_is_read_back(tmp_path) -> None:
-    write_summary(tmp_path, SUMMARY)
+    store_summary(tmp_path, SUMMARY)
     found = read_summary(tmp_path / FILE)
     assert (found.kind, found.examples, found.epoch) == ("classes", 3, 2)
     np.testing.assert_array_equal(found.confusion, SUMMARY.confusion)
@@ -35,7 +35,7 @@ def test_a_missing_one_says_how_to_get_it(tmp_path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 500])
 def test_a_cut_file_is_no_error(tmp_path, cut) -> None:
-    write_summary(tmp_path, SUMMARY)
+    store_summary(tmp_path, SUMMARY)
     (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:cut])
     assert "cannot be read" in read_summary(tmp_path / FILE).note
 
@@ -54,7 +54,7 @@ def test_a_cut_file_is_no_error(tmp_path, cut) -> None:
     ],
 )
 def test_other_content_is_no_error(tmp_path, changes) -> None:
-    write_summary(tmp_path, SUMMARY)
+    store_summary(tmp_path, SUMMARY)
     with np.load(tmp_path / FILE) as stored:
         arrays = {name: stored[name] for name in stored.files}
     np.savez(tmp_path / FILE, **{**arrays, **changes})

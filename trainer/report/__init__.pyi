@@ -3,7 +3,7 @@ from trainer.report.labelled import ValidationSummary as ValidationSummary
 from trainer.report.labelled import summary_for as summary_for
 from trainer.report.overview import draw_overview as draw_overview
 from trainer.report.page import render_page as render_page
-from trainer.report.run_search import find_runs as find_runs
-from trainer.report.summary_file import write_summary as write_summary
+from trainer.report.run_search import runs_below as runs_below
+from trainer.report.summary_file import store_summary as store_summary
 from trainer.report.write import check_extra as check_extra
 from trainer.report.write import write_report as write_report

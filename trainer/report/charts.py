@@ -10,7 +10,7 @@ from trainer.report.epoch_rows import (
     STEPS_PER_SEC,
     VAL,
     Curve,
-    groups_of,
+    metric_groups,
     thinned,
     wants_log_scale,
 )
@@ -70,7 +70,7 @@ def charts_of(run: RunRecord) -> list[Chart]:
     """Returns the charts of a run: losses, metrics with their validation twins, learning rate, steps per second."""
     names = run.rows.names
     rates = [name for name in names if name.startswith(RATE)]
-    groups = {**groups_of(names), **({"learning rate": rates} if rates else {})}
+    groups = {**metric_groups(names), **({"learning rate": rates} if rates else {})}
     if STEPS_PER_SEC in names:
         groups["steps/s"] = [STEPS_PER_SEC]
     charts = [_chart(title, members, run) for title, members in groups.items()]
@@ -126,7 +126,7 @@ def charts_of_runs(runs: Sequence[RunRecord]) -> list[Chart]:
     """
     shown = runs[:MAX_RUNS]
     names = list(dict.fromkeys(name for run in shown for name in run.rows.names))
-    metrics = [name for members in groups_of(names).values() for name in members]
+    metrics = [name for members in metric_groups(names).values() for name in members]
     rates = [name for name in names if name.startswith(RATE)]
     others = [STEPS_PER_SEC] if STEPS_PER_SEC in names else []
     charts = []

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trainer.report.epoch_rows import groups_of
+from trainer.report.epoch_rows import metric_groups
 from trainer.report.run_record import RunRecord
 from trainer.report.run_status import shown_secs
 
@@ -59,7 +59,7 @@ def compare_runs(runs: Sequence[RunRecord]) -> RunTable:
     names = dict(zip(map(id, runs), labels_of(runs), strict=True))
     settings, software = differing([run.settings for run in runs]), differing([_software(run) for run in runs])
     shown = short_keys(settings[:MAX_SETTINGS])
-    grouped = groups_of([name for run in runs for name in run.rows.names])
+    grouped = metric_groups([name for run in runs for name in run.rows.names])
     metrics = [name for members in grouped.values() for name in members][:MAX_METRICS]
     rows = []
     for run in sorted(runs, key=_rank(runs)):

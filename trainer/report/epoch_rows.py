@@ -173,7 +173,7 @@ def wants_log_scale(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) / min(values) >= LOG_SPAN
 
 
-def groups_of(names: Sequence[str]) -> dict[str, list[str]]:
+def metric_groups(names: Sequence[str]) -> dict[str, list[str]]:
     """Returns metrics with those of the validation parts by the name of the metric, ``loss`` first.
 
     Rates, steps per second and seconds are left out.
@@ -182,7 +182,7 @@ def groups_of(names: Sequence[str]) -> dict[str, list[str]]:
         names: Names of all metrics.
 
     Example:
-        >>> groups_of(["accuracy", "loss", "val_loss", "val_books_accuracy", "val_auc", "learning_rate"])
+        >>> metric_groups(["accuracy", "loss", "val_loss", "val_books_accuracy", "val_auc", "learning_rate"])
         {'loss': ['loss', 'val_loss'], 'accuracy': ['accuracy', 'val_books_accuracy'], 'val_auc': ['val_auc']}
     """
     metrics = [name for name in names if not name.startswith((SECS, RATE)) and name != STEPS_PER_SEC]

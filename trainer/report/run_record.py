@@ -14,7 +14,7 @@ from trainer.report.config_files import ConfigFile, SettingChange, is_setting, r
 from trainer.report.epoch_rows import STEPS_PER_SEC, EpochRows, read_rows
 from trainer.report.labelled import ValidationSummary
 from trainer.report.marks import Mark, marks_of
-from trainer.report.run_status import BestValue, RunStatus, best_value, status_of, worked_secs
+from trainer.report.run_status import BestValue, RunStatus, best_value, words_of_status, worked_secs
 from trainer.report.summary_file import FILE, read_summary
 from trainer.runs.checkpoint_settings import stored_savers
 from trainer.runs.directory import RunDirectory
@@ -105,7 +105,7 @@ def read_run(path: Path, now: datetime, *, verify: bool) -> RunRecord:
     return RunRecord(
         path=path,
         info=info,
-        status=status_of(info, is_held(run.lock_file)),
+        status=words_of_status(info, is_held(run.lock_file)),
         rows=rows,
         secs=worked_secs(info, now),
         best=best,

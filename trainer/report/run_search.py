@@ -14,7 +14,7 @@ MAX_DEPTH = 6
 """Levels of directories in which runs are looked for."""
 
 
-def find_runs(given: Sequence[str | Path]) -> list[Path]:
+def runs_below(given: Sequence[str | Path]) -> list[Path]:
     """Returns the run directories that paths mean: themselves, or all below them, each once.
 
     Args:

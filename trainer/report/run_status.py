@@ -31,7 +31,7 @@ class RunStatus:
         return f"{self.word}: {self.reason}" if self.reason else self.word
 
 
-def status_of(info: RunInfo, is_held: bool) -> RunStatus:
+def words_of_status(info: RunInfo, is_held: bool) -> RunStatus:
     """Returns the status of a run.
 
     Args:
@@ -39,9 +39,9 @@ def status_of(info: RunInfo, is_held: bool) -> RunStatus:
         is_held: Whether a process holds the lock of the run.
 
     Example:
-        >>> str(status_of(RunInfo(status="finished", stop_reason="loss is below 0.1"), is_held=False))
+        >>> str(words_of_status(RunInfo(status="finished", stop_reason="loss is below 0.1"), is_held=False))
         'stopped early: loss is below 0.1'
-        >>> str(status_of(RunInfo(status="running"), is_held=False))
+        >>> str(words_of_status(RunInfo(status="running"), is_held=False))
         'killed'
     """
     if info.status == "finished":

@@ -23,7 +23,7 @@ ARRAYS = ("confusion", "images", "truth", "predicted", "probability", "index", "
 TEXT = "text"
 
 
-def write_summary(run: Path, summary: ValidationSummary) -> None:
+def store_summary(run: Path, summary: ValidationSummary) -> None:
     """Writes a summary into a run directory.
 
     Args:

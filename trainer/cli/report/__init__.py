@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "scripts/report") -
 
 def _report(chosen: argparse.Namespace) -> Answer:
     report.check_extra()
-    runs = report.find_runs(chosen.directories)
+    runs = report.runs_below(chosen.directories)
     target = _target(chosen)
     records = report.write_report(runs, target, datetime.now(timezone.utc), verify=not chosen.sizes)
     picture = target.with_suffix(".png")
