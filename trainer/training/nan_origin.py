@@ -11,9 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.error_text import user_place
-from trainer.graph.ops.random_ops import frames_of
+from trainer.graph.ops.random_ops import OURS, frames_of
 
 v1 = tf.compat.v1
+
+NO_ORIGINS = frozenset({"Const", "ReadVariableOp"})
+"""Types of ops that give numbers made elsewhere: the variables are finite before the step."""
 
 SHOWN_INPUTS = 3
 """Max number of inputs of an op whose values a message shows."""
@@ -63,7 +66,7 @@ def find_origin(update: Any, values: UpdateInputs) -> str | None:
                 {op.outputs[at].ref() for (op, _, at), flag in zip(floats, found, strict=True) if flag[kind]}
                 for kind in (0, 1)
             )
-            op = first_bad(update.get_operations(), _loss(update), nans, infs)
+            op = first_bad(update.get_operations(), loss_of_update(update), nans, infs)
             if op is None:
                 return None
             copy = graph.get_operation_by_name(op.name)
@@ -89,8 +92,10 @@ def first_bad(ops: Sequence[Any], loss: Any, nans: Collection[Any], infs: Collec
         infs: References to the tensors with an infinity.
     """
     bad = {*nans, *infs}
-    led_to_loss = _led_to([loss], bad)
-    among = [op for op in ops if op in led_to_loss] if loss.ref() in bad else ops
+    # Ops without outputs assign variables.
+    assigned = [each for op in ops if not op.outputs for each in op.inputs]
+    led = _led_to([loss] if loss.ref() in bad else assigned, bad)
+    among = [op for op in ops if op in led] or ops
     if loss.ref() in infs:
         return _birth(among, infs, infs)
     op = _birth(among, nans, nans)
@@ -104,7 +109,7 @@ def _birth(ops: Sequence[Any], bad: Collection[Any], tainted: Collection[Any]) -
     """Returns the first op with a bad output whose inputs, constants aside, are not tainted."""
     for op in ops:
         clean = all(each.ref() not in tainted or each.op.type == "Const" for each in op.inputs)
-        if op.type != "Const" and clean and any(each.ref() in bad for each in op.outputs):
+        if op.type not in NO_ORIGINS and clean and any(each.ref() in bad for each in op.outputs):
             return op
     return None
 
@@ -120,10 +125,10 @@ def _led_to(tensors: Sequence[Any], bad: Collection[Any]) -> set[Any]:
     return found
 
 
-def _loss(update: Any) -> Any:
-    """Returns the first metric of an update, whose outputs are the stacked metrics."""
+def loss_of_update(update: Any) -> Any:
+    """Returns the first metric of an update, whose output is the stacked metrics, with learning rates behind them."""
     metrics = update.outputs[0]
-    while metrics.op.type == "Identity":
+    while metrics.op.type in ("Identity", "ConcatV2"):
         metrics = metrics.op.inputs[0]
     return metrics.op.inputs[0] if metrics.op.type == "Pack" else metrics
 
@@ -174,11 +179,19 @@ def describe_op(op: Any, output: Any, inputs: Sequence[Any]) -> str:
     """Returns a line on an op, its place in the user's code, what it gave and for which inputs."""
     at = _first_bad(output)
     forward = getattr(op, "_original_op", None)
-    place = user_place("".join(traceback.format_list(frames_of(forward or op)))) or op.name
+    place = _place_of(forward or op) or op.name
     what = f"{op.type} in the gradient of {forward.type}" if forward is not None else op.type
     values = [_input_at(each, at, np.shape(output)) for each in inputs[:SHOWN_INPUTS]]
     given = f" for {'an input' if len(values) == 1 else 'inputs'} of {' and '.join(values)}" if values else ""
     return f"{what} ({place}) gave {np.asarray(output)[at]}{given}"
+
+
+def _place_of(op: Any) -> str:
+    """Returns the place in the user's code that made an op, or ''."""
+    frames = frames_of(op)
+    # A program that calls the trainer makes no op itself: what the trainer calls comes after it.
+    ours = [at for at, frame in enumerate(frames) if frame.filename.startswith(f"{OURS}/trainer/")]
+    return user_place("".join(traceback.format_list(frames[min(ours, default=0) :])))
 
 
 def _first_bad(values: Any) -> tuple[int, ...]:

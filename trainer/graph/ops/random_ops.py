@@ -18,7 +18,7 @@ RANDOM = frozenset(
 )
 
 
-OURS = Path(__file__).parents[2]
+OURS = Path(__file__).parents[3]
 LIBRARIES = ("/tensorflow/", "/keras/", contextlib.__file__, f"{OURS}/trainer/", f"{OURS}/callbacks/")
 """Parts of the paths of source files that are not the user's."""
 
