@@ -9,10 +9,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from tests.test_conformance import builds_on, earlier_runs
 from trainer.cli.train import conf_directory
 from trainer.config import schema
 from trainer.config.debug import CHOICES, apply_debug
 from trainer.errors import RequestError
+
+__all__ = ["earlier_runs"]
 
 EXPERIMENTS = sorted(path.stem for path in (conf_directory() / "experiment").glob("*.yaml"))
 
@@ -80,8 +83,11 @@ def test_a_choice_wins_over_the_experiment_and_a_typed_key_over_both(trainer, wo
     assert "epochs: 5\n" in trainer(*words, "loop.epochs=5", "--cfg", "job", "-p", "loop").stdout
 
 
-@pytest.mark.parametrize("experiment", [each for each in EXPERIMENTS if not each.startswith("finetune")])
-def test_fast_takes_every_experiment_through_all_its_callbacks(experiment, trainer, tmp_path) -> None:
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_fast_takes_every_experiment_through_all_its_callbacks(experiment, trainer, earlier_runs, tmp_path) -> None:
+    for earlier in builds_on(experiment):
+        (tmp_path / "outputs").mkdir()
+        (tmp_path / "outputs" / earlier).symlink_to(earlier_runs(earlier))
     done = trainer("+debug=fast", f"+experiment={experiment}", TMPDIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     (run,) = tmp_path.glob(f"graph-trainer-*/{experiment}/*")
@@ -89,7 +95,7 @@ def test_fast_takes_every_experiment_through_all_its_callbacks(experiment, train
     assert (info["status"], info["epoch"], info["global_step"]) == ("finished", 2, 6)
     assert (run / "checkpoints/model-2.index").is_file()
     assert info["exports"] == ["export/frozen/model.pb", "export/saved_model/2"]
-    assert not Path(tmp_path / "outputs").exists()
+    assert not Path(tmp_path / "outputs" / experiment).exists()
 
 
 @pytest.mark.parametrize("experiment", ["linear", "digits_cnn", "text"])

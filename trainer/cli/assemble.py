@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,9 @@ from trainer.cli.overfitting import tell_of_overfitting, watching_alone
 from trainer.config.allowed_targets import Allowed, check_permissions
 from trainer.config.changes import Change, check_changes, digest, is_same_job
 from trainer.config.check_arguments import check_arguments
+from trainer.config.debug import IN_TEMPORARY_DIRECTORY
 from trainer.config.optimizer_parts import is_rate
+from trainer.config.schema import temporary_directory
 from trainer.config.shipped_callbacks import is_hidden, join_packages
 from trainer.config.targets import explain_target
 from trainer.errors import RequestError, TrainerError
@@ -73,6 +76,9 @@ def run(
     make = Factory(check_permissions(_plain(config), typed))
     if config.trust:
         _trust(config)
+    if config.debug in IN_TEMPORARY_DIRECTORY and not any(each.startswith("run.") for each in typed):
+        # Not as run.root, since an experiment may take weights of another run from there.
+        settings = replace(settings, root=Path(temporary_directory()), run_dir=None)
     with signals.at_once():
         job = _job(config, settings, _Typed(command, tuple(typed)), make, objective)
     if job is None:

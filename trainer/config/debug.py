@@ -14,6 +14,9 @@ CHOICES = ("fast", "overfit", "numerics", "shapes")
 IN_NEW_RUNS = ("fast", "overfit", "shapes")
 """Choices that make no sense in a run that is there."""
 
+IN_TEMPORARY_DIRECTORY = ("fast", "overfit")
+"""Choices whose runs are in a directory of the system's, so that no run of the user's is touched."""
+
 FAST_STEPS = {"steps_per_epoch": 3, "validation_steps": 2}
 """Numbers of batches of a data set in ``debug=fast``, by the key of its node; null would count the data."""
 

@@ -107,3 +107,13 @@ def test_validation_parts_are_short() -> None:
 def test_without_a_choice_the_source_is_as_it_was() -> None:
     source = inspect_source(InMemory(points(), batch_size=8))
     assert changed_source(source, None) is source
+
+
+def test_one_batch_of_ragged_rows() -> None:
+    def made() -> Any:
+        return tf.data.Dataset.from_tensor_slices({"word": tf.ragged.constant([["a"], ["b", "c", "d"], ["e", "f"]])})
+
+    source = changed_source(inspect_source(Streamed(made, 2, shuffle_buffer=0)), "overfit")
+    for batch in drawn(source):
+        assert batch["word_values"].tolist() == [b"a", b"b", b"c", b"d"]
+        assert batch["word_row_splits"].tolist() == [0, 1, 4]

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainer.data.arrays import Arrays
 from trainer.graph.data.data_source import DataSource
-from trainer.graph.data.feeds import ArrayFeed, Batch, Feed, Skips
+from trainer.graph.data.feeds import ArrayFeed, Batch, Feed, Skips, fill_tables, local_tables
 from trainer.graph.data.validation_parts import DatasetPart, Part
 
 v1 = tf.compat.v1
@@ -39,6 +39,9 @@ def changed_source(source: DataSource, debug: str | None) -> DataSource:
 def one_batch(source: DataSource) -> DataSource:
     """Returns a source whose every batch is the first of another one; it has no validation part."""
     example = {name: each.astype("S") if each.dtype.kind == "O" else each for name, each in source.example.items()}
+    if len({len(each) for each in example.values()}) > 1:  # the parts of ragged and sparse tensors
+        repeated = lambda *_: RepeatedFeed(example, source)  # noqa: E731
+        return replace(source, steps_per_epoch=1, validation={}, make_feed=repeated)
     arrays = Arrays(*({name: example[name] for name in specs} for specs in (source.inputs, source.labels)))
 
     def make_feed(seed: int, skips: Skips) -> Feed:
@@ -51,6 +54,33 @@ def _short(part: Part, source: DataSource) -> Part:
     if isinstance(part, DatasetPart):
         return replace(part, make=lambda: part.make().take(VALIDATION_BATCHES))
     return part.take(np.arange(min(len(part), VALIDATION_BATCHES * source.batch_size)))
+
+
+class RepeatedFeed:
+    """Feed of one batch, in local variables that are fed once.
+
+    Args:
+        batch: Inputs and labels, arrays by name.
+        source: Source of the data, which tells inputs from labels.
+    """
+
+    def __init__(self, batch: Mapping[str, Any], source: DataSource) -> None:
+        self._arrays = batch
+        self._names = tuple(source.inputs), tuple(source.labels)
+        self._tables = local_tables("one_batch", batch)
+
+    def batch_indices(self, step: Any, count: int, run_steps: int) -> Any:  # noqa: ARG002 - of the protocol
+        """Returns zeros, int64 [count]: there is one batch."""
+        return tf.zeros([count], tf.int64)
+
+    def batch(self, indices: Any) -> tuple[Batch, Any]:  # noqa: ARG002 - of the protocol
+        """Returns the batch; it is in memory, so the wait is 0 s."""
+        inputs, labels = ({name: self._tables[name][0].read_value() for name in names} for names in self._names)
+        return (inputs, labels), tf.constant(0.0, tf.float64)
+
+    def initialise(self, session: Any) -> None:
+        """Feeds the batch to the session."""
+        fill_tables(session, self._tables, self._arrays)
 
 
 class RecordedFeed:
