@@ -197,7 +197,7 @@ def test_linear_prints_where_it_writes_and_what_it_left_and_nothing_else(linear_
     run, done = linear_run
     lines = done.stdout.splitlines()
     assert lines[0] == f"linear: 300 epochs of 100 steps in {run.relative_to(run.parents[2])}, new run"
-    assert re.match(r"epoch \d+/300: loss [\d.e-]+, [\d,.]+ steps/s", lines[1])
+    assert re.match(r"epoch \d+/300: loss [\d.e-]+, learning_rate 0.05, [\d,.]+ steps/s", lines[1])
     assert lines[-1].split() == ["export/saved_model/300/", *lines[-1].split()[1:]]
     assert done.stderr == ""
     assert not set("\r\x1b") & set(done.stdout)

@@ -78,9 +78,9 @@ def test_files(sources, tmp_path, lines, answer) -> None:
 
 def test_a_file_without_its_first_line(sources, tmp_path) -> None:
     (tmp_path / "experiment/mine.yaml").write_text("loop: {epochs: 3}\n")
-    (tmp_path / "debug").mkdir()
-    (tmp_path / "debug/fast.yaml").write_text("loop: {epochs: 3}\n")
-    for override in ("+experiment=mine", "+debug=fast"):
+    (tmp_path / "trial").mkdir()
+    (tmp_path / "trial/fast.yaml").write_text("loop: {epochs: 3}\n")
+    for override in ("+experiment=mine", "+trial=fast"):
         assert "'# @package _global_'" in answer_to(sources, override)
 
 

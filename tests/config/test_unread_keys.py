@@ -17,7 +17,7 @@ KNOWN = [
     "seed",
     "loop",
 ]
-GROUPS = ["callbacks", "data", "debug", "experiment", "model", "optimizer"]
+GROUPS = ["callbacks", "data", "debug", "trial", "experiment", "model", "optimizer"]
 WHOLE = dict.fromkeys(TOP_KEYS)
 
 # A config, and the keys in it that nothing reads.
@@ -29,7 +29,7 @@ UNREAD = [
         ["loop.epoch", "run.nam", "warm_start.pth"],
     ),
     ({"foo": 1, "lop": {"epochs": 1}}, ["foo", "lop.epochs"]),
-    ({"warm_start": None, "debug": None}, ["debug"]),
+    ({"warm_start": None, "trial": None}, ["trial"]),
 ]
 
 
@@ -50,8 +50,8 @@ ANSWERS = [
     ("modell", [], "did you mean model=NAME?"),
     ("width", [], "under vars: +vars.width=VALUE, for ${vars.width}"),
     ("mine.width", [], "under vars: +vars.mine=VALUE"),
-    ("debug", ["debug"], "'# @package _global_'"),
-    ("debug.x", ["debug"], "'# @package _global_'"),
+    ("trial", ["trial"], "'# @package _global_'"),
+    ("trial.x", ["trial"], "'# @package _global_'"),
     ("experiment.loop.epochs", [], "'# @package _global_'"),
 ]
 

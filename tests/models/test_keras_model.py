@@ -217,7 +217,7 @@ def test_the_history_is_that_of_fit(kind, tmp_path, monkeypatch) -> None:
 
     history = of_fit(row)
     lines = of_trainer(row, tmp_path / "run", compiled, monkeypatch)
-    own = {"epoch", "global_step", "steps_per_sec", *SECS_KEYS}
+    own = {"epoch", "global_step", "steps_per_sec", "learning_rate", *SECS_KEYS}
     assert set(history) == set(lines[0]) - own
     for name, values in history.items():
         assert [line[name] for line in lines] == pytest.approx(values, rel=2e-5, abs=1e-6), name

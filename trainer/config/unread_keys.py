@@ -48,8 +48,8 @@ def unread_keys(config: Mapping[str, Any]) -> Iterator[str]:
         config: Config as plain Python.
 
     Example:
-        >>> list(unread_keys({"seed": 0, "debug": "fast", "run": {"nam": "x"}, "vars": {"size": 3}}))
-        ['debug', 'run.nam']
+        >>> list(unread_keys({"seed": 0, "trial": "fast", "run": {"nam": "x"}, "vars": {"size": 3}}))
+        ['trial', 'run.nam']
     """
     for key, value in config.items():
         if key not in TOP_KEYS:
@@ -70,8 +70,8 @@ def about_unread(key: str, known: Iterable[str], groups: Sequence[str] = (), cho
     Example:
         >>> about_unread("epochs", ["loop.epochs", "seed"])
         'there is no key epochs; did you mean loop.epochs?'
-        >>> about_unread("debug", ["loop.epochs"])
-        'nothing reads the key debug; values of your own go under vars: +vars.debug=VALUE, for ${vars.debug}'
+        >>> about_unread("trial", ["loop.epochs"])
+        'nothing reads the key trial; values of your own go under vars: +vars.trial=VALUE, for ${vars.trial}'
     """
     top, _, rest = key.partition(".")
     if top not in TOP_KEYS and (top in chosen or (top == "experiment" and rest)):
