@@ -45,8 +45,8 @@ VERBOSE = "TRAINER_VERBOSE"
 """Environment variable that shows tracebacks, as ``-v`` does."""
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
-NOTHING_FOUND = "No trials are completed yet"
-"""Prefix of the error of Optuna where every job has failed."""
+STUDY_ENDED = ("No trials are completed yet", "`Study.stop` is supposed to be invoked inside")
+"""Prefixes of the errors of Optuna where every job has failed, and where the last job of a grid has."""
 
 PLAIN_ERRORS = ("Config group override must be", "Unexpected type for root")
 """Prefixes of the plain errors of Hydra for ``GROUP=null`` and of OmegaConf for a key below null."""
@@ -119,10 +119,10 @@ def _run(line: CommandLine, program: str) -> int:
             check_sweep(sources.compose_first(line.overrides), line.overrides, sources.groups())
         name = [f"hydra.help.app_name='{program}'"] if line.has("--help") and "'" not in program else []
         _run_hydra(program, [*line.words, *name], job)
-    except (*COMPOSITION_ERRORS, ValueError, AssertionError) as error:
-        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith((*PLAIN_ERRORS, NOTHING_FOUND)):
+    except (*COMPOSITION_ERRORS, ValueError, AssertionError, RuntimeError) as error:
+        if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith((*PLAIN_ERRORS, *STUDY_ENDED)):
             raise
-        if str(error).startswith(NOTHING_FOUND):  # the jobs have said why
+        if str(error).startswith(STUDY_ENDED):  # the jobs have said why
             _show(outcomes)
             return exit_code(outcomes) or 1
         raise RequestError(explain(error, line.overrides, sources)) from error

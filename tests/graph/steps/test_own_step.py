@@ -116,7 +116,13 @@ def test_its_metrics_are_reported_and_a_resume_has_the_same_bits(tmp_path, mode)
         return run(tmp_path / name, callbacks, make_model=Alone, data=data, epochs=epochs, compile=mode)
 
     state = train("straight", 3)
-    assert state.metrics.keys() - {"steps_per_sec"} == {"loss", "seen", "step", "val_loss", "val_error"}
+    assert state.metrics.keys() - {"steps_per_sec", "learning_rate"} == {
+        "loss",
+        "seen",
+        "step",
+        "val_loss",
+        "val_error",
+    }
     assert (state.metrics["seen"], state.metrics["step"]) == (4.0, 9.5)
     train("broken", 1)
     train("broken", 3)
