@@ -1,14 +1,19 @@
-"""Reduction of a graph to boxes: one box for each name scope, with the parameters that it uses."""
+"""Reduction of a net to boxes: one box for each name scope, with the parameters that it uses."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from trainer.graphdef.op_types import PLACEHOLDERS
-from trainer.graphdef.traverse import downstream, node_of, upstream
-from trainer.inspection.ops import Op
+from trainer.inspection.additions import residual_additions
+from trainer.inspection.net import Net
+from trainer.inspection.ops import OUTPUT, Op
+from trainer.inspection.partition import name_parts, part_additions, reads_between, without_circles
+from trainer.inspection.scopes import scopes_at_depth, scopes_within
+from trainer.inspection.siblings import repeated, slices
 from trainer.predict.tensor_info import format_shape
 
 MAX_BOXES = 60
@@ -16,6 +21,15 @@ MAX_BOXES = 60
 
 MAX_LINES = 4
 """Maximum number of parameters, and of types of ops, in a box."""
+
+MIN_REPEATED = 3
+"""Number of similar boxes side by side from which they are one."""
+
+BUDGETS = (MAX_BOXES, 40, 25, 12, 5)
+"""Numbers of boxes that are tried."""
+
+SLICES = (24, 12, 6, 1)
+"""Numbers of parts of a net that are tried if its scopes give no readable picture."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +39,16 @@ class Box:
     Args:
         name: Name of the op or of the name scope.
         lines: Lines of text below the name.
-        kind: Kind of the box: ``input``, ``output``, ``scope`` or ``op``.
+        kind: Kind of the box: ``input``, ``output``, ``scope``, ``op`` or ``addition``.
+        flags: Scalar inputs that the box uses.
+        members: Names of the boxes that it stands for, if several that are alike are one.
     """
 
     name: str
     lines: tuple[str, ...]
     kind: str
+    flags: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,76 +59,126 @@ class Boxes:
     edges: tuple[tuple[str, str], ...]
 
 
-def boxes_of(operations: Sequence[Op], outputs: Collection[str], depth: int | None = None) -> Boxes:
-    """Returns the boxes of an inference graph.
+def boxes_of(net: Net, depth: int | None = None) -> Boxes:
+    """Returns the boxes of a net, as many as a picture of any width may have.
 
-    Ops that depend on no placeholder are constant; they are shown as parameters of the boxes that use them.
+    Ops that depend on no input are constant; they are shown as parameters of the boxes that use them.
 
     Args:
-        operations: Ops of the inference part.
-        outputs: Names of its output tensors.
+        net: Net.
         depth: Levels of name scopes to open; None for as many as ``MAX_BOXES`` allows.
     """
-    ends = {node_of(name) for name in outputs}
-    ops = {op.name: op for op in operations}
-    reads = {op.name: op.inputs for op in operations}
-    dependent = downstream(reads, [op.name for op in operations if op.type in PLACEHOLDERS]) | ends
-    shown = [op for op in operations if op.name in dependent]
-    constant = {name: tensors for name, tensors in reads.items() if name not in dependent}
-    parameters = {
-        op.name: [ops[name] for name in upstream(constant, op.inputs) if ops[name].is_parameter] for op in shown
-    }
-    if depth is not None:
-        return _at_depth(shown, ends, parameters, depth)
-    deepest = max((op.name.count("/") for op in shown), default=0)
-    found = _at_depth(shown, ends, parameters, deepest)
-    while len(found.boxes) > MAX_BOXES and deepest > 1:
-        deepest -= 1
-        found = _at_depth(shown, ends, parameters, deepest)
-    return found
+    return next(candidates(net, depth))
 
 
-def _at_depth(shown: list[Op], ends: Collection[str], parameters: Mapping[str, Sequence[Op]], depth: int) -> Boxes:
-    groups: dict[str, list[Op]] = {}
-    group_of = {}
-    names = {op.name for op in shown}
-    for op in shown:
-        scope = "/".join(_scope(op.name, names).split("/")[:depth])
-        alone = not scope or op.name in ends or op.type in PLACEHOLDERS
-        group_of[op.name] = op.name if alone else scope
-        groups.setdefault(group_of[op.name], []).append(op)
-    edges = {
-        (group_of[name], group): None
-        for group, ops in groups.items()
-        for op in ops
-        for name in op.inputs
-        if name in group_of and group_of[name] != group
-    }
-    return Boxes({name: _box(name, ops, ends, parameters) for name, ops in groups.items()}, tuple(edges))
+def candidates(net: Net, depth: int | None = None) -> Iterator[Boxes]:
+    """Yields the boxes of a net, fewer each time: repeated ones are grouped, then scopes closed.
+
+    Args:
+        net: Net.
+        depth: Levels of name scopes to open first; None for as many as ``MAX_BOXES`` allows.
+    """
+    additions = residual_additions(net)
+    levels = [scopes_at_depth(net, each) for each in range(depth, 0, -1)] if depth else []
+    levels = levels or [scopes_at_depth(net, 0)] if depth is not None else []
+    levels += [scopes_within(net, budget) for budget in BUDGETS]
+    for i, opened in enumerate(levels):
+        parted, apart = part_additions(net, opened, additions)
+        drawing = _Drawing(net, name_parts(net, without_circles(net, parted)), apart)
+        for by_name in (None, True, False):
+            found = drawing.grouped(by_name)
+            if len(found.boxes) <= MAX_BOXES or (i == 0 and depth is not None and len(found.boxes) <= 5 * MAX_BOXES):
+                yield found
+    inner = [op.name for op in net.ops if op.type not in PLACEHOLDERS and op.name not in net.outputs]
+    rest = {op.name: op.name for op in net.ops}
+    for count in SLICES:
+        yield _Drawing(net, without_circles(net, {**rest, **slices(inner, count)}), frozenset()).grouped(False, 2)
 
 
-def _scope(name: str, names: Collection[str]) -> str:
-    """Returns the name scope of an op; helper ops named below another op belong to that op's scope."""
-    scope = name.rpartition("/")[0]
-    return _scope(scope, names) if scope in names else scope
+@dataclass(frozen=True)
+class _Drawing:
+    """Boxes of a net before those that repeat are grouped.
+
+    Args:
+        net: Net.
+        box_of: Box of each op.
+        additions: Ops that are the boxes of residual additions.
+    """
+
+    net: Net
+    box_of: Mapping[str, str]
+    additions: frozenset[str] | set[str]
+
+    @cached_property
+    def ops(self) -> dict[str, list[Op]]:
+        found: dict[str, list[Op]] = {}
+        for op in self.net.ops:
+            found.setdefault(self.box_of[op.name], []).append(op)
+        return found
+
+    def grouped(self, by_name: bool | None, least: int = MIN_REPEATED) -> Boxes:
+        """Returns the boxes, with those that repeat as one: None for none of them."""
+        reads = reads_between(self.net, self.box_of)
+        groups = [] if by_name is None else repeated(reads, self._alike, by_name, least)
+        label = {name: name for name in reads}
+        for group in groups:
+            label.update(dict.fromkeys(group, f"{group[0]} … {group[-1]}"))
+        members: dict[str, list[str]] = {}
+        for name in self.ops:
+            members.setdefault(label[name], []).append(name)
+        tags = self._shared(label)
+        boxes = {name: self._box(each[0], tags) for name, each in members.items()}
+        for name, each in members.items():
+            if len(each) > 1:
+                lines = (f"× {len(each)}", *boxes[name].lines)
+                boxes[name] = replace(boxes[name], name=name, lines=lines, members=tuple(each))
+        edges = {(label[each], label[name]): None for name in self.ops for each in sorted(reads[name], key=list(self.ops).index)}
+        return Boxes(boxes, tuple(edges))
+
+    def _alike(self, box: str) -> tuple[object, ...]:
+        ops = self.ops[box]
+        flags = frozenset(flag for op in ops for flag in self.net.flags[op.name])
+        return (self._kind(box), frozenset(op.type for op in ops), flags if self._kind(box) != "input" else ())
+
+    def _kind(self, box: str) -> str:
+        ops = self.ops[box]
+        if ops[0].type in PLACEHOLDERS:
+            return "input"
+        if any(op.name in self.net.outputs for op in ops):
+            return "output"
+        if any(op.name in self.additions for op in ops):
+            return "addition"
+        return "op" if len(ops) == 1 else "scope"
+
+    def _shared(self, label: Mapping[str, str]) -> dict[str, str]:
+        """Returns a tag for each parameter that several boxes use."""
+        users: dict[str, set[str]] = {}
+        for name, ops in self.ops.items():
+            for op in ops:
+                for each in self.net.parameters[op.name]:
+                    users.setdefault(each.name, set()).add(label[name])
+        shared = [name for name, boxes in users.items() if len(boxes) > 1]
+        return {name: f"shared {i + 1}" for i, name in enumerate(shared)}
+
+    def _box(self, name: str, tags: Mapping[str, str]) -> Box:
+        ops = self.ops[name]
+        types = Counter(op.type for op in ops if op.type not in (*PLACEHOLDERS, OUTPUT))
+        lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MAX_LINES))]
+        if len(types) > MAX_LINES:
+            lines[0] += ", ..."
+        own = {each.name: each for op in ops for each in self.net.parameters[op.name]}
+        lines += _parameter_lines(name, sorted(own.values(), key=lambda each: each.name not in tags), tags)
+        last = ops[-1]
+        if last.has_output:
+            lines.append(f"{last.dtype} {format_shape(last.sizes)}")
+        flags = tuple(dict.fromkeys(flag for op in ops for flag in self.net.flags[op.name]))
+        return Box(name, tuple(line for line in lines if line), self._kind(name), flags)
 
 
-def _box(name: str, ops: list[Op], ends: Collection[str], parameters: Mapping[str, Sequence[Op]]) -> Box:
-    types = Counter(op.type for op in ops if op.type not in PLACEHOLDERS)
-    lines = [", ".join(f"{kind} x{n}" if n > 1 else kind for kind, n in types.most_common(MAX_LINES))]
-    if len(types) > MAX_LINES:
-        lines[0] += ", ..."
-    own = {each.name: each for op in ops for each in parameters[op.name]}
-    lines += [
-        f"{each.name.removeprefix(f'{name}/').split('/')[-1]} {format_shape(each.sizes)}"
-        for each in list(own.values())[:MAX_LINES]
-    ]
-    last = ops[-1]
-    if last.has_output:
-        lines.append(f"{last.dtype} {format_shape(last.sizes)}")
-    kind = "op" if len(ops) == 1 else "scope"
-    if ops[0].type in PLACEHOLDERS:
-        kind = "input"
-    elif name in ends:
-        kind = "output"
-    return Box(name, tuple(line for line in lines if line), kind)
+def _parameter_lines(box: str, parameters: Sequence[Op], tags: Mapping[str, str]) -> list[str]:
+    lines = []
+    for each in parameters[:MAX_LINES]:
+        tag = f" ({tags[each.name]})" if each.name in tags else ""
+        lines.append(f"{each.name.removeprefix(f'{box}/').split('/')[-1]} {format_shape(each.sizes)}{tag}")
+    more = len(parameters) - MAX_LINES
+    return [*lines, f"and {more} more parameters"] if more > 0 else lines

@@ -7,3 +7,6 @@ Point = tuple[float, float]
 
 GAP = 28
 """Pixels between boxes, and around the picture."""
+
+MAX_WIDTH = 1_600
+"""Maximum width of a picture in pixels, margins included: that of a wide window, or of a page in landscape."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,14 @@ import tensorflow as tf
 from trainer.graphdef.declared import Sizes, declared_type, element_count
 from trainer.graphdef.op_types import VARIABLE_OPS
 from trainer.graphdef.traverse import node_of
+from trainer.inspection.calls import Node, inline_calls
 from trainer.inspection.static import StaticModel
 
 Type = tuple[str, Sizes]
 """Name of a dtype, and the size of each axis."""
+
+OUTPUT = "Output"
+"""Type of an op that stands for an output which a function gives."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,62 @@ class Op:
         return 0 if self.sizes is None else element_count(self.sizes)
 
 
-def ops_of(model: StaticModel) -> list[Op]:
-    """Returns the ops of a model's inference part, in the order of the graph.
+def ops_of(model: StaticModel) -> tuple[list[Op], list[str]]:
+    """Returns the ops of a model's inference part, those of its functions included, and the names of its outputs.
 
     Types come from TensorFlow where it knows all the ops, and otherwise from what the graph itself says.
+    An output that comes from within a function is an op of its own, with the name of the output.
     """
     if model.part is None:
-        return []
+        return [], []
     graph_def = model.part.graph_def
-    nodes = {node.name: node for node in graph_def.node}
-    types = _inferred_types(graph_def)
-    found = []
-    for node in graph_def.node:
-        inputs = tuple(node_of(tensor) for tensor in node.input if not tensor.startswith("^"))
-        dtype, sizes = types.get(node.name) or declared_type(nodes, f"{node.name}:0", graph_def.versions.producer)
-        if node.op in VARIABLE_OPS:
-            dtype, sizes = declared_type(nodes, node.name, graph_def.versions.producer)
-        found.append(Op(node.name, node.op, inputs, dtype, sizes, not types or node.name in types))
-    return found
+    nodes, sources = inline_calls(graph_def, model.part.outputs.values())
+    types, producer = _inferred_types(graph_def), graph_def.versions.producer
+    names = _short_names(nodes, _input_names(model))
+    found = [_op(node, names, types, producer) for node in nodes]
+    by_name = {op.name: op for op in found}
+    ends = []
+    for name, tensor in model.part.outputs.items():
+        source = names.get(sources.get(tensor, ""))
+        if source is None or source == names.get(node_of(tensor)):
+            ends.append(names.get(node_of(tensor), node_of(tensor)))
+            continue
+        while name in by_name:
+            name += " (output)"
+        by_name[name] = Op(name, OUTPUT, (source,), by_name[source].dtype, by_name[source].sizes)
+        ends.append(name)
+    return list(by_name.values()), ends
+
+
+def _op(node: Node, names: Mapping[str, str], types: Mapping[str, Type], producer: int) -> Op:
+    message, inferred = node.message, None if node.in_function else types.get(node.name)
+    dtype, sizes = inferred or declared_type({message.name: message}, f"{message.name}:0", producer)
+    if message.op in VARIABLE_OPS:
+        dtype, sizes = declared_type({message.name: message}, message.name, producer)
+    has_output = node.in_function or not types or node.name in types
+    return Op(names[node.name], message.op, tuple(names[name] for name in node.inputs), dtype, sizes, has_output)
+
+
+def _input_names(model: StaticModel) -> dict[str, str]:
+    """Returns the inputs of signatures by the names of their placeholders, which begin with the signature's name."""
+    return {
+        node_of(info.tensor): name
+        for signature, (inputs, _) in (model.signatures or {}).items()
+        for name, info in inputs.items()
+        if node_of(info.tensor) == f"{signature}_{name}"
+    }
+
+
+def _short_names(nodes: Sequence[Node], inputs: Mapping[str, str]) -> dict[str, str]:
+    """Returns the name of each node in the picture, without the scope that all the functions' nodes are in."""
+    names = {node.name: node.name for node in nodes}
+    scopes = {node.name.partition("/")[0] for node in nodes if node.in_function and node.message.op != "NoOp"}
+    inside = [node.name for node in nodes if node.in_function and "/" in node.name] if len(scopes) == 1 else []
+    renamed = {name: name.partition("/")[2] for name in inside}
+    renamed |= {node: name for node, name in inputs.items() if node in names}
+    if len({*names.values()} - {*renamed} | {*renamed.values()}) < len(names):
+        return names
+    return {**names, **renamed}
 
 
 def _inferred_types(graph_def: Any) -> Mapping[str, Type]:
