@@ -92,6 +92,8 @@ SLOW = {
     "training/test_resume.py::test_an_earlier": "three runs for each form of a reference",
     "training/test_resume.py::test_what_a_bare_saver": "two runs for each optimizer",
     "trunks/test_trunk.py::test_it_resumes": "three runs of a model on a trunk",
+    "inspection/test_picture.py::test_every_picture": "three pictures of each net, six of them of Keras",
+    "inspection/test_picture.py::test_three_thousand": "a graph of as many ops",
     "test_serving.py::test_c": "a C compiler and a program of its own",
     "data/test_images.py::test_a_model_trains": "a run of thirty epochs",
     "data/test_csv_stream.py::test_a_resume": "three runs",

@@ -15,7 +15,7 @@ from trainer.graphdef.traverse import node_of, output_of
 MAX_DEPTH = 24
 """Maximum number of calls within each other that are replaced."""
 
-MAX_NODES = 100_000
+MAX_NODES = 30_000
 """Maximum number of nodes and calls in the bodies that are put in; later calls stay boxes."""
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -60,7 +60,7 @@ class _Results:
         return self.nodes[number] if number < len(self.nodes) else None
 
 
-_Values = dict[str, "str | None | _Results"]
+_Values = dict[str, "str | _Results | None"]
 
 
 @dataclass
@@ -68,8 +68,8 @@ class _Inliner:
     functions: Mapping[str, Any]
     calls: Mapping[str, int]
     taken: set[str]
+    room: int
     found: list[Node] = field(default_factory=list)
-    room: int = MAX_NODES
 
     def called(self, node: Any, stack: Sequence[str]) -> Any:
         """Returns the function that a node calls, None if it is no call or stays one."""
@@ -98,6 +98,8 @@ class _Inliner:
             else:
                 values[name] = self.replace(node, function, prefix, values, stack)
         for node in own:
+            if stack and node.op == "NoOp":
+                continue
             inputs = (_resolved(tensor, values) for tensor in node.input if not tensor.startswith("^"))
             self.found.append(Node(prefix + node.name, node, tuple(name for name in inputs if name), bool(stack)))
 
@@ -107,7 +109,7 @@ class _Inliner:
         given = [_resolved(tensor, values) for tensor in node.input if not tensor.startswith("^")]
         inside: _Values = {arg.name: name for arg, name in zip(function.signature.input_arg, given, strict=False)}
         scope = self._scope(node, function, prefix)
-        self.taken.update(scope + each.name for each in function.node_def)
+        self.taken.update(scope + name for name in self._shown(function))
         self.add(function.node_def, scope, inside, (*stack, function.signature.name))
         outputs = [arg.name for arg in function.signature.output_arg]
         returned = [_resolved(function.ret[name], inside) if name in function.ret else None for name in outputs]
@@ -117,16 +119,21 @@ class _Inliner:
         """Returns the scope of a body, with its slash: that of the call, and a name where it needs one."""
         name = prefix + node.name
         scope = name.rpartition("/")[0] if UNNAMED_CALL.search(name.rpartition("/")[2]) else name
-        inner = {each.name.partition("/")[0] for each in function.node_def if each.op not in ("NoOp", "Identity")}
+        shown = self._shown(function)
+        inner = {each.partition("/")[0] for each in shown}
         if scope and inner == {scope.rpartition("/")[2]}:
             scope = scope.rpartition("/")[0]
         scope = f"{scope}/" if scope else ""
-        once = self.calls[function.signature.name] < 2
-        if once and not any(scope + each.name in self.taken for each in function.node_def):
+        if self.calls[function.signature.name] < 2 and not any(scope + each in self.taken for each in shown):
             return scope
         plain = GENERATED.sub("", function.signature.name) or "call"
         candidates = (f"{scope}{plain}_{number}/" if number else f"{scope}{plain}/" for number in count())
-        return next(each for each in candidates if not any(each + node.name in self.taken for node in function.node_def))
+        return next(each for each in candidates if not any(each + inside in self.taken for inside in shown))
+
+    def _shown(self, function: Any) -> list[str]:
+        """Returns the names in a body, except those of calls and of what only passes values on."""
+        nodes = (node for node in function.node_def if node.op not in ("NoOp", "Identity"))
+        return [node.name for node in nodes if _called_name(node) not in self.functions]
 
 
 def inline_calls(graph_def: Any, tensors: Iterable[str]) -> tuple[list[Node], dict[str, str]]:
@@ -141,7 +148,7 @@ def inline_calls(graph_def: Any, tensors: Iterable[str]) -> tuple[list[Node], di
     functions = {function.signature.name: function for function in graph_def.library.function}
     bodies = [graph_def.node, *(function.node_def for function in functions.values())]
     calls = Counter(_called_name(node) for body in bodies for node in body)
-    inliner = _Inliner(functions, calls, {node.name for node in graph_def.node})
+    inliner = _Inliner(functions, calls, {node.name for node in graph_def.node}, MAX_NODES)
     values: _Values = {}
     inliner.add(graph_def.node, "", values, ())
     ends = {tensor: _resolved(tensor, values) for tensor in tensors}

@@ -51,7 +51,7 @@ def strong_components(reads: Mapping[str, Iterable[str]]) -> list[list[str]]:
 
 def _closed(open_nodes: dict[str, None], last: str) -> list[str]:
     """Takes the nodes of a component from those that are open."""
-    component = []
+    component: list[str] = []
     while not component or component[-1] != last:
         component.append(open_nodes.popitem()[0])
     return component

@@ -43,7 +43,7 @@ def arrange(sizes: Mapping[str, Point], edges: Sequence[tuple[str, str]]) -> Arr
     x = y = row_height = 0.0
     centres: dict[str, Point] = {}
     lines: list[list[Point]] = []
-    for component in Graph(list(vertices.values()), lines_between).C:
+    for component in sorted(Graph(list(vertices.values()), lines_between).C, key=lambda each: -each.order()):
         placed, arrows, (width, height) = _arranged(component)
         if x and x + width > MAX_WIDTH - 2 * GAP:
             x, y, row_height = 0.0, y + row_height + GAP, 0.0
@@ -83,7 +83,7 @@ def _height(layout: Any, vertex: Any) -> float:
 
 def _gap(layer: Sequence[Any]) -> float:
     """Returns the pixels below a layer: more below many boxes, where arrows would be flat."""
-    return GAP + 12 + min(4.0 * len(layer), 60)
+    return GAP + min(6.0 * (len(layer) - 1), 60)
 
 
 def _places(layers: Sequence[Sequence[Any]]) -> tuple[dict[Any, float], float]:

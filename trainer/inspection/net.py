@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os.path import commonprefix
+from itertools import takewhile
 
 from trainer.graphdef.op_types import OPTIONAL_PLACEHOLDER, PLACEHOLDERS
 from trainer.graphdef.traverse import downstream, upstream
@@ -83,8 +83,8 @@ def _without_loops(ops: Mapping[str, Op], outputs: Collection[str]) -> dict[str,
     for component in components:
         name = component[0]
         if len(component) > 1 and not set(component) & set(outputs):
-            scope = commonprefix(component).rpartition("/")[0] or component[-1]
-            name = scope if scope not in ops else component[-1]
+            scope = _common_scope(component)
+            name = scope if scope and scope not in ops else component[-1]
             while name in loops:
                 name += "_"
             members = [ops[each] for each in component]
@@ -96,3 +96,9 @@ def _without_loops(ops: Mapping[str, Op], outputs: Collection[str]) -> dict[str,
         name: replace(op, inputs=tuple(dict.fromkeys(name_of[each] for each in op.inputs if each in name_of)))
         for name, op in found.items()
     }
+
+
+def _common_scope(names: Sequence[str]) -> str:
+    """Returns the scope that all the names are in, "" for none."""
+    levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
+    return "/".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, levels))

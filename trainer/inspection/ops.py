@@ -102,7 +102,7 @@ def _input_names(model: StaticModel) -> dict[str, str]:
 def _short_names(nodes: Sequence[Node], inputs: Mapping[str, str]) -> dict[str, str]:
     """Returns the name of each node in the picture, without the scope that all the functions' nodes are in."""
     names = {node.name: node.name for node in nodes}
-    scopes = {node.name.partition("/")[0] for node in nodes if node.in_function and node.message.op != "NoOp"}
+    scopes = {node.name.partition("/")[0] for node in nodes if node.in_function}
     inside = [node.name for node in nodes if node.in_function and "/" in node.name] if len(scopes) == 1 else []
     renamed = {name: name.partition("/")[2] for name in inside}
     renamed |= {node: name for node, name in inputs.items() if node in names}

@@ -28,7 +28,9 @@ def reads_between(net: Net, boxes: Mapping[str, str]) -> dict[str, set[str]]:
 def part_additions(
     net: Net, boxes: Mapping[str, str], additions: Mapping[str, tuple[str, str]]
 ) -> tuple[dict[str, str], set[str]]:
-    """Returns the box of each op with residual additions apart from their branches, and the boxes of additions.
+    """Returns the box of each op with residual additions apart from their branches, and the additions that are apart.
+
+    What follows an addition in its scope without parameters, such as an activation, is in its box.
 
     Args:
         net: Net.
@@ -38,16 +40,54 @@ def part_additions(
     counts = Counter(boxes[name] for name in additions)
     sizes = Counter(boxes.values())
     found = dict(boxes)
-    apart: dict[str, str] = {}
+    apart = set()
+    readers: dict[str, list[str]] = defaultdict(list)
+    for name, inputs in net.reads.items():
+        for each in inputs:
+            readers[each].append(name)
     for name, (first, second) in additions.items():
         if counts[boxes[name]] > MAX_ADDITIONS or name in net.outputs:
             continue
         if sizes[boxes[name]] > 1:
-            found[name] = name if name not in sizes else f"{name} (addition)"
-        apart[name] = found[name]
+            found[name] = _name_of_addition(net, name, sizes)
+            after = readers[name]
+            while len(after) == 1 and _follows(net, after[0], boxes[name] == boxes[after[0]]):
+                found[after[0]] = found[name]
+                after = readers[after[0]]
+        apart.add(name)
         if found[first] == found[second] and counts[found[first]] <= MAX_ADDITIONS:
             _part_branches(net, found, first, second)
-    return found, set(apart.values())
+    return found, apart
+
+
+def _follows(net: Net, name: str, same_scope: bool) -> bool:
+    return same_scope and len(net.reads[name]) == 1 and not net.parameters[name] and name not in net.outputs
+
+
+def _name_of_addition(net: Net, name: str, taken: Mapping[str, int]) -> str:
+    """Returns the name of the box: that of a scope in which there is nothing else."""
+    scope = name.rpartition("/")[0]
+    alone = scope and sum(each.startswith(f"{scope}/") for each in net.reads) == 1
+    chosen = scope if alone else name
+    return chosen if chosen not in taken else f"{chosen} (addition)"
+
+
+def close_helpers(net: Net, boxes: Mapping[str, str]) -> dict[str, str]:
+    """Returns the box of each op, with parts of layers closed, such as the random numbers of a dropout.
+
+    A part is a scope without parameters that is in a circle with the scope around it.
+    """
+    used = {boxes[name] for name, parameters in net.parameters.items() if parameters}
+    closed: dict[str, str] = {}
+    for circle in strong_components(reads_between(net, boxes)):
+        for box in circle if len(circle) > 1 else ():
+            around = [each for each in circle if box.startswith(f"{each}/")]
+            if around and box not in used:
+                closed[box] = max(around, key=len)
+    for box in closed:
+        while closed[box] in closed:
+            closed[box] = closed[closed[box]]
+    return {name: closed.get(box, box) for name, box in boxes.items()}
 
 
 def _part_branches(net: Net, boxes: dict[str, str], first: str, second: str) -> None:

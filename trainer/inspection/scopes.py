@@ -26,7 +26,7 @@ def scopes_at_depth(net: Net, depth: int) -> dict[str, str]:
     return {name: path[:depth][-1] if path[:depth] else name for name, path in _paths(net).items()}
 
 
-def scopes_within(net: Net, budget: int) -> dict[str, str]:
+def scopes_within(net: Net, budget: int, repeated: bool = False) -> dict[str, str]:
     """Returns the box of each op if as many scopes are open as a number of boxes allows, the largest first.
 
     Scopes that differ only in numbers are opened together.
@@ -34,6 +34,7 @@ def scopes_within(net: Net, budget: int) -> dict[str, str]:
     Args:
         net: Net.
         budget: Number of boxes; there are more if there are more ops without a scope.
+        repeated: Whether boxes whose names differ only in numbers count as one.
     """
     paths = _with_beginnings(_paths(net))
     depths = dict.fromkeys(paths, 1)
@@ -49,9 +50,10 @@ def scopes_within(net: Net, budget: int) -> dict[str, str]:
             return boxes
         pattern = max(candidates, key=lambda each: len(closed[each]))
         tried.add(pattern)
-        inside = {name for name in closed[pattern]}
+        inside = set(closed[pattern])
         kept = {box for name, box in boxes.items() if name not in inside}
-        if len(kept | {paths[name][depths[name]] for name in inside}) <= budget:
+        wanted = kept | {paths[name][depths[name]] for name in inside}
+        if len({DIGITS.sub("#", each) for each in wanted} if repeated else wanted) <= budget:
             for name in inside:
                 depths[name] += 1
 
@@ -84,7 +86,7 @@ def _with_beginnings(paths: Mapping[str, Path]) -> dict[str, Path]:
     for path in paths.values():
         for parent, child in zip(("", *path), path, strict=False):
             children.setdefault(parent, {})[child] = None
-    levels = {}
+    levels: dict[str, Path] = {}
     for parent, scopes in children.items():
         levels.update({scope: (scope,) for scope in scopes})
         if len(scopes) >= MIN_SIBLINGS:

@@ -35,7 +35,9 @@ def add_commands(tool: Tool) -> None:
     each.add_argument(
         "-o", dest="target", type=path_argument, metavar="FILE.svg", help="file to write (default: the model's name)"
     )
-    each.add_argument("--depth", type=int, help="levels of name scopes to open (default: up to 60 boxes)")
+    each.add_argument(
+        "--depth", type=int, help="levels of name scopes to open, fewer if it is too wide (default: up to 60 boxes)"
+    )
 
 
 def _show(chosen: argparse.Namespace) -> Answer:
