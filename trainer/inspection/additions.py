@@ -36,7 +36,7 @@ def residual_additions(net: Net) -> dict[str, tuple[str, str]]:
 
 
 def _alike(first: Op, second: Op) -> bool:
-    """Whether two values may have the same shape, of two axes or more."""
+    """True if two values may have the same shape, of two axes or more."""
     if first.sizes is None or second.sizes is None:
         return True
     pairs = zip(first.sizes, second.sizes, strict=False)
@@ -44,7 +44,7 @@ def _alike(first: Op, second: Op) -> bool:
 
 
 def _is_skip(net: Net, places: Mapping[str, int], start: str, end: str) -> bool:
-    """Whether one value is computed from the other by ops with parameters."""
+    """True if one value is computed from the other by ops with parameters."""
     seen, waiting, reached = {end}, [end], False
     while waiting and len(seen) < MAX_BRANCH:
         for name in net.reads[waiting.pop()]:

@@ -64,20 +64,20 @@ def _paths(net: Net) -> dict[str, Path]:
     paths = {}
     for op in net.ops:
         alone = op.name in net.outputs or op.type in PLACEHOLDERS
-        parts = [] if alone else [part for part in scope_of(op.name, names).split("/") if part]
+        parts = [] if alone else [part for part in name_scope_of(op.name, names).split("/") if part]
         paths[op.name] = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
     return paths
 
 
-def scope_of(name: str, names: Collection[str]) -> str:
+def name_scope_of(name: str, names: Collection[str]) -> str:
     """Returns the name scope of an op; helper ops named below another op belong to that op's scope.
 
     Example:
-        >>> scope_of("dense/MatMul/cast", ["dense/MatMul"])
+        >>> name_scope_of("dense/MatMul/cast", ["dense/MatMul"])
         'dense'
     """
     scope = name.rpartition("/")[0]
-    return scope_of(scope, names) if scope in names else scope
+    return name_scope_of(scope, names) if scope in names else scope
 
 
 def _with_beginnings(paths: Mapping[str, Path]) -> dict[str, Path]:
