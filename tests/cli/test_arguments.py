@@ -117,6 +117,12 @@ def test_a_command_is_one_line_that_a_shell_reads_back(word) -> None:
     assert done.stdout == word
 
 
+def test_a_directory_of_configs_is_one_of_the_working_directory(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert arguments(["-cp", "my conf"]).words == [f"--config-path={tmp_path / 'my conf'}"]
+    assert arguments(["--config-path=pkg://mine.conf"]).words == ["--config-path=pkg://mine.conf"]
+
+
 def test_a_command_keeps_the_flags_that_name_configs() -> None:
     line = arguments(["-m", "a=1,2", "--config-dir", "my conf", "-v", "--config-name=other"])
     assert shell_command("graph-trainer", line, ["a=1"]) == (

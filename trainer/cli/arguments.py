@@ -134,6 +134,9 @@ def _flag(word: str, following: list[str]) -> str:
         raise RequestError(f"{name} ({value!r}) is not known; {suggestion(value, choices)}")
     if name == "--config-dir":
         value = str(local_path(value, name))
+    if name == "--config-path" and not value.startswith("pkg://"):
+        # Hydra takes a relative one for a package beside this module, not for a directory of the user.
+        value = str(local_path(value, name).absolute())
     return f"{name}={value}"
 
 
