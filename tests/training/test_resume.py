@@ -321,3 +321,5 @@ def test_a_job_that_stopped_early_may_have_something_left(tmp_path) -> None:
     (tmp_path / "name/a1/run.json").write_text(json.dumps({**stored, "stop_reason": "no better"}))
     start = of_a_job(tmp_path, own="a")
     assert (start.is_finished, start.record is not None) == (False, True)
+    shutil.rmtree(tmp_path / "name/a1/checkpoints")  # nothing to go on from, and no reason to begin anew
+    assert of_a_job(tmp_path, own="a").is_finished

@@ -115,8 +115,7 @@ def _decide(request: Request) -> Start:
 def _of_a_job(request: Request, is_own: Callable[[RunDirectory], bool]) -> Start:
     """Returns the start of a job of a sweep: its own finished run, else its newest, else a new one."""
     own = [run for run in runs_of(request.root, request.name) if is_own(run)]
-    # One that was stopped early may have something left to do, which only its checkpoint tells.
-    if finished := [run for run in own if run.info().is_finished and run.info().stop_reason is None]:
+    if finished := [run for run in own if _has_nothing_left(run, request.prefixes)]:
         return Start(finished[-1], _stores(finished[-1], request.prefixes), is_finished=True)
     if own:
         return _continued(own[-1], request.prefixes, may_be_new=True)
@@ -127,6 +126,12 @@ def _of_a_job(request: Request, is_own: Callable[[RunDirectory], bool]) -> Start
         "starts one",
         argument="resume",
     )
+
+
+def _has_nothing_left(run: RunDirectory, prefixes: Iterable[str]) -> bool:
+    """Returns whether a run is finished; one that was stopped early may go on, which only its checkpoint tells."""
+    info = run.info()
+    return info.is_finished and (info.stop_reason is None or not _names(_stores(run, prefixes)))
 
 
 def check_unchanged(start: Start) -> None:
