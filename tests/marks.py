@@ -41,6 +41,8 @@ SLOW = {
     "cli/test_runs.py::test_a_run_that_sigkill": "a run, until it is killed",
     "cli/test_sweeps.py::test_the_same_sweep": "three sweeps",
     "cli/test_sweeps.py::test_a_number": "a sweep",
+    "cli/test_sweeps.py::test_a_finished_job": "two sweeps",
+    "cli/test_sweeps.py::test_a_launcher": "two sweeps",
     "cli/test_sweeps.py::test_a_command": "a sweep and another run",
     "cli/test_sweeps.py::test_optuna_searches": "a study, and more of it",
     "cli/test_sweeps.py::test_a_failed_job": "two studies",

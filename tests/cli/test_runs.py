@@ -20,6 +20,7 @@ import pytest
 from tests.cli.runs.making import LOSSES, make_run
 from tests.processes import ROOT, python
 from trainer.cli.runs import main
+from trainer.cli.sweeps import Outcome, add_to_summary
 
 
 @pytest.fixture
@@ -49,6 +50,26 @@ def test_the_newest_comes_first_and_flags_choose(outputs, capsys) -> None:
     assert (found["status"], found["val_accuracy"], found["best"]["source"]) == ("killed", 0.75, "metrics.jsonl")
     assert main(["--sort", "seed", "outputs/linear/2"]) == 0
     assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["outputs/linear/2", "failed"]
+
+
+def test_the_directory_of_a_sweep_has_the_runs_of_its_jobs(outputs, capsys, monkeypatch) -> None:
+    for job, name in enumerate(("linear/2", "digits/1", "gone/1")):
+        add_to_summary(outputs / "sweeps/1", Outcome((), directory=Path("outputs") / name, job=job), "first")
+    add_to_summary(outputs / "sweeps/2", Outcome((), directory=Path("outputs/linear/2")), "second")
+    for root, expected in (("sweeps/1", ["digits/1", "linear/2"]), ("sweeps", ["digits/1", "linear/2"])):
+        assert main(["--json", f"outputs/{root}", "--sort", "run"]) == 0
+        assert [each["path"] for each in json.loads(capsys.readouterr().out)] == [
+            f"outputs/{each}" for each in expected
+        ]
+    assert main(["outputs/sweeps/2"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["outputs/linear/2", "failed"]
+    # Seen from elsewhere, or after a move of the whole root.
+    outputs.rename(outputs.with_name("moved"))
+    monkeypatch.chdir("/")
+    assert main(["--json", str(outputs.with_name("moved") / "sweeps/2")]) == 0
+    assert [each["path"] for each in json.loads(capsys.readouterr().out)] == [
+        str(outputs.with_name("moved") / "linear/2")
+    ]
 
 
 @pytest.mark.parametrize(

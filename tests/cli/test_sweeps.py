@@ -7,11 +7,15 @@ import io
 import json
 import logging
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from trainer.cli.sweeps import Outcome, as_csv, exit_code, sweep_table, write_summary
+from tests.processes import ROOT
+from trainer.cli.sweeps import Outcome, add_to_summary, as_csv, exit_code, read_outcomes, sweep_table
 from trainer.errors import Interrupted, NonFiniteError, RequestError
 
 NAN = NonFiniteError("loss", "nan", 3)
@@ -40,10 +44,10 @@ def test_the_failed_jobs_are_told_with_the_keys_to_change(caplog) -> None:
 
 OUTCOMES = [
     Outcome(("+experiment=a", "seed=1", "x='a,b'"), None, Path("outputs/a/1"), metric="loss", value=0.123456),
-    Outcome(("+experiment=a", "seed=2", "x=c"), None, Path("outputs/a/2"), "finished before", "loss", math.nan),
-    Outcome(("+experiment=a", "seed=3", "x=c"), NAN, Path("outputs/a/3")),
-    Outcome(("+experiment=a", "seed=4", "~y"), WRONG),
-    Outcome(("+experiment=a", "seed=5"), STOPPED, Path("outputs/a/5")),
+    Outcome(("+experiment=a", "seed=2", "x=c"), None, Path("outputs/a/2"), "finished before", "loss", math.nan, 1),
+    Outcome(("+experiment=a", "seed=3", "x=c"), NAN, Path("outputs/a/3"), job=2),
+    Outcome(("+experiment=a", "seed=4", "~y"), WRONG, job=3),
+    Outcome(("+experiment=a", "seed=5"), STOPPED, Path("outputs/a/5"), job=4),
 ]
 STATUSES = ["finished", "finished before", "failed", "refused", "interrupted"]
 
@@ -68,8 +72,8 @@ def test_each_metric_has_its_name_where_they_differ() -> None:
 
 def test_the_files_hold_all(tmp_path) -> None:
     folder = tmp_path / "sweeps/1"
-    write_summary(folder, OUTCOMES[:1])
-    write_summary(folder, OUTCOMES)
+    for outcome in [*OUTCOMES[2:], OUTCOMES[1], OUTCOMES[0]]:  # as jobs end that run at the same time
+        add_to_summary(folder, outcome, "now")
     assert sorted(path.name for path in folder.iterdir()) == ["summary.csv", "summary.json"]
     jobs = json.loads((folder / "summary.json").read_text())["jobs"]
     assert [each["status"] for each in jobs] == STATUSES
@@ -82,13 +86,50 @@ def test_the_files_hold_all(tmp_path) -> None:
     assert (rows[0]["x"], rows[0]["value"], rows[3]["x"], rows[4]["~y"]) == ("'a,b'", "0.123456", "", "")
 
 
+def test_what_is_read_back_is_what_was_written(tmp_path) -> None:
+    for outcome in OUTCOMES:
+        add_to_summary(tmp_path, outcome, "now")
+    found = read_outcomes(tmp_path, "now")
+    assert [each.status for each in found] == STATUSES
+    assert (exit_code(found), exit_code(found[3:4]), exit_code(found[2:3])) == (1, 2, 1)
+    assert sweep_table(found[2:]) == sweep_table(OUTCOMES[2:])
+
+
+def test_the_summary_of_another_sweep_is_replaced(tmp_path) -> None:
+    for outcome in OUTCOMES:
+        add_to_summary(tmp_path, outcome, "before")
+    add_to_summary(tmp_path, OUTCOMES[1], "now")
+    assert [each.job for each in read_outcomes(tmp_path)] == [1]
+    assert read_outcomes(tmp_path, "before") == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"jobs": 3}', '{"jobs": [{}]}', '{"jobs": ["a"]}', "[" * 9999])
+def test_a_damaged_summary_is_none(tmp_path, text) -> None:
+    (tmp_path / "summary.json").write_text(text)
+    assert read_outcomes(tmp_path) == []
+    add_to_summary(tmp_path, OUTCOMES[0], "now")
+    assert len(read_outcomes(tmp_path, "now")) == 1
+
+
+def test_no_job_is_lost_where_many_end_at_once(tmp_path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from trainer.cli.sweeps import Outcome, add_to_summary\n"
+        "for i in range(5): add_to_summary(Path.cwd(), Outcome((f'seed={i}',), job=5 * int(sys.argv[1]) + i), 'now')"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    processes = [subprocess.Popen([*command, str(i)], cwd=tmp_path, env=environment) for i in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert [each.job for each in read_outcomes(tmp_path)] == list(range(20))
+
+
 def test_a_sweep_without_jobs_has_a_header() -> None:
     assert as_csv([]) == "job,status,metric,value,directory\n"
 
 
 def test_a_disk_that_refuses_the_summary_stops_no_sweep(tmp_path, caplog) -> None:
     (tmp_path / "file").write_text("")
-    write_summary(tmp_path / "file/sweep", OUTCOMES)
+    add_to_summary(tmp_path / "file/sweep", OUTCOMES[0], "now")
     assert "the summary of the sweep cannot be written to" in caplog.text
 
 
@@ -157,6 +198,51 @@ def test_a_command_that_is_pasted_gives_the_same_run(bash, tmp_path) -> None:
     (pasted,) = set((tmp_path / "work/outputs/mine").iterdir()) - set(first)
     assert losses(pasted) == losses(first[1]) != losses(first[0])
     assert json.loads((pasted / "run.json").read_text())["command"] == command
+
+
+def test_a_finished_job_without_checkpoints_is_not_run_again(trainer, tmp_path) -> None:
+    """Also one that was stopped early: only a checkpoint could tell that something is left to do."""
+    without = ("~callbacks.checkpoint", "~callbacks.freeze", "~callbacks.saved_model", "+callbacks=early_stopping")
+    stopping = ("callbacks.early_stopping.monitor=loss", "callbacks.early_stopping.min_delta=100")
+    typed = (*COMMON, *without, *stopping, "callbacks.early_stopping.patience=1", "seed=1,2", "resume=auto")
+    assert trainer(*typed).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs/linear").rglob("*")}
+    again = trainer(*typed)
+    assert (again.returncode, again.stdout.count("finished before: ")) == (0, 2), again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs/linear").rglob("*")} == before
+
+
+LAUNCHER = """
+import os
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+
+class InProcesses(BasicLauncher):
+    def launch(self, job_overrides, initial_job_idx):
+        for i, overrides in enumerate(job_overrides):
+            if os.fork() == 0:
+                super().launch([overrides], initial_job_idx + i)
+                os._exit(0)
+        for _ in job_overrides:
+            os.wait()
+        return []
+
+node = {"_target_": "hydra_plugins.in_processes.InProcesses"}
+ConfigStore.instance().store(group="hydra/launcher", name="processes", node=node, provider="test")
+"""
+"""Launcher that runs each job in a process of its own, as those of joblib and submitit do."""
+
+
+def test_a_launcher_of_other_processes_ends_with_the_same_table(trainer, tmp_path) -> None:
+    (tmp_path / "plugins/hydra_plugins").mkdir(parents=True)
+    (tmp_path / "plugins/hydra_plugins/in_processes.py").write_text(LAUNCHER)
+    path = f"{tmp_path / 'plugins'}{os.pathsep}{ROOT}"
+    typed = (*COMMON, "hydra/launcher=processes", "data.batch_size=32,9999,64")
+    done = trainer(*typed, PYTHONPATH=path)
+    assert (done.returncode, "1 of 3 jobs failed" in done.stdout) == (1, True), done.stderr
+    assert "data.batch_size=9999: batch_size (9,999) is larger than the data" in done.stdout
+    assert [each["status"] for each in summary(tmp_path)] == ["finished", "refused", "finished"]
+    assert [each["job"] for each in summary(tmp_path)] == [0, 1, 2]
 
 
 def losses(run: Path) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from trainer.cli.completion import ask_hydra, asks, own_words, query_of
 from trainer.cli.objective import Objective
 from trainer.cli.program import COMMAND
 from trainer.cli.stdout import PlainFormatter, close_output, say
-from trainer.cli.sweeps import Outcome, exit_code, sweep_table, write_summary
+from trainer.cli.sweeps import JobOutcomes, Outcome, exit_code, sweep_table
 from trainer.config import schema
 from trainer.config.choices import check_choices, check_sweep, typed_words
 from trainer.config.debug import apply_debug, with_debug_last
@@ -100,16 +101,25 @@ def _be_verbose(verbose: bool) -> None:
 
 def _run(line: CommandLine, program: str) -> int:
     """Runs Hydra, which starts a job, a sweep or none (``--help``, ``--cfg``), and returns the exit code."""
+    with tempfile.TemporaryDirectory(prefix="graph-trainer-") as folder:
+        outcomes = JobOutcomes(Path(folder))
+        ended = _run_jobs(line, program, outcomes)
+        jobs = outcomes.all()
+    if line.has("--multirun") and not line.has("--help") and not jobs:
+        return tell(TrainerError("the sweep has ended, and none of its jobs has told how: they ran on other machines"))
+    _show(jobs)
+    return exit_code(jobs) or ended
+
+
+def _run_jobs(line: CommandLine, program: str, outcomes: JobOutcomes) -> int:
+    """Runs Hydra; returns 1 where a study had no job to choose by, else 0."""
     sources = _sources(line)
-    outcomes: list[Outcome] = []
 
     def job(config: DictConfig) -> float | None:
         outcome = run_job(config, line, program)
-        outcomes.append(outcome)
-        if is_sweep():
-            write_summary(Path(HydraConfig.get().sweep.dir), outcomes)
+        outcomes.add(outcome, Path(HydraConfig.get().sweep.dir) if is_sweep() else None)
         if isinstance(outcome.error, Interrupted):
-            _show(outcomes)
+            _show(outcomes.all())
             sys.exit(outcome.error.exit_code)
         return outcome.value
 
@@ -123,16 +133,15 @@ def _run(line: CommandLine, program: str) -> int:
         if not isinstance(error, COMPOSITION_ERRORS) and not str(error).startswith((*PLAIN_ERRORS, *STUDY_ENDED)):
             raise
         if str(error).startswith(STUDY_ENDED):  # the jobs have said why
-            _show(outcomes)
-            return exit_code(outcomes) or 1
+            return 1
         raise RequestError(explain(error, line.overrides, sources)) from error
-    _show(outcomes)
-    return exit_code(outcomes)
+    return 0
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:
     """Shows the table of the jobs of a sweep."""
     if len(outcomes) > 1:
+        _log_to_output()  # as the jobs may have run in other processes
         log.info("\n%s\n", sweep_table(outcomes))
 
 
@@ -192,16 +201,12 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         line: Command line as typed.
         program: Name of the program as the user typed it.
     """
-    # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
-    formatter = PlainFormatter("%(message)s")
-    handler = display.terminal_handler(formatter) if is_terminal() else logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    _log_to_output()
     typed = HydraConfig.get().overrides
     task = typed_words(typed.task)
     searched = [each for each in typed_words(typed.hydra) if each.startswith("hydra.searchpath=")]
     objective = Objective(config.sweep.metric, config.sweep.mode, is_job=is_sweep())
-    outcome = Outcome(tuple(task))
+    outcome = Outcome(tuple(task), job=HydraConfig.get().job.num if objective.is_job else 0)
     try:
         _start(config, shell_command(program, line, [*searched, *task]), line, objective)
         if objective.is_job:
@@ -211,6 +216,14 @@ def run_job(config: DictConfig, line: CommandLine, program: str) -> Outcome:
         tell(error)
         outcome = replace(outcome, error=error)
     return replace(outcome, directory=objective.directory)
+
+
+def _log_to_output() -> None:
+    # Not earlier: for --info Hydra adds its own handler, and every line would be printed twice.
+    formatter = PlainFormatter("%(message)s")
+    handler = display.terminal_handler(formatter) if is_terminal() else logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def is_sweep() -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.checkpoints.record import best_first, read_record
+from trainer.cli.sweeps import runs_of_sweeps
 from trainer.errors import CheckpointError
 from trainer.runs.directory import RunDirectory
 from trainer.runs.lock import LockView, look_at
@@ -105,7 +106,7 @@ class RunList:
 
     def rows(self) -> list[RunRow]:
         """Returns a row for each run."""
-        paths = list(find_runs(self._root))
+        paths = list(find_runs(self._root)) or runs_of_sweeps(self._root)
         self._files = {path: self._files.get(path) or MetricFile(RunDirectory(path).metrics_file) for path in paths}
         return [row_of(path, file) for path, file in self._files.items()]
 
