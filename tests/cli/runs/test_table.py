@@ -49,11 +49,17 @@ def test_a_wide_table_has_all() -> None:
 
 def test_a_narrow_one_leaves_out_columns_and_cuts_the_overrides() -> None:
     assert table_of(ROWS, ROOT, NOW, 80, {}).splitlines()[:4] == [
-        "run                         status     epoch           best  overridden",
-        "--------------------------  --------  ------  -------------  -------------------",
-        "linear/2026-11-23_14-07-00  finished  20/300  loss 0.009832  optimizer.learning…",
-        "x/1                         finished  20/300                 optimizer.learning…",
+        "run                         status     epoch      best  overridden",
+        "--------------------------  --------  ------  --------  ------------------------",
+        "linear/2026-11-23_14-07-00  finished  20/300  0.009832  learning_rate=0.1 epoch…",
+        "x/1                         finished  20/300            learning_rate=0.01 epoc…",
     ]
+
+
+def test_two_metrics_keep_their_names_in_a_narrow_one() -> None:
+    other = made("y/1", best=Best("val_accuracy", 0.98, "max", "metrics.jsonl"))
+    text = table_of([*ROWS, other], ROOT, NOW, 80, {})
+    assert ("loss 0.009832" in text, "val_accuracy 0.98" in text) == (True, True)
 
 
 @given(st.integers(1, 200), st.lists(st.text("ab=.…", max_size=300), max_size=3))
